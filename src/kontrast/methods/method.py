@@ -1,0 +1,153 @@
+"""The seam: every method answers three questions, and the loop asks them in order.
+
+    embed(batch) -> Embeddings          row by row: encoder and head. No row needs another.
+    compare(embeddings) -> Outcome      across rows: similarity, negatives, loss. Pure: twice gives the same, nothing moves.
+    after_step(outcome, progress)       the only memory (twin, queue, prototypes), once per optimizer step, after it.
+
+Everything hard lies between the verbs and is written once: chunks cut `embed`, several processes gather before
+`compare`, evaluation takes the encoder without its head, tests call `compare` on made-up vectors.
+
+Several processes: after `Embeddings.joined()` the roles hold the rows of all processes, `rows` says which are ours.
+`Outcome.loss` is this process's *share*: the shares of all processes add up to the loss of one process on the joined batch.
+
+Shapes: B rows of this process's batch (of the joined batch after `joined`), V views, D embedding width, H encoder width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from kontrast.negatives import across
+
+Item: TypeAlias = "Tensor | dict[str, Tensor]"  # pictures (B, C, height, width), or tokens {name: (B, length)}
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What `embed` sees: the views of B samples, and who they are."""
+
+    views: tuple[Item, ...]  # pictures: one per view; pairs: (image, text); triplets: (anchor, positive, hard negative)
+    ids_B: Tensor  # int64, place of each sample in the sorted listing of its source
+    step: int  # optimizer step, from 0
+    total: int  # steps of the whole run
+    seed: int
+    groups_B: Tensor | None = None  # int64; equal groups are never each other's negatives
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """Named role tensors, (..., B, D), and who their rows are.
+
+    `features_BH` is the encoder's own output for the first view, detached: for the watch, never for the loss.
+    """
+
+    roles: Mapping[str, Tensor]
+    ids_B: Tensor
+    step: int
+    total: int
+    seed: int
+    features_BH: Tensor
+    groups_B: Tensor | None = None
+    rows: slice = field(default_factory=lambda: slice(None))
+
+    @classmethod
+    def of(cls, batch: Batch, features_BH: Tensor, **roles: Tensor) -> Embeddings:
+        """The embeddings of a batch, one role tensor per keyword."""
+        return cls(roles, batch.ids_B, batch.step, batch.total, batch.seed, features_BH.detach(), batch.groups_B)
+
+    def __getitem__(self, role: str) -> Tensor:
+        return self.roles[role]
+
+    def joined(self) -> Embeddings:
+        """The rows of all processes, in process order; with one process, itself."""
+        if across.processes() == 1:
+            return self
+        ids_B, rows = across.gather_rows(self.ids_B, dim=0)
+        roles = {name: across.gather_rows(role, dim=-2)[0] for name, role in self.roles.items()}
+        groups_B = None if self.groups_B is None else across.gather_rows(self.groups_B, dim=0)[0]
+        return replace(self, roles=roles, ids_B=ids_B, groups_B=groups_B, rows=rows)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What comparing gave.
+
+    loss      scalar with gradient: this process's share of the joined loss
+    guessing  the loss of pure guessing (equal similarities), in the loss's own units
+    pair      two projector outputs of the same items, (B, D) each, detached: the watch reads retrieval and spread from it
+    signs     the method's own words for the watch, name -> number
+    """
+
+    loss: Tensor
+    guessing: float
+    embeddings: Embeddings
+    pair: tuple[Tensor, Tensor]
+    signs: Mapping[str, float | Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where the run stands when `after_step` is called: `step` optimizer steps done of `total`."""
+
+    step: int
+    total: int
+
+
+@dataclass
+class Group:
+    """Parameters that the optimizer treats alike. What is special about them is said here, never known by the loop.
+
+    decay          weight decay applies
+    adapt          layer-wise rate adaptation (LARS) applies
+    scale          factor on the learning rate
+    frozen_until   optimizer step before which their gradients are dropped (SwAV's prototypes)
+    """
+
+    parameters: list[nn.Parameter]
+    decay: bool = True
+    adapt: bool = True
+    scale: float = 1.0
+    frozen_until: int = 0
+
+
+class Method(Protocol):
+    """A final `nn.Module` with an `encoder` and the three verbs. Nothing inherits; this protocol is only the shape."""
+
+    encoder: nn.Module
+
+    def embed(self, batch: Batch) -> Embeddings: ...
+    def compare(self, z: Embeddings) -> Outcome: ...
+    def after_step(self, outcome: Outcome, progress: Progress) -> None: ...
+    def parameter_groups(self) -> list[Group]: ...
+    def parameters(self) -> Iterable[nn.Parameter]: ...
+    def state_dict(self) -> dict[str, Any]: ...
+
+
+def groups(module: nn.Module) -> list[Group]:
+    """The usual split: weights (two or more axes) decay and adapt; biases and norms do neither."""
+    trained = [p for p in module.parameters() if p.requires_grad]
+    return [
+        Group([p for p in trained if p.ndim > 1]),
+        Group([p for p in trained if p.ndim <= 1], decay=False, adapt=False),
+    ]
+
+
+def retrieval_at_1(first_BD: Tensor, second_BD: Tensor, same_B: Tensor | None = None) -> Tensor:
+    """Share of rows whose nearest second view, by cosine, is their own. Chance is 1 / B.
+
+    same_B: integer names of the rows; equal names (equal captions) count as hits. A tie with the own one counts as a
+    miss, so that a collapsed encoder scores 0 and not 1.
+    """
+    unit = torch.nn.functional.normalize
+    similarity_BB = unit(first_BD.float(), dim=-1) @ unit(second_BD.float(), dim=-1).T
+    own = torch.eye(len(first_BD), dtype=torch.bool, device=first_BD.device)
+    if same_B is not None:
+        own = own | (same_B[:, None] == same_B[None, :])
+    best_own = similarity_BB.masked_fill(~own, -2.0).amax(dim=1)
+    best_other = similarity_BB.masked_fill(own, -2.0).amax(dim=1)
+    return (best_own > best_other).float().mean()
