@@ -15,7 +15,7 @@ Shapes: B rows of this process's batch (of the joined batch after `joined`), V v
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeAlias
 
@@ -126,6 +126,19 @@ class Method(Protocol):
     def parameter_groups(self) -> list[Group]: ...
     def parameters(self) -> Iterable[nn.Parameter]: ...
     def state_dict(self) -> dict[str, Any]: ...
+
+
+def encoded(module: nn.Module, views: Sequence[Tensor]) -> Tensor:
+    """(V, B, H): views of one size go through together, one forward pass per size (multi-crop's small crops apart)."""
+    features: list[Tensor] = []
+    start = 0
+    while start < len(views):
+        stop = start
+        while stop < len(views) and views[stop].shape == views[start].shape:
+            stop += 1
+        features.append(module(torch.cat(views[start:stop])).unflatten(0, (stop - start, -1)))
+        start = stop
+    return torch.cat(features)
 
 
 def groups(module: nn.Module) -> list[Group]:

@@ -1,0 +1,183 @@
+"""The common flags, said once. The command line, `config.yaml` and `kontrast.train(...)` all read this dataclass.
+
+`None` means "chosen by rule": the recipe of the method, scaled to the data, with the reason printed before the start.
+This file imports no torch, so that help and typing errors are instant.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from difflib import get_close_matches
+from typing import Any
+
+from kontrast.errors import Unfit
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a user may say about a training run.
+
+    Attributes:
+        method: simclr, moco, moco-v2, swav, byol, barlow-twins, clip or simcse. `kontrast methods` lists them.
+        out: Folder of the run. It must not exist yet.
+        epochs: Passes over the data.
+        max_minutes: Stop cleanly after this many minutes of training.
+        batch_size: Samples in one comparison, in total over all processes and chunks.
+        encoder: `small`, any timm or torchvision name, or a folder with weights.
+        pretrained: Start from published weights (asks the hub; says so when offline).
+        image_size: Side of the pictures that the encoder sees, in pixels.
+        channels: 1 for grey, 3 for colour; read from the data if not given.
+        views: Recipe of the views: a paper's name, `affine`, `plain` or `none`.
+        view_mode: `exact` follows torchvision step by step, `fast` is the fused form.
+        crops: Number and size of the crops, such as 2x224+6x96.
+        temperature: Divisor of the similarities. Small is strict about hard negatives.
+        similarity: cosine, dot, euclidean or squared_euclidean.
+        decoupled: Leave the positive out of the loss's denominator (the tutorial's loss).
+        optimizer: sgd, adamw or lars.
+        lr: Peak learning rate, for this batch size as it is.
+        weight_decay: Weight decay; biases and norms are left out where the paper does.
+        warmup: Epochs of linear warm-up.
+        labels: `folder` or a column: names for evaluation only, never seen in training.
+        split: Value of a `split` column to train on.
+        columns: Which columns hold what, as image=NAME text=NAME.
+        seed: Everything random follows from it.
+        device: cpu, cuda or cuda:0. The best one there if not given.
+        precision: fp32, bf16 or fp16.
+        workers: Threads that read and decode pictures.
+        checkpoint_every: Minutes between checkpoints inside an epoch.
+        set: Any field of the method's own configuration, as NAME=VALUE.
+        strict: Stop at the first broken file instead of skipping it.
+    """
+
+    method: str | None = None
+    out: str | None = None
+    epochs: int | None = None
+    max_minutes: float | None = None
+    batch_size: int | None = None
+    encoder: str | None = None
+    pretrained: bool | None = None
+    image_size: int | None = None
+    channels: int | None = None
+    views: str | None = None
+    view_mode: str | None = None
+    crops: str | None = None
+    temperature: float | None = None
+    similarity: str | None = None
+    decoupled: bool | None = None
+    optimizer: str | None = None
+    lr: float | None = None
+    weight_decay: float | None = None
+    warmup: float | None = None
+    labels: str | None = None
+    split: str | None = None
+    columns: dict[str, str] | None = None
+    seed: int | None = None
+    device: str | None = None
+    precision: str | None = None
+    workers: int | None = None
+    checkpoint_every: float | None = None
+    set: dict[str, Any] | None = None
+    strict: bool | None = None
+
+    def over(self, below: Settings) -> Settings:
+        """These settings, with the gaps filled from `below`. `set` is merged key by key."""
+        filled = {f.name: getattr(below, f.name) for f in fields(self) if getattr(self, f.name) is None}
+        merged = {**(below.set or {}), **(self.set or {})}
+        return replace(self, **{**filled, "set": merged or None})
+
+    def said(self) -> dict[str, Any]:
+        """Only what was said, as plain values."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+NAMES = tuple(f.name for f in fields(Settings))
+_TYPES = {f.name: str(f.type) for f in fields(Settings)}
+_LIMITS = {
+    "epochs": (1, None), "max_minutes": (0, None), "batch_size": (2, None), "image_size": (1, None),
+    "channels": (1, None), "temperature": (0, None), "lr": (0, None), "weight_decay": (0, None), "warmup": (0, None),
+    "seed": (0, None), "workers": (0, None), "checkpoint_every": (0, None),
+}  # fmt: skip
+_MAY_BE_ZERO = {"weight_decay", "warmup", "seed", "workers", "checkpoint_every"}
+_CHOICES = {
+    "optimizer": ("sgd", "adamw", "lars"),
+    "similarity": ("cosine", "dot", "euclidean", "squared_euclidean"),
+    "precision": ("fp32", "bf16", "fp16"),
+    "view_mode": ("exact", "fast"),
+}
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """ ', did you mean NAME?' for a word that is close to a known one, else the list of known ones."""
+    known = list(known)
+    close = get_close_matches(word, known, n=1, cutoff=0.6)
+    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(known)}."
+
+
+def checked(settings: Settings) -> Settings:
+    """The same settings, or `Unfit` naming the first value that cannot be meant."""
+    for name, (low, _) in _LIMITS.items():
+        value = getattr(settings, name)
+        if value is None:
+            continue
+        if value < low or (value == 0 and name not in _MAY_BE_ZERO) or value != value:
+            bound = f"at least {low}" if name in _MAY_BE_ZERO or low > 0 else f"greater than {low}"
+            raise Unfit(f"--{name.replace('_', '-')} must be {bound}, got {value}.")
+    for name, choices in _CHOICES.items():
+        value = getattr(settings, name)
+        if value is not None and value not in choices:
+            raise Unfit(f"--{name.replace('_', '-')} {value!r} is unknown{nearest(value, choices)}")
+    return settings
+
+
+def from_mapping(values: Mapping[str, Any], where: str) -> Settings:
+    """Settings from a file or keyword arguments; an unknown key is an error that names the nearest one."""
+    known = {}
+    for name, value in values.items():
+        if name not in NAMES:
+            raise Unfit(f"{where}: {name!r} is not a setting{nearest(name, NAMES)}")
+        known[name] = _typed(name, value, where)
+    return Settings(**known)
+
+
+def _typed(name: str, value: Any, where: str) -> Any:
+    """The value as the field's type; text from the environment is read as a number where a number is meant."""
+    wanted = _TYPES[name]
+    if value is None:
+        return None
+    try:
+        if wanted.startswith("int"):
+            if isinstance(value, bool) or (isinstance(value, float) and value != int(value)):
+                raise ValueError
+            return int(value)
+        if wanted.startswith("float"):
+            return float(value)
+        if wanted.startswith("bool"):
+            if isinstance(value, str):
+                return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[value.lower()]
+            return bool(value)
+        if wanted.startswith("dict"):
+            return pairs(value, where) if isinstance(value, (str, list, tuple)) else dict(value)
+    except (ValueError, TypeError, KeyError):
+        raise Unfit(f"{where}: {name} must be {wanted.split(' ')[0]}, got {value!r}.") from None
+    return str(value)
+
+
+def pairs(words: str | Iterable[str], where: str) -> dict[str, Any]:
+    """NAME=VALUE words as a mapping; numbers and booleans are read as such."""
+    import yaml
+
+    found = {}
+    for word in words.split() if isinstance(words, str) else words:
+        name, equals, value = word.partition("=")
+        if not equals or not name:
+            raise Unfit(f"{where}: expected NAME=VALUE, got {word!r}.")
+        found[name.strip().replace("-", "_")] = yaml.safe_load(value)
+    return found
+
+
+def from_environment() -> Settings:
+    """Settings from KONTRAST_* variables; other variables of that prefix (KONTRAST_DATA, KONTRAST_CACHE) are not ours."""
+    found = {name: os.environ[f"KONTRAST_{name.upper()}"] for name in NAMES if f"KONTRAST_{name.upper()}" in os.environ}
+    return from_mapping(found, "environment")
