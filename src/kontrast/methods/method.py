@@ -57,7 +57,8 @@ class Embeddings:
 
     @classmethod
     def of(cls, batch: Batch, features_BH: Tensor, **roles: Tensor) -> Embeddings:
-        """The embeddings of a batch, one role tensor per keyword."""
+        """The embeddings of a batch, one role tensor per keyword, in float32 or wider: comparing never runs in half."""
+        roles = {name: role.to(torch.promote_types(role.dtype, torch.float32)) for name, role in roles.items()}
         return cls(roles, batch.ids_B, batch.step, batch.total, batch.seed, features_BH.detach(), batch.groups_B)
 
     def __getitem__(self, role: str) -> Tensor:

@@ -1,0 +1,128 @@
+"""The watch: numbers that show collapse, and the verdict in words.
+
+Of the projector's output (what the loss sees), unit rows u (B, D):
+
+    spread          mean over dimensions of std(u_d) * sqrt(D): 1 when the directions fill the sphere, 0 when all agree
+    effective rank  exp(entropy of the singular values of u, not centred) (RankMe, arXiv:2210.02885)
+    mean cosine     between different rows;  uniformity  ln mean exp(-2 |u_i - u_j|^2): 0 collapsed, about -4 spread
+
+The verdict is taken from the projector. The encoder's own numbers are shown relative to step 0: a healthy encoder can
+have a mean cosine of 0.9 (ReLU features share a direction), a collapsed one can look fine.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from kontrast.methods.method import Outcome, retrieval_at_1
+from kontrast.training import processes
+
+COLLAPSED = 0.1  # share of the healthy spread; a mean cosine above 0.99
+WARM = 0.05  # share of the run (and at least PATIENCE looks) before the verdict may accuse
+PATIENCE = 3  # looks in a row
+
+
+def spread(unit_BD: Tensor) -> float:
+    """Mean standard deviation of the coordinates of unit rows; isotropic rows have 1/sqrt(D)."""
+    return float(unit_BD.std(dim=0, correction=0).mean())
+
+
+def effective_rank(unit_BD: Tensor) -> float:
+    """exp of the entropy of the normalised singular values: between 1 and min(B, D)."""
+    gram = unit_BD.T @ unit_BD if unit_BD.shape[0] >= unit_BD.shape[1] else unit_BD @ unit_BD.T
+    values = torch.linalg.eigvalsh(gram.double()).clamp(min=0).sqrt()
+    share = values / values.sum().clamp(min=1e-12) + 1e-7
+    return float(torch.exp(-(share * share.log()).sum()))
+
+
+def mean_cosine(unit_BD: Tensor) -> float:
+    """Mean cosine of two different rows."""
+    rows = len(unit_BD)
+    return float((unit_BD.sum(dim=0).square().sum() - rows) / (rows * (rows - 1)))
+
+
+def uniformity(unit_BD: Tensor) -> float:
+    """ln of the mean over pairs of exp(-2 |u_i - u_j|^2) (arXiv:2005.10242)."""
+    squared = torch.pdist(unit_BD.double()).square()
+    return float(torch.logsumexp(-2.0 * squared, dim=0) - math.log(len(squared)))
+
+
+def unit(rows_BD: Tensor) -> Tensor:
+    return torch.nn.functional.normalize(rows_BD.float(), dim=1)
+
+
+@dataclass
+class Watch:
+    """Looks at outcomes while training and says at the end, in a sentence, what it saw."""
+
+    steps: int
+    encoder_start: dict[str, float] = field(default_factory=dict)
+    bad_looks: int = 0
+    last: dict[str, float] = field(default_factory=dict)
+
+    @torch.no_grad()
+    def look(self, outcome: Outcome) -> dict[str, float]:
+        """The numbers of one step, as they go into the log."""
+        rows = slice(0, 1024)  # enough for every number; keeps the look cheap at any batch size
+        z = outcome.embeddings
+        first_BD, second_BD = unit(outcome.pair[0])[rows], unit(outcome.pair[1])[rows]
+        features_BH = unit(z.features_BH)[rows]
+        same_B = None if z.groups_B is None else z.groups_B[rows]
+        row = {
+            "loss": float(processes.summed(outcome.loss.detach())),
+            "guessing": outcome.guessing,
+            "retrieval_at_1": float(retrieval_at_1(first_BD, second_BD, same_B)),
+            "retrieval_chance": 1.0 / len(first_BD),
+            "spread": spread(first_BD),
+            "healthy_spread": 1.0 / math.sqrt(first_BD.shape[1]),
+            "effective_rank": effective_rank(first_BD),
+            "mean_cosine": mean_cosine(first_BD),
+            "uniformity": uniformity(first_BD),
+            "encoder_spread": spread(features_BH),
+            "encoder_effective_rank": effective_rank(features_BH),
+        } | {name: float(value) for name, value in outcome.signs.items()}
+        if not self.encoder_start:
+            self.encoder_start = {name: row[name] for name in ("encoder_spread", "encoder_effective_rank")}
+        collapsed = row["spread"] < COLLAPSED * row["healthy_spread"]
+        self.bad_looks = self.bad_looks + 1 if collapsed else 0
+        self.last = row
+        return row
+
+    def collapsed(self, step: int) -> bool:
+        """True when the outputs have pointed the same way for several looks, after the first share of the run."""
+        return self.bad_looks >= PATIENCE and step >= WARM * self.steps
+
+    def verdict(self, step: int) -> str:
+        """What the watch thinks, in a sentence."""
+        return sentence(self.last, self.collapsed(step))
+
+    def state(self) -> dict[str, object]:
+        """What a checkpoint must keep so that a resumed run says the same."""
+        return {"encoder_start": self.encoder_start, "bad_looks": self.bad_looks, "last": self.last}
+
+
+def sentence(row: Mapping[str, float], collapsed: bool) -> str:
+    """The verdict on one log row."""
+    if not row:
+        return "nothing was trained"
+    numbers = f"spread {row['spread']:.3f}, healthy about {row['healthy_spread']:.3f}"
+    if collapsed:
+        return (
+            f"collapsed: all outputs point the same way ({numbers}). Usual causes: views that are all alike, a learning "
+            "rate that is too high, a stop-gradient that was removed."
+        )
+    if row["loss"] > 0.99 * row["guessing"] and row["retrieval_at_1"] < 3 * row["retrieval_chance"]:
+        return (
+            f"guessing: the loss {row['loss']:.2f} is that of pure guessing ({row['guessing']:.2f}) and the two views of "
+            "a sample do not find each other. Usual causes: a learning rate that is too low or too high, a frozen "
+            "encoder, views that share nothing."
+        )
+    return (
+        f"healthy: outputs are spread out ({numbers}), and {row['retrieval_at_1']:.0%} of the samples find their own "
+        f"other view in the batch (chance {row['retrieval_chance']:.1%})"
+    )
