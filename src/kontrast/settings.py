@@ -42,9 +42,11 @@ class Settings:
         labels: `folder` or a column: names for evaluation only, never seen in training.
         split: Value of a `split` column to train on.
         columns: Which columns hold what, as image=NAME text=NAME.
+        validate: Data for the checks while and after training; `part` holds out a tenth, `none` nothing.
         seed: Everything random follows from it.
         device: cpu, cuda or cuda:0. The best one there if not given.
         precision: fp32, bf16 or fp16.
+        threads: Processor threads for arithmetic; their number is part of the last bits.
         workers: Threads that read and decode pictures.
         checkpoint_every: Minutes between checkpoints inside an epoch.
         set: Any field of the method's own configuration, as NAME=VALUE.
@@ -73,9 +75,11 @@ class Settings:
     labels: str | None = None
     split: str | None = None
     columns: dict[str, str] | None = None
+    validate: str | None = None
     seed: int | None = None
     device: str | None = None
     precision: str | None = None
+    threads: int | None = None
     workers: int | None = None
     checkpoint_every: float | None = None
     set: dict[str, Any] | None = None
@@ -97,7 +101,7 @@ _TYPES = {f.name: str(f.type) for f in fields(Settings)}
 _LIMITS = {
     "epochs": (1, None), "max_minutes": (0, None), "batch_size": (2, None), "image_size": (1, None),
     "channels": (1, None), "temperature": (0, None), "lr": (0, None), "weight_decay": (0, None), "warmup": (0, None),
-    "seed": (0, None), "workers": (0, None), "checkpoint_every": (0, None),
+    "seed": (0, None), "threads": (1, None), "workers": (0, None), "checkpoint_every": (0, None),
 }  # fmt: skip
 _MAY_BE_ZERO = {"weight_decay", "warmup", "seed", "workers", "checkpoint_every"}
 _CHOICES = {

@@ -1,0 +1,76 @@
+"""One paper, one file. This list says what there is without importing torch."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from importlib import import_module, resources
+from typing import Any
+
+from kontrast.errors import Unfit
+from kontrast.settings import nearest
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A method by name: its file, its class, what it reads, and one line on when to use it."""
+
+    module: str
+    made_by: str
+    kind: str  # images, texts or pairs
+    line: str
+    preset: dict[str, Any]  # what this name changes in the file's Config (MoCo v1 and v2 share one file)
+
+
+METHODS = {
+    "simclr": Entry("simclr", "SimCLR", "images", "two views of each picture against the rest of the batch", {}),
+}
+
+
+def entry(name: str) -> Entry:
+    """The entry of a name; an unknown one is told with the nearest."""
+    if name not in METHODS:
+        raise Unfit(f"--method {name!r} is unknown{nearest(name, METHODS)}")
+    return METHODS[name]
+
+
+def load(name: str) -> tuple[Any, Any]:
+    """(the method's class, its Config class)."""
+    known = entry(name)
+    module = import_module(f"kontrast.methods.{known.module}")
+    return getattr(module, known.made_by), module.Config
+
+
+def source(name: str) -> str:
+    """The text of the method's file."""
+    return resources.files("kontrast.methods").joinpath(f"{entry(name).module}.py").read_text()
+
+
+def card(name: str) -> str:
+    """The five-line card that opens the method's file."""
+    return ast.get_docstring(ast.parse(source(name))) or ""
+
+
+def numbers(name: str) -> list[tuple[str, str, str]]:
+    """(field, default, source in a comment) of the method's Config, read from its file."""
+    text = source(name)
+    lines = text.splitlines()
+    tree = ast.parse(text)
+    config = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Config")
+    found = []
+    for field in config.body:
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and field.value is not None:
+            comment = lines[field.lineno - 1].partition("#")[2].strip()
+            default = entry(name).preset.get(field.target.id, ast.literal_eval(field.value))
+            found.append((field.target.id, repr(default), comment))
+    return found
+
+
+def configured(name: str, values: dict[str, Any]) -> Any:
+    """The method's Config with these values over its preset; an unknown field is told with the nearest name."""
+    _, config = load(name)
+    known = [field for field, _, _ in numbers(name)]
+    for field in values:
+        if field not in known:
+            raise Unfit(f"--set {field!r} is not a field of {name}{nearest(field, known)}")
+    return config(**{**entry(name).preset, **values})

@@ -1,0 +1,140 @@
+"""From what was said, the published recipe and the data to a complete run, each choice with its reason.
+
+Order: what the user said; else the rules below, which scale the recipe to picture size, set size and machine; else the
+recipe as published. Everything that is not the user's word is printed before the start and by `--dry-run`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from kontrast import methods
+from kontrast.errors import Unfit
+from kontrast.recipes import simclr
+from kontrast.settings import Settings, checked, nearest
+
+PUBLISHED: dict[str, dict[str, Callable[[], Settings]]] = {
+    "simclr": {"imagenet": simclr.imagenet, "cifar10": simclr.cifar10},
+}
+SMALL_PICTURE = 64  # pixels up to which the CIFAR recipe is the nearer one
+IN_METHOD = ("temperature", "similarity", "decoupled")  # common flags that are fields of the method's Config
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the rules look at."""
+
+    n: int  # samples to train on
+    side: int  # shorter side of the typical picture, in pixels
+    channels: int
+    gpu: bool
+    fast_bf16: bool  # the processor multiplies bf16 in hardware
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One decided number: what the recipe says, what was taken, why."""
+
+    name: str
+    value: Any
+    published: Any
+    reason: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A complete run: every setting has a value, the method's Config too."""
+
+    settings: Settings
+    config: Any
+    choices: list[Choice]
+    recipe: str
+
+
+def power_of_two(limit: float) -> int:
+    """The largest power of two that is at most `limit`, and at least 2."""
+    return 1 << max(1, int(limit).bit_length() - 1)
+
+
+def by_size(facts: Facts, published: Settings) -> dict[str, tuple[Any, str]]:
+    """The table: what depends on the data and the machine, with a one-line reason each."""
+    small = facts.side <= SMALL_PICTURE
+    batch = min(512, power_of_two(facts.n / 4))
+    epochs = next(epochs for limit, epochs in EPOCHS if facts.n < limit)
+    steps = max(1, facts.n // batch) * epochs
+    table: dict[str, tuple[Any, str]] = {
+        "channels": (facts.channels, "as the pictures are"),
+        "batch_size": (batch, f"at most 512 and at most a quarter of the {facts.n:,} samples"),
+        "epochs": (epochs, f"{steps:,} steps of {batch} on {facts.n:,} samples"),
+        "warmup": (epochs / 20, "a twentieth of the run"),
+        "optimizer": ("adamw", "batches of up to 512 need no LARS, and small nets learn faster with Adam"),
+        "lr": (2e-3, "for AdamW; measured on CIFAR-10 and digits"),
+        "weight_decay": (1e-4, "for AdamW"),
+        "temperature": (0.2, "short runs on small sets learn more than with 0.5; measured on CIFAR-10 and digits"),
+        "image_size": (facts.side, "the pictures' own size"),
+        "views": (published.views, "as published"),
+        "encoder": ("resnet18", "the smallest net of the papers"),
+        "precision": ("fp32", "this processor has no fast bf16"),
+    }
+    if not small:
+        table["image_size"] = (224, "as published") if facts.gpu else (96, "what a CPU trains in reasonable time")
+    if small and facts.channels == 1:
+        table["views"] = ("affine", "small grey pictures: mild rotation, scale, shear, shift; crops would cut strokes")
+    if small and not facts.gpu:
+        table["encoder"] = ("small", "small pictures on a CPU")
+    if facts.gpu or facts.fast_bf16:
+        table["precision"] = ("bf16", "this device multiplies bf16 in hardware")
+    return table
+
+
+EPOCHS = ((5_000, 60), (20_000, 40), (100_000, 20), (1_000_000, 10), (float("inf"), 2))
+
+FIXED: dict[str, tuple[Any, str]] = {
+    "pretrained": (False, "from random weights"),
+    "view_mode": ("exact", "torchvision's own steps"),
+    "crops": ("2", "as the recipe of the views says"),
+    "similarity": ("cosine", "as published"),
+    "decoupled": (False, "as published"),
+    "validate": ("part", "a part of the data is held out"),
+    "seed": (0, "the default seed"),
+    "workers": (0, "small sets need none"),
+    "checkpoint_every": (5.0, "minutes; also every epoch"),
+    "strict": (False, "broken files are skipped and named"),
+}
+
+
+def planned(said: Settings, facts: Facts) -> Plan:
+    """The complete run for these words and this data."""
+    said = checked(said)
+    name = said.method or "simclr"
+    methods.entry(name)
+    recipe = "cifar10" if facts.side <= SMALL_PICTURE else "imagenet"
+    published = PUBLISHED[name][recipe]()
+    numbers = methods.numbers(name)
+    fields = [field for field, _, _ in numbers]
+    chosen: dict[str, Any] = {}
+    choices = []
+    for field, (value, reason) in {**FIXED, **by_size(facts, published)}.items():
+        if field in IN_METHOD and field not in fields:
+            if getattr(said, field) is not None:
+                raise Unfit(f"--{field} means nothing to {name}: {methods.entry(name).line}.")
+            continue
+        word = getattr(said, field)
+        chosen[field] = value if word is None else word
+        if word is None:
+            choices.append(Choice(field, value, getattr(published, field), reason))
+    settings = replace(said, method=name, **chosen)
+    within = {field: chosen[field] for field in IN_METHOD if field in fields}
+    for field in said.set or {}:
+        if field not in fields:
+            raise Unfit(f"--set {field!r} is not a field of {name}{nearest(field, fields)}")
+    config = methods.configured(name, {**within, **(said.set or {})})
+    return Plan(settings, config, choices, f"{name}, {recipe}")
+
+
+def complete(plan: Plan, data: str) -> dict[str, Any]:
+    """What `config.yaml` holds: enough to repeat the run bit by bit."""
+    settings = {k: v for k, v in asdict(plan.settings).items() if k not in ("method", "set", "out") and v is not None}
+    return {"data": data, "method": {"name": plan.settings.method, **asdict(plan.config)}, **settings}
