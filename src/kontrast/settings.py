@@ -74,7 +74,7 @@ class Settings:
     warmup: float | None = None
     labels: str | None = None
     split: str | None = None
-    columns: dict[str, str] | None = None
+    columns: list[str] | None = None
     validate: str | None = None
     seed: int | None = None
     device: str | None = None
@@ -82,14 +82,13 @@ class Settings:
     threads: int | None = None
     workers: int | None = None
     checkpoint_every: float | None = None
-    set: dict[str, Any] | None = None
+    set: list[str] | None = None
     strict: bool | None = None
 
     def over(self, below: Settings) -> Settings:
-        """These settings, with the gaps filled from `below`. `set` is merged key by key."""
+        """These settings, with the gaps filled from `below`. In `set` every NAME counts for itself."""
         filled = {f.name: getattr(below, f.name) for f in fields(self) if getattr(self, f.name) is None}
-        merged = {**(below.set or {}), **(self.set or {})}
-        return replace(self, **{**filled, "set": merged or None})
+        return replace(self, **{**filled, "set": [*(below.set or []), *(self.set or [])] or None})
 
     def said(self) -> dict[str, Any]:
         """Only what was said, as plain values."""
@@ -161,19 +160,21 @@ def _typed(name: str, value: Any, where: str) -> Any:
             if isinstance(value, str):
                 return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[value.lower()]
             return bool(value)
-        if wanted.startswith("dict"):
-            return pairs(value, where) if isinstance(value, (str, list, tuple)) else dict(value)
+        if wanted.startswith("list"):
+            if isinstance(value, Mapping):
+                return [f"{key}={part}" for key, part in value.items()]
+            return value.split() if isinstance(value, str) else list(value)
     except (ValueError, TypeError, KeyError):
         raise Unfit(f"{where}: {name} must be {wanted.split(' ')[0]}, got {value!r}.") from None
     return str(value)
 
 
-def pairs(words: str | Iterable[str], where: str) -> dict[str, Any]:
-    """NAME=VALUE words as a mapping; numbers and booleans are read as such."""
+def pairs(words: Iterable[str] | None, where: str) -> dict[str, Any]:
+    """NAME=VALUE words as a mapping, the last one winning; numbers and booleans are read as such."""
     import yaml
 
     found = {}
-    for word in words.split() if isinstance(words, str) else words:
+    for word in words or ():
         name, equals, value = word.partition("=")
         if not equals or not name:
             raise Unfit(f"{where}: expected NAME=VALUE, got {word!r}.")

@@ -13,7 +13,7 @@ from typing import Any
 from kontrast import methods
 from kontrast.errors import Unfit
 from kontrast.recipes import simclr
-from kontrast.settings import Settings, checked, nearest
+from kontrast.settings import Settings, checked, pairs
 
 PUBLISHED: dict[str, dict[str, Callable[[], Settings]]] = {
     "simclr": {"imagenet": simclr.imagenet, "cifar10": simclr.cifar10},
@@ -127,10 +127,7 @@ def planned(said: Settings, facts: Facts) -> Plan:
             choices.append(Choice(field, value, getattr(published, field), reason))
     settings = replace(said, method=name, **chosen)
     within = {field: chosen[field] for field in IN_METHOD if field in fields}
-    for field in said.set or {}:
-        if field not in fields:
-            raise Unfit(f"--set {field!r} is not a field of {name}{nearest(field, fields)}")
-    config = methods.configured(name, {**within, **(said.set or {})})
+    config = methods.configured(name, {**within, **pairs(said.set, "--set")})
     return Plan(settings, config, choices, f"{name}, {recipe}")
 
 

@@ -1,0 +1,44 @@
+# Every target makes its own environment in .venv and works twice in a row.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed-$(shell cat pyproject.toml | cksum | cut -d' ' -f1)
+NEEDED_GB := 8
+
+.PHONY: demo test proof bench check install
+
+install: $(STAMP)
+
+$(STAMP):
+	@free=$$(df -Pk . | awk 'NR==2 {print int($$4 / 1048576)}'); \
+	if [ ! -d $(VENV) ] && [ "$$free" -lt $(NEEDED_GB) ]; then \
+	  echo "The environment needs about $(NEEDED_GB) GB (PyTorch is large) and $$free GB are free on this disk." >&2; exit 1; fi
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "kontrast needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version). Try: make PYTHON=python3.11 ..." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "python -m venv failed; on Debian: apt install python3-venv" >&2; exit 1; }
+	@echo "Installing into $(VENV): some minutes the first time, nothing the next."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]' 2> $(VENV)/install.log || \
+	  { tail -n 5 $(VENV)/install.log >&2; \
+	    if grep -qi 'no space left' $(VENV)/install.log; then echo "The disk is full: free about $(NEEDED_GB) GB and run make again." >&2; \
+	    else echo "Installing failed. Is the package index reachable? The whole log: $(VENV)/install.log" >&2; fi; exit 1; }
+	@rm -f $(VENV)/.installed-*
+	@touch $@
+
+demo: install
+	@rm -rf runs/demo
+	@$(BIN)/kontrast train digits --method simclr --out runs/demo
+	@$(BIN)/kontrast search runs/demo digits --query 0 -k 5 --sheet runs/demo/search.png
+
+test: install
+	@$(BIN)/python -m pytest -m 'not proof'
+
+proof: install
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[peers]'
+	@$(BIN)/python -m pytest -m proof
+
+bench: install
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[peers]'
+	@for program in benchmarks/*.py; do echo "== $$program"; $(BIN)/python $$program || exit 1; done
+
+check: install
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/python -m pytest -m 'not proof'

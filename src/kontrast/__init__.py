@@ -1,0 +1,57 @@
+"""kontrast: contrastive representation learning that cannot look fine and be wrong.
+
+The tour, in reading order. Names are loaded when they are touched, so importing kontrast imports no torch.
+
+    positives -> encoders -> negatives -> similarity -> losses     what contrastive learning is
+    methods (the seam: embed, compare, after_step) -> training     how it is run
+    evaluate, explore, exchange                                    whether it worked, a look at it, taking it elsewhere
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_WHERE = {
+    "positives": "kontrast.positives",
+    "encoders": "kontrast.encoders",
+    "negatives": "kontrast.negatives",
+    "similarity": "kontrast.similarity",
+    "losses": "kontrast.losses",
+    "methods": "kontrast.methods",
+    "recipes": "kontrast.recipes",
+    "data": "kontrast.data",
+    "training": "kontrast.training",
+    "explore": "kontrast.explore",
+    "exchange": "kontrast.exchange",
+    "train": "kontrast.run:train",
+    "Run": "kontrast.run:Run",
+    "load": "kontrast.model:load",
+    "Model": "kontrast.model:Model",
+    "ContrastiveEmbedder": "kontrast.estimator:ContrastiveEmbedder",
+    "Settings": "kontrast.settings:Settings",
+    "Unfit": "kontrast.errors:Unfit",
+    "Failed": "kontrast.errors:Failed",
+}
+__all__ = ["__version__", *_WHERE]  # noqa: PLE0604
+
+if TYPE_CHECKING:
+    from kontrast.errors import Failed, Unfit
+    from kontrast.estimator import ContrastiveEmbedder
+    from kontrast.model import Model, load
+    from kontrast.run import Run, train
+    from kontrast.settings import Settings
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module 'kontrast' has no attribute {name!r}")
+    module, _, attribute = _WHERE[name].partition(":")
+    loaded = import_module(module)
+    return getattr(loaded, attribute) if attribute else loaded
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

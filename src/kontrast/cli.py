@@ -1,0 +1,310 @@
+"""The command line: parses, calls, prints. No logic lives here, and torch is imported only when a verb needs it.
+
+Results go to stdout, progress to stderr. Exit codes: 0 done; 1 diverged, collapsed or our failure; 2 wrong usage or
+unfit data; 130 and 143 interrupted after saving.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import App, CycloptsError, Parameter
+
+from kontrast import __version__
+from kontrast.errors import Failed, Unfit
+from kontrast.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Row = dict[str, float]
+
+app = App(
+    name="kontrast",
+    version=__version__,
+    help="Learn an embedding model from unlabelled data by contrast, and see whether you can trust it.",
+    help_epilogue="First minute: kontrast train digits --method simclr --out runs/digits",
+    default_parameter=Parameter(consume_multiple=True, negative=()),
+    result_action="return_value",
+)
+
+Debug = Annotated[bool, Parameter(help="Show the traceback of a failure.")]
+Json = Annotated[bool, Parameter(name="--json", help="Print one JSON object instead of words.")]
+
+
+@app.command
+def train(
+    data: str | None = None,
+    *,
+    settings: Annotated[Settings | None, Parameter(name="*")] = None,
+    config: str | None = None,
+    resume: str | None = None,
+    weights_from: Annotated[str | None, Parameter(name="--from")] = None,
+    dry_run: bool = False,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> int:
+    """Learn an encoder. Three words suffice: DATA, --method and --out; the rest has sourced defaults, printed first.
+
+    Parameters
+    ----------
+    data
+        A folder of pictures, a .parquet file, or `digits`.
+    config
+        A run's config.yaml, to repeat that run. Flags win over it.
+    resume
+        A run folder that was interrupted: goes on to the same bits.
+    weights_from
+        A run or model folder whose weights this new run begins with.
+    dry_run
+        Print the plan and every departure from the paper, and stop.
+    """
+    from kontrast.run import train as learn
+
+    with Progress() as progress:
+        run = learn(data, resume=resume, config=config, weights_from=weights_from, dry_run=dry_run, say=progress.say,
+                    show=progress.show, **(settings or Settings()).said())  # fmt: skip
+    if as_json:
+        print(json.dumps({"run": str(run.path) if run.path else None, "ending": run.ending, **run.summary}))
+    elif run.path is not None and run.summary:
+        print(run.summary["verdict"])
+        print(f"run      {run.path}    report   {run.path / 'report.html'}")
+    return run.exit_code
+
+
+@app.command
+def preview(
+    data: str,
+    *,
+    method: str = "simclr",
+    out: str,
+    epoch: int = 0,
+    id: Annotated[list[int] | None, Parameter(help="Sample ids; the first eight if not given.")] = None,
+    settings: Annotated[Settings | None, Parameter(name="*", show=False)] = None,
+    debug: Debug = False,
+) -> int:
+    """Draw the views that training would see, before a minute is spent: the same views for the same seed and epoch."""
+    from kontrast.explore.preview import preview as draw
+
+    for line in draw(data, Path(out), epoch=epoch, ids=id, method=method, **(settings or Settings()).said()):
+        print(line)
+    return 0
+
+
+@app.command
+def evaluate(
+    model: str,
+    data: str,
+    *,
+    knn: bool = False,
+    linear: bool = False,
+    kmeans: bool = False,
+    few_label: bool = False,
+    views: bool = False,
+    split: str | None = None,
+    labels: str | None = None,
+    train_data: str | None = None,
+    seed: int = 0,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> int:
+    """Measure an encoder beside random weights and raw input. With no protocol named, all that fit the data.
+
+    Parameters
+    ----------
+    model
+        A run folder or a model folder.
+    data
+        What to test on.
+    split
+        Value of the `split` column; `test` if there is one.
+    labels
+        `folder`, or the column with the names.
+    train_data
+        Labelled data that neighbours and probes may learn from.
+    """
+    from kontrast.finish import evaluate as measure
+
+    asked = {"knn": knn, "linear": linear, "kmeans": kmeans, "few_label": few_label, "views": views}
+    result, lines = measure(
+        model, data, protocols=[name for name, wanted in asked.items() if wanted] or None, split=split, labels=labels,
+        train_data=train_data, seed=seed,
+    )  # fmt: skip
+    if as_json:
+        print(json.dumps(result))
+    else:
+        print("\n".join(lines))
+    return 0
+
+
+@app.command
+def embed(
+    run: str,
+    data: str,
+    *,
+    out: Annotated[str, Parameter(name=["--out", "-o"])],
+    split: str | None = None,
+    debug: Debug = False,
+) -> int:
+    """Write one vector per sample: FILE.npy with FILE.csv beside it (row, name), or FILE.parquet."""
+    from kontrast.explore.vectors import embed as write
+
+    for line in write(run, data, Path(out), split=split):
+        print(line)
+    return 0
+
+
+@app.command
+def search(
+    run: str,
+    data: str,
+    *,
+    query: str,
+    k: Annotated[int, Parameter(name=["--k", "-k"])] = 10,
+    sheet: str | None = None,
+    split: str | None = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> int:
+    """Find what looks alike, exactly: the k nearest samples of DATA to a picture file or to a row of DATA.
+
+    Parameters
+    ----------
+    query
+        A picture file, or the row number of a sample of DATA.
+    sheet
+        Write the query and what was found as one picture.
+    """
+    from kontrast.explore.vectors import search as find
+
+    found = find(run, data, query, k, sheet=Path(sheet) if sheet else None, split=split)
+    if as_json:
+        print(json.dumps(found))
+    else:
+        print(f"nearest to {found['query']} among {found['searched']:,}:")
+        for hit in found["hits"]:
+            print(f"{hit['score']:7.4f}  {hit['row']:>7}  {hit['name']}")
+        if sheet:
+            print(f"sheet    {sheet}")
+    return 0
+
+
+@app.command
+def methods(name: str | None = None, *, debug: Debug = False) -> int:
+    """List the methods, or show one: its card, its published recipes and every number with its source."""
+    from kontrast.recipes.page import about, listed
+
+    print(about(name) if name else listed())
+    return 0
+
+
+@app.command
+def info(*, as_json: Json = False, debug: Debug = False) -> int:
+    """Versions, processor, devices: what to put into a bug report."""
+    from kontrast.training.record import environment
+
+    found = environment()
+    if as_json:
+        print(json.dumps(found))
+    else:
+        for name, value in {**{k: v for k, v in found.items() if k != "packages"}, **found["packages"]}.items():
+            print(f"{name:<16}{value}")
+    return 0
+
+
+class Progress:
+    """A bar with the time left on a terminal; a plain line every 30 seconds when piped. Always on stderr."""
+
+    def __init__(self) -> None:
+        self.began = self.told = time.monotonic()
+        self.first_step = 0.0
+        self.bar: Any = None
+        self.task: Any = None
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+
+    def say(self, text: str) -> None:
+        from kontrast.training.processes import first
+
+        if first():
+            if self.bar is not None:
+                self.bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
+            else:
+                print(text, file=sys.stderr, flush=True)
+
+    def show(self, row: Row, steps: int) -> None:
+        """One log row."""
+        if "loss" not in row:
+            return
+        words = (
+            f"loss {row['loss']:.3f} (guessing {row['guessing']:.2f})  "
+            f"retrieval {row['retrieval_at_1']:.0%} (chance {row['retrieval_chance']:.1%})"
+        )
+        if sys.stderr.isatty():
+            self._on_terminal(row, steps, words)
+            return
+        now = time.monotonic()
+        if self.first_step == 0:
+            self.began, self.first_step = now, row["step"]
+        if now - self.told >= 30 or row["step"] in (1, steps):
+            self.told = now
+            done = row["step"] - self.first_step
+            left = (now - self.began) / done * (steps - row["step"]) if done else float("nan")
+            eta = "" if left != left else f"  {left:.0f} s left"
+            print(f"step {row['step']:.0f}/{steps}  {words}{eta}", file=sys.stderr, flush=True)
+
+    def _on_terminal(self, row: Row, steps: int, words: str) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bar
+
+        if self.bar is None:
+            self.bar = Bar(BarColumn(14), TextColumn("{task.completed:.0f}/{task.total}"), TimeRemainingColumn(),
+                           TextColumn("{task.description}"), console=Console(stderr=True))  # fmt: skip
+            self.task = self.bar.add_task("", total=steps)
+            self.bar.start()
+        short = words.replace("  retrieval", " retrieval").replace("guessing ", "guess ")
+        self.bar.update(self.task, completed=row["step"], description=short)
+
+
+def main(words: list[str] | None = None) -> None:
+    """The entry point: every mistake of the user ends in a sentence and an exit code, never in a traceback."""
+    words = sys.argv[1:] if words is None else words
+    debug = "--debug" in words
+    sys.exit(_exit_code(lambda: app(words, exit_on_error=False, print_error=False), debug))
+
+
+def _exit_code(call: Callable[[], Any], debug: bool) -> int:
+    try:
+        return call() or 0
+    except CycloptsError as problem:
+        print(f"kontrast: {problem}", file=sys.stderr)
+        return 2
+    except (Unfit, Failed) as problem:
+        if debug:
+            raise
+        print(f"kontrast: {problem}", file=sys.stderr)
+        return problem.exit_code
+    except KeyboardInterrupt:
+        print("kontrast: interrupted before anything was trained.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        return 0
+    except Exception as problem:
+        if debug:
+            raise
+        print(f"kontrast: failed inside: {type(problem).__name__}: {problem}. Show where with --debug.", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    main()

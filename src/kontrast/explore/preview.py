@@ -1,0 +1,39 @@
+"""`kontrast preview`: the views of a run, drawn before (or long after) it, from their keys alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kontrast.errors import Unfit
+from kontrast.explore.sheet import views_sheet
+from kontrast.positives.images import Keys, views
+from kontrast.run import planned_on
+from kontrast.settings import from_mapping
+
+SHOWN = 8  # samples on a sheet
+
+
+def preview(data: Any, out: Path, *, epoch: int = 0, ids: list[int] | None = None, **settings: Any) -> list[str]:
+    """Draw originals and views of some samples to a picture file; returns lines that say what was drawn."""
+    plan, parts = planned_on(data, from_mapping(settings, "preview"))
+    known = set(parts.source.ids.tolist())
+    for sample in ids or ():
+        if sample not in known:
+            raise Unfit(f"--id {sample} is not a usable sample of {parts.source.name} (0 to {len(parts.source) - 1}).")
+    chosen = np.array(ids if ids else parts.train_ids[:SHOWN], dtype=np.int64)
+    pictures = parts.source.images(chosen)
+    assert plan.settings.seed is not None and plan.settings.view_mode is not None
+    made = views(pictures, parts.recipe, Keys(plan.settings.seed, epoch, chosen), mode=plan.settings.view_mode)
+    sheet = views_sheet(pictures, made, parts.recipe)
+    try:
+        sheet.save(out)
+    except (OSError, ValueError) as problem:
+        raise Unfit(f"--out {out} cannot be written as a picture: {problem}.") from None
+    return [
+        f"views    {parts.recipe.name} ({parts.recipe.source}): {len(made)} views of {len(chosen)} samples, epoch {epoch}",
+        *(f"         {line}" for line in parts.recipe.said),
+        f"sheet    {out}: originals first, then their views",
+    ]
