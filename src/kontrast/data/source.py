@@ -1,0 +1,254 @@
+"""What a source of samples is: ids, names, pixels or words, and what was said about them.
+
+A sample's id is its place in the sorted listing (or its row), broken ones included: it never changes when a file turns
+out to be broken or a split is chosen. Everything per sample is indexed by id and has length `len(source)`; `ids` says
+which of them can be used.
+
+Shapes: N samples of the listing, M usable ones, B asked for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from kontrast import keyed
+from kontrast.data.pictures import Ids, Pictures, Read, Skipped, store, survey
+from kontrast.errors import Unfit
+
+Kind: TypeAlias = Literal["images", "texts", "pairs", "triplets", "judged"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How the user wants a source to be read; the arguments of `open_source`."""
+
+    labels: str | Sequence[Any] | npt.NDArray[Any] | None = None
+    split: str | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    same: str | None = None
+    strict: bool = False
+    channels: int | None = None
+    memory: int = 2 << 30
+    shorter_side: int | None = 512
+    workers: int = 2
+
+
+@dataclass(frozen=True)
+class Source:
+    """Samples that can be read by id.
+
+    kind      images; texts; pairs (image or anchor, and text or positive); triplets; judged (two texts and a score)
+    names     by id: the path inside the folder, or the row
+    ids       the usable samples of the chosen split, ascending
+    skipped   (id, name, reason) of every sample that cannot be used
+    labels    by id, -1 unknown, for evaluation only; None when nobody named any. `classes` are their names
+    groups    by id: what `same` named; equal groups belong together and are never each other's negatives
+    columns   by role (text, anchor, positive, negative, score), then by id; a caption may be a list of captions
+    splits    usable ids of each split that the data names
+    channels, size, bits   of the pictures as they are given out; size is None when they differ
+    said      lines to say aloud before anything is trained
+    """
+
+    name: str
+    kind: Kind
+    names: Sequence[str]
+    ids: Ids
+    fingerprint: str
+    pictures: Pictures | None = None
+    channels: int = 0
+    size: tuple[int, int] | None = None
+    bits: int = 8
+    skipped: tuple[Skipped, ...] = ()
+    labels: Ids | None = None
+    classes: tuple[str, ...] = ()
+    groups: Ids | None = None
+    columns: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    splits: Mapping[str, Ids] = field(default_factory=dict)
+    shapes: Mapping[tuple[int, int], int] = field(default_factory=dict)  # (height, width) -> how many
+    digests: Mapping[int, bytes] = field(default_factory=dict)  # sample id -> hash of its encoded bytes
+    said: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def images(self, ids: Ids | Sequence[int]) -> Tensor | list[Tensor]:
+        """The pictures of these samples: uint8 or uint16, (B, C, H, W), or a list of (C, H, W) when sizes differ."""
+        if self.pictures is None:
+            raise Unfit(f"{self.name} holds {self.kind}, not pictures.")
+        return self.pictures(np.asarray(ids, dtype=np.int64))
+
+    def texts(self, ids: Ids | Sequence[int], role: str = "text", *, seed: int = 0, epoch: int = 0) -> list[str]:
+        """The words of these samples. Of several captions one is drawn, a pure function of (seed, epoch, id)."""
+        if role not in self.columns:
+            raise Unfit(f"{self.name} has no column for {role!r}; it has {', '.join(self.columns) or 'none'}.")
+        return [_one_of(self.columns[role][sample], seed, epoch, sample) for sample in np.asarray(ids).tolist()]
+
+    def captions(self, ids: Ids | Sequence[int], role: str = "text") -> list[list[str]]:
+        """All captions of each of these samples."""
+        values = self.columns[role]
+        return [list(v) if isinstance(v := values[i], list) else [v] for i in np.asarray(ids).tolist()]
+
+    def part(self, ids: Ids, name: str = "") -> Source:
+        """The same samples under the same ids, of which only these are used."""
+        return replace(self, ids=np.sort(np.asarray(ids, dtype=np.int64)), name=name or self.name)
+
+    def split(self, name: str) -> Source:
+        """The part that the data itself calls by this name."""
+        if name not in self.splits:
+            known = ", ".join(self.splits) or "none"
+            raise Unfit(f"split: {self.name} has no split {name!r}; it has {known}.")
+        return self.part(self.splits[name], f"{self.name} ({name})")
+
+    def held_out(self, share: float, seed: int) -> tuple[Ids, Ids]:
+        """(ids to train on, ids held out): see `held_out`."""
+        return held_out(self.ids, share, seed)
+
+
+def held_out(ids: Ids, share: float, seed: int) -> tuple[Ids, Ids]:
+    """Two disjoint parts of the ids, ascending: the larger to train on, the other never trained on.
+
+    share: a fraction below 1, or a count. Which samples are held out depends on the seed and on each sample's id alone
+    up to the count, so the same data and seed give the same parts for ever.
+    """
+    count = round(len(ids) * share) if share < 1 else int(share)
+    if not 0 < count < len(ids):
+        raise Unfit(f"Cannot hold out {count} of {len(ids)} samples: both parts need at least one.")
+    order = np.argsort(keyed.words("held out", seed, ids), kind="stable")
+    return np.sort(ids[order[count:]]), np.sort(ids[order[:count]])
+
+
+def of_pictures(
+    name: str,
+    names: Sequence[str],
+    read: Read,
+    wanted: Iterable[int],
+    options: Options,
+    *,
+    refused: Mapping[int, str] | None = None,
+    said: Sequence[str] = (),
+    **fields_of_source: Any,
+) -> Source:
+    """A source of encoded pictures: every one looked at once, broken ones named, one channel count and depth for all.
+
+    refused: samples of the listing that must not even be opened, and why.
+    """
+    refused = dict(refused or {})
+    asked = [sample for sample in wanted if sample not in refused]
+    found = survey(read, asked, memory=options.memory, shorter_side=options.shorter_side, workers=options.workers)
+    reasons = {**refused, **found.broken}
+    skipped = tuple(Skipped(sample, names[sample], reasons[sample]) for sample in sorted(reasons))
+    stop_if_broken(name, skipped, len(found.facts), options.strict)
+    depths = Counter(fact.bits for fact in found.facts.values())
+    grey = sum(fact.shape[0] == 1 for fact in found.facts.values())
+    bits = max(depths, key=lambda depth: (depths[depth], depth))
+    channels = options.channels or (1 if grey == len(found.facts) else 3)
+    shapes = Counter(fact.shape[1:] for fact in found.facts.values())
+    digests = {sample: fact.digest for sample, fact in found.facts.items()}
+    lines = described(shapes, grey=grey, channels=channels, depths=depths, bits=bits, skipped=skipped)
+    return Source(
+        name=name,
+        kind=fields_of_source.pop("kind", "images"),
+        names=names,
+        ids=np.array(list(found.facts), dtype=np.int64),
+        fingerprint=fingerprint(names, digests, channels, bits, options.shorter_side),
+        pictures=store(found, read, len(names), channels=channels, bits=bits, shorter_side=options.shorter_side),
+        channels=channels,
+        size=next(iter(shapes)) if len(shapes) == 1 else None,
+        bits=bits,
+        skipped=skipped,
+        shapes=shapes,
+        digests=digests,
+        said=(*said, *lines, *_where(found.kept is None, options)),
+        **fields_of_source,
+    )
+
+
+def stop_if_broken(name: str, skipped: Sequence[Skipped], usable: int, strict: bool) -> None:
+    """Refuse a source with nothing left, or, if strict, with anything broken."""
+    if skipped and (strict or not usable):
+        many = f"{len(skipped):,} of {len(skipped) + usable:,}" if usable else f"all {len(skipped):,}"
+        leave = "; leave --strict out to skip such files" if usable else ""
+        raise Unfit(
+            f"{name}: {many} samples cannot be used, the first is {shown(skipped[0].name)}: {skipped[0].reason}{leave}."
+        )
+
+
+def described(
+    shapes: Mapping[tuple[int, int], int],
+    *,
+    grey: int,
+    channels: int,
+    depths: Mapping[int, int],
+    bits: int,
+    skipped: Sequence[Skipped] = (),
+) -> list[str]:
+    """What a user should know about the pictures, a line each."""
+    count = sum(shapes.values())
+    lines = [f"{count:,} pictures, {_sizes(shapes)}, {_colour(grey, count, channels)}, {bits}-bit"]
+    if len(depths) > 1:
+        lines[0] += f" ({depths[24 - bits]:,} {24 - bits}-bit ones rescaled)"
+    if skipped:
+        first = skipped[0]
+        lines.append(f"{len(skipped):,} skipped; the first is {shown(first.name)}: {first.reason}")
+    return lines
+
+
+def shown(name: str) -> str:
+    """A file name that any terminal can print."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
+def fingerprint(names: Sequence[str], digests: Mapping[int, bytes], *how: object) -> str:
+    """128 bits that change when a name, a byte of the data, or the way of reading it changes."""
+    total = hashlib.blake2b(repr((len(names), how)).encode(), digest_size=16)
+    for sample, digest in digests.items():
+        total.update(names[sample].encode("utf-8", "surrogateescape") + b"\0" + digest)
+    return total.hexdigest()
+
+
+def numbered(values: Sequence[Any]) -> tuple[Ids, tuple[str, ...]]:
+    """Labels of any type as numbers, and their names in sorted order. None and empty text become -1, unknown."""
+    known = sorted({value for value in values if value is not None and value != ""}, key=_number_or_word)
+    number = {value: place for place, value in enumerate(known)}
+    return np.array([number.get(value, -1) for value in values], dtype=np.int64), tuple(str(v) for v in known)
+
+
+def _number_or_word(value: Any) -> tuple[int, float, str]:
+    try:
+        return 0, float(value), str(value)
+    except (TypeError, ValueError):
+        return 1, 0.0, str(value)
+
+
+def _one_of(value: Any, seed: int, epoch: int, sample: int) -> str:
+    if isinstance(value, list):
+        return str(value[int(keyed.below(len(value), "caption", seed, epoch, sample))])
+    return str(value)
+
+
+def _sizes(shapes: Mapping[tuple[int, int], int]) -> str:
+    if len(shapes) == 1:
+        height, width = next(iter(shapes))
+        return f"all {width} x {height}"
+    sides = [min(shape) for shape in shapes]
+    return f"{len(shapes):,} sizes, shorter side {min(sides):,} to {max(sides):,}"
+
+
+def _colour(grey: int, count: int, channels: int) -> str:
+    if channels == 1:
+        return "grey" if grey == count else f"grey ({count - grey:,} coloured ones turned grey)"
+    return "RGB" if grey == 0 else f"RGB ({grey:,} grey ones repeated to three channels)"
+
+
+def _where(on_demand: bool, options: Options) -> list[str]:
+    if not on_demand:
+        return []
+    return [f"decoded when needed: they would take more than {options.memory / 2**30:.3g} GiB decoded"]
