@@ -1,0 +1,115 @@
+"""Other people's picture networks by name, without their classifier: timm's and torchvision's.
+
+Shapes: B pictures, C channels, h x w pixels, H features.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any
+
+import timm
+import torchvision
+from timm.models import resnet as timm_resnet
+from torch import nn
+from torchvision.models import resnet as torchvision_resnet
+
+from kontrast.errors import Unfit
+
+_RESNETS = (timm_resnet.ResNet, torchvision_resnet.ResNet)
+_BASIC = (timm_resnet.BasicBlock, torchvision_resnet.BasicBlock)
+_BOTTLENECK = (timm_resnet.Bottleneck, torchvision_resnet.Bottleneck)
+
+
+def backbone(name: str, channels: int, image_size: int, pretrained: bool) -> nn.Module:
+    """The network of this name with its classifier off. timm wins a clash; "torchvision:NAME" settles it.
+
+    Raises Unfit for an unknown name, for weights that cannot be had, or when it cannot be built for such pictures.
+    """
+    plain = name.removeprefix("torchvision:")
+    if plain == name and timm.is_model(name):
+        build = _from_timm
+    elif plain in _torchvision_names():
+        build = _from_torchvision
+    else:
+        known = [
+            "small",
+            *timm.list_models(),
+            *_torchvision_names(),
+            *(f"torchvision:{n}" for n in _torchvision_names()),
+        ]
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
+        raise Unfit(f'There is no encoder "{name}"; the nearest name is "{near[0]}".')
+    try:
+        return build(plain, channels, image_size, pretrained)
+    except OSError as error:
+        raise Unfit(
+            f'The published weights of "{name}" have to be fetched from the internet, and that failed. Leave '
+            "--pretrained out for random weights, or give a local folder with a model: --encoder FOLDER."
+        ) from error
+    except (AssertionError, RuntimeError, TypeError, ValueError) as error:
+        raise Unfit(
+            f'The encoder "{name}" cannot be built for {image_size} x {image_size} pictures: {error}'
+        ) from error
+
+
+def _torchvision_names() -> list[str]:
+    return torchvision.models.list_models(module=torchvision.models)  # type: ignore[no-any-return]
+
+
+def _from_timm(name: str, channels: int, image_size: int, pretrained: bool) -> nn.Module:
+    options: dict[str, Any] = {"num_classes": 0, "in_chans": channels}
+    published = timm.get_pretrained_cfg(name)
+    if published is not None and published.fixed_input_size:  # a ViT's positions are made for one size
+        options["img_size"] = image_size
+    return timm.create_model(name, pretrained=pretrained, **options)  # type: ignore[no-any-return]
+
+
+def _from_torchvision(name: str, channels: int, image_size: int, pretrained: bool) -> nn.Module:
+    options: dict[str, Any] = {"weights": "DEFAULT" if pretrained else None}
+    if name.startswith("vit_"):
+        options["image_size"] = image_size
+    if name in ("googlenet", "inception_v3") and not pretrained:
+        options |= {"aux_logits": False, "init_weights": True}
+    net = torchvision.models.get_model(name, **options)
+    if channels != 3:
+        if pretrained:
+            raise ValueError(f"its published weights take 3 channels, not {channels}")
+        at, first = next((at, m) for at, m in net.named_modules() if isinstance(m, nn.Conv2d))
+        fresh = nn.Conv2d(
+            channels,
+            first.out_channels,
+            first.kernel_size,  # type: ignore[arg-type]
+            first.stride,  # type: ignore[arg-type]
+            first.padding,  # type: ignore[arg-type]
+            bias=first.bias is not None,
+        )
+        nn.init.kaiming_normal_(fresh.weight, mode="fan_out", nonlinearity="relu")
+        net.set_submodule(at, fresh)
+    at, last = [(at, m) for at, m in net.named_modules() if isinstance(m, nn.Linear | nn.Conv2d)][-1]
+    if not isinstance(last, nn.Linear):
+        raise ValueError("its classifier is a convolution, so it has no feature vector")
+    net.set_submodule(at, nn.Identity())
+    return net  # type: ignore[no-any-return]
+
+
+def is_resnet(net: nn.Module) -> bool:
+    """Whether the network begins with the 7x7 (or deep) stem and max-pool of a ResNet."""
+    return isinstance(net, _RESNETS)
+
+
+def put_cifar_stem(net: nn.Module, channels: int) -> None:
+    """A 3x3 convolution of stride 1 and no max-pool in place of a ResNet's stem (He 2016, section 4.2)."""
+    width = next(m.num_features for m in net.children() if isinstance(m, nn.BatchNorm2d))
+    net.conv1 = nn.Conv2d(channels, width, 3, padding=1, bias=False)
+    nn.init.kaiming_normal_(net.conv1.weight, mode="fan_out", nonlinearity="relu")
+    net.maxpool = nn.Identity()
+
+
+def scale_last_norms(net: nn.Module, scale: float) -> None:
+    """Set the last BatchNorm scale of each residual block; at 0 the block begins as the identity (Goyal 2017)."""
+    for block in net.modules():
+        if isinstance(block, _BASIC):
+            nn.init.constant_(block.bn2.weight, scale)
+        elif isinstance(block, _BOTTLENECK):
+            nn.init.constant_(block.bn3.weight, scale)
