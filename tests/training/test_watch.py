@@ -1,0 +1,87 @@
+"""The watch: its numbers against closed forms, and a verdict that accuses only what is collapsed."""
+
+import math
+
+import pytest
+import torch
+
+from kontrast import keyed
+from kontrast.methods.method import Embeddings, Outcome, retrieval_at_1
+from kontrast.training import watch
+
+
+def sphere(rows, width, *key):
+    return watch.unit(torch.randn(rows, width, generator=keyed.generator("sphere", *key)))
+
+
+def outcome(first, second, loss=1.0, guessing=5.0):
+    ids = torch.arange(len(first))
+    z = Embeddings({"views": torch.stack([first, second])}, ids, 0, 100, 0, features_BH=first)
+    return Outcome(torch.tensor(loss), guessing, z, pair=(first, second))
+
+
+def test_numbers_on_the_sphere():
+    u = sphere(4096, 64, 0)
+    assert watch.spread(u) == pytest.approx(1 / 8, rel=0.01)
+    assert watch.mean_cosine(u) == pytest.approx(0.0, abs=1e-3)
+    assert watch.effective_rank(u) > 62
+    expected = math.log(torch.exp(-2 * torch.cdist(u[:500], u[500:1000]).double() ** 2).mean())
+    assert watch.uniformity(u[:1000]) == pytest.approx(expected, abs=0.01)
+
+
+@pytest.mark.parametrize("rows,width", [(10, 40), (40, 10)])
+def test_effective_rank_is_the_entropy_of_singular_values(rows, width):
+    u = sphere(rows, width, 1)
+    values = torch.linalg.svdvals(u.double())
+    share = values / values.sum() + 1e-7
+    assert watch.effective_rank(u) == pytest.approx(float((-(share * share.log()).sum()).exp()), rel=1e-5)
+
+
+def test_effective_rank_counts_dimensions():
+    flat = watch.unit(torch.eye(5).repeat(8, 1))
+    assert watch.effective_rank(flat) == pytest.approx(5, rel=1e-3)
+    assert watch.effective_rank(flat[:1].repeat(9, 1)) == pytest.approx(1, abs=1e-2)
+
+
+def test_retrieval_counts_own_views_and_ties_as_misses():
+    u = sphere(32, 16, 2)
+    assert retrieval_at_1(u, u) == 1
+    assert retrieval_at_1(u, u.roll(1, 0)) == 0
+    assert retrieval_at_1(torch.ones(8, 4), torch.ones(8, 4)) == 0
+    same = torch.arange(16).repeat(2)
+    assert retrieval_at_1(u, u.roll(16, 0), same) == 1
+
+
+def test_equal_outputs_are_called_collapsed_after_the_warm_up_only():
+    seen = watch.Watch(steps=100)
+    almost = watch.unit(torch.ones(64, 32) + 0.01 * sphere(64, 32, 3))
+    for step in range(1, 8):
+        seen.look(outcome(almost, almost))
+        assert seen.collapsed(step) == (step >= 5)
+    assert seen.verdict(7).startswith("collapsed: all outputs point the same way (spread 0.00")
+    assert "healthy about 0.177" in seen.verdict(7)
+
+
+def test_one_bad_look_is_no_collapse():
+    seen = watch.Watch(steps=10)
+    for step in range(20):
+        good = step % 3 == 0
+        u = sphere(64, 32, 4) if good else torch.ones(64, 32)
+        seen.look(outcome(u, u))
+        assert not seen.collapsed(step)
+
+
+def test_a_loss_at_guessing_is_said():
+    seen = watch.Watch(steps=10)
+    u, v = sphere(64, 32, 5), sphere(64, 32, 6)
+    seen.look(outcome(u, v, loss=4.99))
+    assert seen.verdict(10).startswith("guessing")
+    seen.look(outcome(u, u + 0.01 * v, loss=1.0))
+    assert seen.verdict(10).startswith("healthy")
+
+
+def test_the_state_brings_the_watch_back():
+    seen = watch.Watch(steps=10)
+    seen.look(outcome(torch.ones(8, 4), torch.ones(8, 4)))
+    again = watch.Watch(10, **seen.state())
+    assert again.bad_looks == 1 and again.verdict(0) == seen.verdict(0)
