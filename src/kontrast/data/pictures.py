@@ -9,7 +9,6 @@ Shapes: N samples of the source, M usable ones, B asked for, C channels, H heigh
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -49,7 +48,7 @@ class Fact(NamedTuple):
 class Pictures(Protocol):
     """Pixels by sample id: one tensor (B, C, H, W) when all sizes are equal, else a list of (C, H, W)."""
 
-    def __call__(self, ids_B: Ids) -> Tensor | list[Tensor]: ...
+    def __call__(self, ids_B: Ids, workers: int | None = None) -> Tensor | list[Tensor]: ...
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ class InMemory:
     stack: Pixels | list[Pixels]  # (M, C, H, W), or M of (C, H, W)
     row_N: Ids
 
-    def __call__(self, ids_B: Ids) -> Tensor | list[Tensor]:
+    def __call__(self, ids_B: Ids, workers: int | None = None) -> Tensor | list[Tensor]:
         rows_B = _known(self.row_N, ids_B)
         if isinstance(self.stack, list):
             return [torch.from_numpy(self.stack[row]) for row in rows_B]
@@ -78,10 +77,14 @@ class OnDemand:
     shorter_side: int | None
     workers: int
 
-    def __call__(self, ids_B: Ids) -> Tensor | list[Tensor]:
+    def __call__(self, ids_B: Ids, workers: int | None = None) -> Tensor | list[Tensor]:
         _known(self.row_N, ids_B)
-        with ThreadPoolExecutor(max(1, self.workers)) as pool:
-            pixels = list(pool.map(self._one, ids_B.tolist()))
+        threads = self.workers if workers is None else workers
+        if threads > 1:
+            with ThreadPoolExecutor(threads) as pool:
+                pixels = list(pool.map(self._one, ids_B.tolist()))
+        else:
+            pixels = [self._one(sample) for sample in ids_B.tolist()]
         if self.equal_sizes:
             return torch.from_numpy(np.stack(pixels))
         return [torch.from_numpy(picture) for picture in pixels]
@@ -125,14 +128,15 @@ def look(raw: bytes, shorter_side: int | None) -> tuple[Fact, Pixels]:
     return Fact((channels, height, width), pixels.dtype.itemsize * 8, digest), pixels
 
 
-def store(found: Survey, read: Read, total: int, *, channels: int, bits: int, shorter_side: int | None) -> Pictures:
+def store(
+    found: Survey, read: Read, total: int, *, channels: int, bits: int, shorter_side: int | None, workers: int
+) -> Pictures:
     """The pictures of a survey, all with these channels and this depth."""
     dtype = np.dtype(np.uint8 if bits == 8 else np.uint16)
     row_N = np.full(total, -1, dtype=np.int64)
     row_N[list(found.facts)] = np.arange(len(found.facts))
     sizes = {fact.shape[1:] for fact in found.facts.values()}
     if found.kept is None:
-        workers = os.cpu_count() or 1
         return OnDemand(read, row_N, channels, dtype, len(sizes) == 1, shorter_side, workers)
     if len(sizes) > 1:
         return InMemory([to_channels(to_depth(pixels, dtype), channels) for pixels in found.kept], row_N)

@@ -79,11 +79,14 @@ class Source:
     def __len__(self) -> int:
         return len(self.names)
 
-    def images(self, ids: Ids | Sequence[int]) -> Tensor | list[Tensor]:
-        """The pictures of these samples: uint8 or uint16, (B, C, H, W), or a list of (C, H, W) when sizes differ."""
+    def images(self, ids: Ids | Sequence[int], *, workers: int | None = None) -> Tensor | list[Tensor]:
+        """The pictures of these samples: uint8 or uint16, (B, C, H, W), or a list of (C, H, W) when sizes differ.
+
+        workers: threads that decode what is not in memory; by default as many as the source was opened with.
+        """
         if self.pictures is None:
             raise Unfit(f"{self.name} holds {self.kind}, not pictures.")
-        return self.pictures(np.asarray(ids, dtype=np.int64))
+        return self.pictures(np.asarray(ids, dtype=np.int64), workers)
 
     def texts(self, ids: Ids | Sequence[int], role: str = "text", *, seed: int = 0, epoch: int = 0) -> list[str]:
         """The words of these samples. Of several captions one is drawn, a pure function of (seed, epoch, id)."""
@@ -159,7 +162,15 @@ def of_pictures(
         names=names,
         ids=np.array(list(found.facts), dtype=np.int64),
         fingerprint=fingerprint(names, digests, channels, bits, options.shorter_side),
-        pictures=store(found, read, len(names), channels=channels, bits=bits, shorter_side=options.shorter_side),
+        pictures=store(
+            found,
+            read,
+            len(names),
+            channels=channels,
+            bits=bits,
+            shorter_side=options.shorter_side,
+            workers=options.workers,
+        ),
         channels=channels,
         size=next(iter(shapes)) if len(shapes) == 1 else None,
         bits=bits,
