@@ -19,11 +19,13 @@ from torch import Tensor
 
 from kontrast import finish, methods
 from kontrast.data.batches import ImageBatches
+from kontrast.data.pictures import Ids
 from kontrast.data.sources import Source, open_source
 from kontrast.encoders.images import image_encoder
 from kontrast.errors import Failed, Unfit
 from kontrast.methods.method import Group, retrieval_at_1
 from kontrast.model import Model, load
+from kontrast.negatives import across
 from kontrast.positives import papers
 from kontrast.positives.images import Recipe
 from kontrast.recipes.defaults import Facts, Plan, complete, planned
@@ -34,6 +36,7 @@ from kontrast.training.record import Folder, environment
 from kontrast.training.watch import Watch
 
 HELD_OUT = 2_000  # samples at most that are kept back for the checks
+LEAST_HELD_OUT = 10  # fewer say nothing
 SIGNALS = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
 
@@ -106,48 +109,54 @@ class Parts:
     """What a plan is about to run on."""
 
     source: Source
-    train_ids: np.ndarray
-    check: Source | None  # where the checks are made, and
-    check_ids: np.ndarray | None
+    train_ids: Ids
+    check: Source | None  # where the checks are made, on
+    check_ids: Ids
     recipe: Recipe
     device: torch.device
 
 
 def planned_on(data: Any, said: Settings) -> tuple[Plan, Parts]:
-    source = open_source(data, labels=said.labels, split=said.split, columns=pairs(said.columns, "--columns") or None,
-                         strict=bool(said.strict))  # fmt: skip
+    """The complete plan for this data, and the parts it needs."""
+    labels = said.labels if isinstance(said.labels, str) else None
+    source = open_source(data, labels=labels, split=said.split, columns=said.columns, strict=bool(said.strict),
+                         channels=said.channels, workers=said.workers)  # fmt: skip
+    check, check_ids, train_ids = _held_out(source, said)
     device = torch.device(said.device or ("cuda" if torch.cuda.is_available() else "cpu"))
     torch.set_num_threads(said.threads or torch.get_num_threads())
-    check, check_ids, train_ids = _held_out(source, said)
-    height, width = source.size or (256, 256)
     fast_bf16 = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
-    facts = Facts(len(train_ids), min(height, width), said.channels or source.channels, device.type == "cuda", fast_bf16)
+    facts = Facts(len(train_ids), _side(source), source.channels, device.type == "cuda", fast_bf16)
     plan = planned(said.over(Settings(device=str(device), threads=torch.get_num_threads())), facts)
-    if len(train_ids) < 2:
-        raise Unfit(f"{source.name}: {len(train_ids)} usable sample(s); contrast needs at least 2.")
-    settings = plan.settings
-    assert settings.batch_size and settings.image_size and settings.channels and settings.views
-    if settings.batch_size > len(train_ids):
-        raise Unfit(f"--batch-size {settings.batch_size} is more than the {len(train_ids)} samples to train on.")
-    recipe = papers.recipe(settings.views, settings.image_size, settings.channels)
-    return plan, Parts(source, train_ids, check, check_ids, recipe, device)
+    s = plan.settings
+    assert s.batch_size and s.image_size and s.channels and s.views
+    if s.batch_size > len(train_ids):
+        raise Unfit(f"--batch-size {s.batch_size} is more than the {len(train_ids)} samples there are to train on.")
+    return plan, Parts(source, train_ids, check, check_ids, papers.recipe(s.views, s.image_size, s.channels), device)
 
 
-def _held_out(source: Source, said: Settings) -> tuple[Source | None, np.ndarray | None, np.ndarray]:
-    """Where the checks are made: other data, the source's own test split, or a part that training never sees."""
+def _side(source: Source) -> int:
+    """The shorter side of the typical picture, in pixels."""
+    sides = [min(shape) for shape, many in source.shapes.items() for _ in range(many)]
+    return int(np.median(sides)) if sides else min(source.size or (224, 224))
+
+
+def _held_out(source: Source, said: Settings) -> tuple[Source | None, Ids, Ids]:
+    """(where checks are made, its ids, ids to train on): other data, the data's own test split, or a part kept back."""
+    if len(source.ids) < 2:
+        raise Unfit(f"{source.name}: {len(source.ids)} usable sample; contrast needs at least 2.")
     if said.validate == "none":
-        return None, None, source.ids
+        return None, source.ids[:0], source.ids
     if said.validate not in (None, "part"):
-        other = open_source(said.validate, labels=said.labels)
+        other = open_source(said.validate, labels=said.labels, columns=said.columns)
         return other, other.ids, source.ids
-    test = source.test_split()
-    if test is not None:
-        return test, test.ids, source.ids
+    if "test" in source.splits and said.split != "test":
+        test_ids = source.splits["test"]
+        return source.split("test"), test_ids, np.setdiff1d(source.ids, test_ids)
     count = min(HELD_OUT, len(source.ids) // 10)
-    if count < 10:
-        return None, None, source.ids
+    if count < LEAST_HELD_OUT:
+        return None, source.ids[:0], source.ids
     train_ids, held_ids = source.held_out(count, said.seed or 0)
-    return source, held_ids, train_ids
+    return source.part(held_ids, f"{len(held_ids)} held-out samples of {source.name}"), held_ids, train_ids
 
 
 def _announce(plan: Plan, parts: Parts, say: Callable[[str], None]) -> None:
@@ -199,7 +208,8 @@ def _run(
     per_epoch = len(parts.train_ids) // s.batch_size
     steps = per_epoch * s.epochs
     batches = ImageBatches(parts.source, parts.train_ids, parts.recipe, s.batch_size, s.seed, steps, mode=s.view_mode,
-                           device=parts.device, workers=s.workers or 0)  # fmt: skip
+                           device=parts.device, rank=across.rank(), processes=across.processes(),
+                           workers=s.workers or 0)  # fmt: skip
     groups: list[Group] = method.parameter_groups()
     optimizer = optimizers.optimizer(groups, s.optimizer, lr=s.lr, weight_decay=s.weight_decay)
     course = Course(
@@ -232,7 +242,7 @@ def _run(
             say(f"The checkpoint of step {state.step} could not be written ({problem}); the run goes on and tries again.")
 
     def each_epoch(epoch: int) -> None:
-        if parts.check is not None and parts.check_ids is not None:
+        if parts.check is not None:
             row = held_out_row(method, parts, s, state.step, steps)
             log({"step": state.step, "epoch": epoch, **row})
 
@@ -266,7 +276,7 @@ def _run(
 @torch.no_grad()
 def held_out_row(method: Any, parts: Parts, settings: Settings, step: int, steps: int) -> Row:
     """Loss and retrieval on samples that training never sees, in batches of the training size."""
-    assert parts.check is not None and parts.check_ids is not None and settings.batch_size and settings.seed is not None
+    assert parts.check is not None and settings.batch_size and settings.seed is not None
     size = min(settings.batch_size, len(parts.check_ids))
     batches = ImageBatches(parts.check, parts.check_ids, parts.recipe, size, settings.seed + 1, steps,
                            mode=settings.view_mode, device=parts.device)  # fmt: skip
