@@ -62,9 +62,11 @@ def unit(x_RD: Tensor, scale: Tensor | float = 1.0) -> Tensor:
     return made
 
 
-def checked(similarity: str) -> None:
+def checked(similarity: Similarity) -> Similarity:
+    """The name itself, or a ValueError with the names there are."""
     if similarity not in get_args(Similarity):
         raise ValueError(f"similarity must be one of {', '.join(get_args(Similarity))}; got {similarity!r}")
+    return similarity
 
 
 def prepared(x_RD: Tensor, scale: Tensor | float, similarity: Similarity, *, key: bool = False) -> Tensor:

@@ -1,0 +1,176 @@
+"""The log-sum over a row's negatives: who is left out, who is added, who counts more.
+
+    left out     keys that share a tag with the query (sample id, group id); keys a guide model finds too close
+    added        more negatives: shared by all rows (a queue, random draws), or each row its own (mined, mixed)
+    debiased     N_g = max( (sum_j w_j e^{s_j} - tau_plus N e^{s_p}) / (1 - tau_plus),  N e^{-1/T} )
+    reweighted   w_j = e^{beta s_j} / mean_k e^{beta s_k}                       (beta 0: all 1)
+
+with s already divided by T and N the row's number of negatives; N_g replaces the sum over negatives. Everything stays
+in log space: ln sum_j w_j e^{s_j} = ln N + lse_{1+beta} - lse_beta, two log-sums of one row. The weights have gradient.
+Mind the clamp: at s_p = 1 with orthogonal negatives it holds whenever e^{1/T} > about 1/tau_plus (tau_plus 0.1: T below
+0.43), and a clamped row gives its negatives no gradient at all. `signs["clamp_rate"]` is the share of such rows.
+
+Sources: Chuang et al. 2020, arXiv:2007.00224 (debiased); Robinson et al. 2021, arXiv:2010.04592 (reweighted);
+Solatorio 2024, arXiv:2402.16829 (guide).
+
+Shapes: R rows, K keys, N more negatives, M negatives of one row, P positives of a row, S log-sums of a row,
+E prepared width, G guide width.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from kontrast.losses.blocks import Columns, Limits, Tags, log_sum_exp, negatives_left
+from kontrast.losses.rows import integers, scale_of
+from kontrast.similarity import Similarity, checked, logit, prepared, unit
+
+
+class Guide(NamedTuple):
+    """Embeddings of another, trusted model. A key that it finds closer to the query than the query's own positive is
+    (cosine, less `margin`) is taken for a false negative and left out. Its width may differ from the model's."""
+
+    query_QG: Tensor
+    key_KG: Tensor
+    margin: float = 0.0
+
+    def limits(self, positive_RG: Tensor, mine: slice, repeat: int = 1) -> Limits:
+        """For our rows, whose positives are given; all repeated for so many views."""
+        query_RG, key_KG = unit(self.query_QG.detach()[mine]), unit(self.key_KG.detach())
+        limit_R = (query_RG * unit(positive_RG.detach())).sum(-1) - self.margin
+        return Limits(query_RG.repeat(repeat, 1), key_KG.repeat(repeat, 1), limit_R.repeat(repeat))
+
+
+class More(NamedTuple):
+    """More negatives, prepared: (N, E) for all rows, or (R, M, E) for each row its own; and tags for the shared ones."""
+
+    negatives: Tensor
+    tags: Tags = ()
+
+    @classmethod
+    def of(
+        cls,
+        negatives: Tensor | None,
+        ids_N: Tensor | None,
+        row_ids_R: Tensor | None,
+        side: Tensor | float,
+        similarity: Similarity,
+        mine: slice,
+    ) -> More | None:
+        if negatives is None:
+            return None
+        if negatives.ndim == 2:
+            integers(len(negatives), negative_ids_K=ids_N)
+            tags = [] if ids_N is None or row_ids_R is None else [(row_ids_R, ids_N)]
+            return cls(prepared(negatives, side, similarity, key=True), tags)
+        own = negatives[..., mine, :, :].flatten(0, -3)
+        return cls(prepared(own, side, similarity, key=True))
+
+
+@dataclass(frozen=True)
+class Against:
+    """How rows are compared with their negatives: the similarity, 1 / temperature, and what counts more."""
+
+    similarity: Similarity
+    scale: Tensor | float
+    tau_plus: float
+    beta: float
+    signs: dict[str, Tensor] | None
+
+    @classmethod
+    def of(
+        cls,
+        temperature: Tensor | float,
+        similarity: Similarity,
+        tau_plus: float = 0.0,
+        beta: float = 0.0,
+        signs: dict[str, Tensor] | None = None,
+    ) -> Against:
+        if not 0 <= tau_plus < 1:
+            raise ValueError(f"tau_plus is the share of false negatives, 0 <= tau_plus < 1, got {tau_plus}")
+        if beta < 0:
+            raise ValueError(f"beta sharpens towards harder negatives and must be >= 0, got {beta}")
+        if tau_plus and similarity != "cosine":
+            raise ValueError(f"tau_plus needs the least similarity there is, -1 for cosine; got {similarity!r}")
+        return cls(checked(similarity), scale_of(temperature), tau_plus, beta, signs)
+
+    @property
+    def half(self) -> Tensor | float:
+        """What each side is multiplied by when both sides are treated alike."""
+        return self.scale if self.similarity == "euclidean" else self.scale**0.5
+
+    @property
+    def key_side(self) -> Tensor | float:
+        """What keys are multiplied by when queries carry the scale: a distance needs it on both sides."""
+        return self.scale if self.similarity == "euclidean" else 1.0
+
+    def log_negatives(
+        self,
+        query_RE: Tensor,
+        key_KE: Tensor,
+        tags: Tags,
+        positive_PR: Tensor,
+        *,
+        columns: Columns = "none",
+        more: More | None = None,
+        limits: Limits | None = None,
+    ) -> Tensor:
+        """ln of each row's sum over negatives, (R,). With columns="own" the keys' own sums follow, (R + K,)."""
+        powers = (1.0 + self.beta, self.beta) if self.beta else (1.0,)
+        sum_SR = self._log_sum_exp(query_RE, key_KE, tags, powers, columns, limits)
+        if more is not None and more.negatives.ndim == 2:
+            sum_SR = torch.logaddexp(sum_SR, self._log_sum_exp(query_RE, more.negatives, more.tags, powers))
+        elif more is not None:
+            logit_RM = logit(query_RE[:, None], more.negatives, self.similarity)
+            sum_SR = torch.logaddexp(sum_SR, torch.stack([(power * logit_RM).logsumexp(1) for power in powers]))
+        if not self.tau_plus and not self.beta:
+            return sum_SR[0]
+        negatives_R = negatives_left(tags, len(query_RE), len(key_KE), limits)
+        if columns == "own":
+            swapped = [(key_tag, query_tag) for query_tag, key_tag in tags]
+            negatives_R = torch.cat([negatives_R, negatives_left(swapped, len(key_KE), len(query_RE))])
+        if more is not None:
+            negatives_R = negatives_R + negatives_left(more.tags, len(query_RE), more.negatives.shape[-2])
+        return self._hardened(sum_SR, positive_PR, negatives_R.to(sum_SR.device))
+
+    def _log_sum_exp(
+        self,
+        query_RE: Tensor,
+        key_KE: Tensor,
+        tags: Tags,
+        powers: tuple[float, ...],
+        columns: Columns = "none",
+        limits: Limits | None = None,
+    ) -> Tensor:
+        return log_sum_exp(
+            query_RE,
+            key_KE,
+            tags,
+            columns=columns,
+            euclidean=self.similarity == "euclidean",
+            powers=powers,
+            limits=limits,
+        )
+
+    def _hardened(self, sum_SR: Tensor, positive_PR: Tensor, negatives_R: Tensor) -> Tensor:
+        """ln N_g of each row, from its log-sums, its positives and its number of negatives."""
+        none_R = negatives_R == 0
+        count_R = negatives_R.clamp(min=1).to(sum_SR.dtype).log()
+        weighted_R = count_R + sum_SR[0] - sum_SR[1] if self.beta else sum_SR[0]
+        weighted_R = weighted_R.masked_fill(none_R, -torch.inf)
+        if self.tau_plus == 0:
+            return weighted_R
+        disguised_R = math.log(self.tau_plus / len(positive_PR)) + count_R + positive_PR.logsumexp(0)
+        below_R = disguised_R >= weighted_R
+        left_R = weighted_R + torch.log1p(-(disguised_R - weighted_R).masked_fill(below_R, -1.0).exp())
+        left_R = left_R - math.log1p(-self.tau_plus)
+        floor_R = count_R - self.scale
+        clamped_R = (below_R | (left_R < floor_R)) & ~none_R
+        if self.signs is not None:
+            self.signs["clamp_rate"] = clamped_R.float().mean()
+        return torch.where(clamped_R, floor_R, left_R)

@@ -1,0 +1,180 @@
+"""How surprised each row is by its own positive, among the candidates: the losses of SimCLR, MoCo and SimCSE.
+
+    loss_q = -s_qp / T + ln sum over candidates k of exp(s_qk / T)        p: the positive; candidates: p and the negatives
+
+with s a similarity (`kontrast.similarity`) and T the temperature; in nats. *Decoupled* leaves p out of the candidates.
+The two are one step apart, loss = softplus(decoupled loss), and so it is computed: a loss never falls below 0. The sum
+over negatives comes from the tiled engine (`losses.blocks`): exact, with no stored Q x K matrix.
+
+Who is not a negative is said by integers: same id, same group. A row left with no negative counts 0.
+Several processes: pass the joined batch and `rows`, the slice that is ours; the result is our share, and shares add up.
+Precision: float64 stays float64; all else is computed in float32, where a loss is right to about 8 eps max|s| / T.
+
+Options beside those that each loss explains (`clip` has them too):
+    temperature      > 0; a tensor gets its gradient
+    decoupled        leave the positive out of the sum (Yeh et al. 2022, arXiv:2110.06848)
+    tau_plus, beta   debiased and reweighted negatives (`losses.candidates`); `signs` then receives "clamp_rate"
+    rows             the rows that are ours
+    reduction        "mean" over all rows, or "none"
+
+Shapes: V views, B samples, D width, E prepared width, Q queries, K keys, N more negatives, M negatives of one row,
+R rows that are ours, P positives of a row, G width of a guide model.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from kontrast.losses.candidates import Against, Guide, More
+from kontrast.losses.rows import Reduction, arange, count, integers, matrices, reduced
+from kontrast.similarity import Similarity, logit, prepared
+
+
+def surprise(positive_PR: Tensor, negative_R: Tensor, decoupled: bool = False) -> Tensor:
+    """The loss of each row from its positive logits and its log-sum over negatives.
+
+    Several positives: all are candidates of the row, and the mean over them is outside the logarithm (SupCon's form).
+    """
+    if decoupled:
+        return (negative_R - positive_PR.mean(0)).masked_fill(negative_R.isneginf(), 0.0)
+    if len(positive_PR) == 1:
+        return F.softplus(negative_R - positive_PR[0], threshold=50.0)
+    return torch.logaddexp(positive_PR.logsumexp(0), negative_R) - positive_PR.mean(0)
+
+
+def nt_xent(
+    views_VBD: Tensor,
+    *,
+    temperature: Tensor | float,
+    similarity: Similarity = "cosine",
+    decoupled: bool = False,
+    ids_B: Tensor | None = None,
+    groups_B: Tensor | None = None,
+    negatives_KD: Tensor | None = None,
+    negative_ids_K: Tensor | None = None,
+    guide: Guide | None = None,
+    tau_plus: float = 0.0,
+    beta: float = 0.0,
+    signs: dict[str, Tensor] | None = None,
+    rows: slice | None = None,
+    reduction: Reduction = "mean",
+) -> Tensor:
+    """SimCLR: each view must find the other view of its sample among the views of all samples.
+
+        loss_i = -s_ip / T + ln sum_{j != i} exp(s_ij / T)                mean over all V B rows
+
+    The candidates of a row are all other rows. Guessing costs ln(2B - 1) with two views, ln(2B - 2) decoupled. With
+    more views a row has V - 1 positives: all are candidates and the loss is the mean over them.
+
+    Args:
+        views_VBD: (V, B, D) float, V >= 2, B >= 2; row b of every view is the same sample.
+        ids_B, groups_B: integers; samples with equal ids, or equal groups, are not each other's negatives.
+        negatives_KD: more negatives for all rows, (K, D), or for each row its own, (V, B, M, D).
+        negative_ids_K: ids of the shared ones; a row's own id among them is left out.
+        guide: `Guide(BG, BG, margin)`, one guide embedding per sample.
+        reduction: "none" gives (V, rows).
+
+    Source: Chen et al. 2020, "A Simple Framework for Contrastive Learning of Visual Representations", ICML 2020.
+    Their code adds the two views' means: twice this value.
+    """
+    if views_VBD.ndim != 3 or min(views_VBD.shape[:2]) < 2 or not views_VBD.is_floating_point():
+        raise ValueError(f"views must be float (V, B, D), V and B >= 2, got {views_VBD.dtype} {tuple(views_VBD.shape)}")
+    V, B, _ = views_VBD.shape
+    integers(B, ids_B=ids_B, groups_B=groups_B)
+    against = Against.of(temperature, similarity, tau_plus, beta, signs)
+    R, mine = count(rows, B), rows or slice(None)
+    query_VBE = prepared(views_VBD, against.half, similarity)
+    key_VBE = (
+        query_VBE if similarity != "squared_euclidean" else prepared(views_VBD, against.half, similarity, key=True)
+    )
+    query_VRE = query_VBE[:, mine]
+
+    pairs = {(u, v): logit(query_VRE[u], key_VBE[v, mine], similarity) for v in range(V) for u in range(v)}
+    of_views = [torch.stack([pairs[min(u, v), max(u, v)] for u in range(V) if u != v]) for v in range(V)]
+    positive_PR = torch.cat(of_views, dim=1)
+
+    ids_B = arange(views_VBD, B) if ids_B is None else ids_B
+    tags = [(name_B[mine].repeat(V), name_B.repeat(V)) for name_B in (ids_B, groups_B) if name_B is not None]
+    negative_R = against.log_negatives(
+        query_VRE.reshape(V * R, -1),
+        key_VBE.reshape(V * B, -1),
+        tags,
+        positive_PR,
+        columns="mirror" if rows is None and guide is None else "none",
+        more=More.of(negatives_KD, negative_ids_K, tags[0][0], against.half, similarity, mine),
+        limits=None if guide is None else guide.limits(guide.key_KG, mine, repeat=V),
+    )
+    return reduced(surprise(positive_PR, negative_R, decoupled).view(V, R), V * B, reduction)
+
+
+def info_nce(
+    query_QD: Tensor,
+    key_KD: Tensor,
+    positive_Q: Tensor | None = None,
+    *,
+    temperature: Tensor | float,
+    similarity: Similarity = "cosine",
+    decoupled: bool = False,
+    positive_QD: Tensor | None = None,
+    query_ids_Q: Tensor | None = None,
+    key_ids_K: Tensor | None = None,
+    query_groups_Q: Tensor | None = None,
+    key_groups_K: Tensor | None = None,
+    negatives_KD: Tensor | None = None,
+    negative_ids_K: Tensor | None = None,
+    guide: Guide | None = None,
+    tau_plus: float = 0.0,
+    beta: float = 0.0,
+    signs: dict[str, Tensor] | None = None,
+    rows: slice | None = None,
+    reduction: Reduction = "mean",
+) -> Tensor:
+    """One direction: each query must find its positive among the keys. Guessing costs ln K.
+
+        loss_q = -s_qp / T + ln sum_k exp(s_qk / T)                       mean over all Q queries
+
+    SimCSE: the keys are the batch's other pass. MoCo: `positive_QD` and a queue as keys, K + 1 candidates. Both
+    directions at once: `clip`. Keys without gradient cost nothing extra.
+
+    Args:
+        query_QD, key_KD: float.
+        positive_Q: column of each query's positive in key_KD. Default: query q belongs to key q.
+        positive_QD: instead, the positives as vectors of their own; then no key is a positive.
+        query_ids_Q, key_ids_K: integers; keys with the query's id are not its negatives.
+        query_groups_Q, key_groups_K: the same for groups.
+        negatives_KD: more negatives for all queries, (N, D), or for each query its own, (Q, M, D).
+        negative_ids_K: ids of the shared ones.
+        guide: `Guide(QG, KG, margin)`, queries and keys embedded by another model; needs positives among the keys.
+        reduction: "none" gives (rows,).
+
+    Source: van den Oord et al. 2018, "Representation Learning with Contrastive Predictive Coding", arXiv:1807.03748.
+    """
+    matrices(query=query_QD, key=key_KD)
+    Q, K = len(query_QD), len(key_KD)
+    integers(Q, positive_Q=positive_Q, query_ids_Q=query_ids_Q, query_groups_Q=query_groups_Q)
+    integers(K, key_ids_K=key_ids_K, key_groups_K=key_groups_K)
+    against = Against.of(temperature, similarity, tau_plus, beta, signs)
+    mine, side = rows or slice(None), against.key_side
+    query_RE, key_KE = prepared(query_QD[mine], against.scale, similarity), prepared(key_KD, side, similarity, key=True)
+    tags = []
+    for name_Q, name_K in ((query_ids_Q, key_ids_K), (query_groups_Q, key_groups_K)):
+        if name_Q is not None and name_K is not None:
+            tags.append((name_Q[mine], name_K))
+    limits = None
+    if positive_QD is None:
+        if positive_Q is None and Q > K:
+            raise ValueError(f"each query needs a positive: {Q} queries, {K} keys, and no positive_Q or positive_QD")
+        positive_R = (arange(query_QD, Q) if positive_Q is None else positive_Q)[mine]
+        tags.append((positive_R, arange(key_KD, K)))
+        own_RE = key_KE[positive_R]
+        limits = None if guide is None else guide.limits(guide.key_KG[positive_R], mine)
+    else:
+        matrices(query=query_QD, positive_QD=positive_QD, rows_too=True)
+        own_RE = prepared(positive_QD[mine], side, similarity, key=True)
+    positive_PR = logit(query_RE, own_RE, similarity)[None]
+    ids_R = None if query_ids_Q is None else query_ids_Q[mine]
+    more = More.of(negatives_KD, negative_ids_K, ids_R, side, similarity, mine)
+    negative_R = against.log_negatives(query_RE, key_KE, tags, positive_PR, more=more, limits=limits)
+    return reduced(surprise(positive_PR, negative_R, decoupled), Q, reduction)

@@ -1,0 +1,69 @@
+"""Images and their texts: the losses of CLIP and SigLIP.
+
+Shapes: B pairs, D width, E prepared width, G width of a guide model, R rows that are ours.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from kontrast.losses.candidates import Against, Guide
+from kontrast.losses.contrastive import surprise
+from kontrast.losses.rows import Reduction, arange, count, integers, matrices, reduced
+from kontrast.similarity import Similarity, logit, prepared
+
+
+def clip(
+    image_BD: Tensor,
+    text_BD: Tensor,
+    *,
+    temperature: Tensor | float,
+    similarity: Similarity = "cosine",
+    decoupled: bool = False,
+    ids_B: Tensor | None = None,
+    groups_B: Tensor | None = None,
+    guide: Guide | None = None,
+    tau_plus: float = 0.0,
+    beta: float = 0.0,
+    signs: dict[str, Tensor] | None = None,
+    rows: slice | None = None,
+    reduction: Reduction = "mean",
+) -> Tensor:
+    """CLIP: each image must find its text among all texts, and each text its image; the mean of the two directions.
+
+        loss_b = (info_nce of image b among texts + info_nce of text b among images) / 2      mean over all B pairs
+
+    Guessing costs ln B. Both directions come from one pass over the tiles. `siglip` judges each pair alone instead.
+
+    Args:
+        image_BD, text_BD: float; row b of both belongs together.
+        temperature: > 0; learned in CLIP (`kontrast.similarity.Temperature`).
+        ids_B, groups_B: integers; pairs with equal ids (equal captions, the same image) are not each other's negatives.
+        guide: `Guide(image_BG, text_BG, margin)` of another model.
+        reduction: "none" gives (rows,). The other options: `losses.contrastive`.
+
+    Source: Radford et al. 2021, "Learning Transferable Visual Models From Natural Language Supervision", ICML 2021.
+    """
+    matrices(image=image_BD, text=text_BD, rows_too=True)
+    B, R, mine = len(image_BD), count(rows, len(image_BD)), rows or slice(None)
+    if B < 2:
+        raise ValueError(f"a batch needs at least 2 pairs, or there are no negatives; got {B}")
+    integers(B, ids_B=ids_B, groups_B=groups_B)
+    against = Against.of(temperature, similarity, tau_plus, beta, signs)
+    image_BE = prepared(image_BD, against.scale, similarity)
+    text_BE = prepared(text_BD, against.key_side, similarity, key=True)
+    positive_PR = logit(image_BE[mine], text_BE[mine], similarity).repeat(1, 2)
+    ids_B = arange(image_BD, B) if ids_B is None else ids_B
+    tags = [(name_B[mine], name_B) for name_B in (ids_B, groups_B) if name_B is not None]
+    if rows is None and guide is None:
+        negative_2R = against.log_negatives(image_BE, text_BE, tags, positive_PR, columns="own")
+    else:
+        limits = (None, None)
+        if guide is not None:
+            back = Guide(guide.key_KG, guide.query_QG, guide.margin)
+            limits = guide.limits(guide.key_KG[mine], mine), back.limits(guide.query_QG[mine], mine)
+        images_R = against.log_negatives(image_BE[mine], text_BE, tags, positive_PR[:, :R], limits=limits[0])
+        texts_R = against.log_negatives(text_BE[mine], image_BE, tags, positive_PR[:, R:], limits=limits[1])
+        negative_2R = torch.cat([images_R, texts_R])
+    return reduced(surprise(positive_PR, negative_2R, decoupled).view(2, R).mean(0), B, reduction)
