@@ -97,12 +97,10 @@ class Settings:
 
 NAMES = tuple(f.name for f in fields(Settings))
 _TYPES = {f.name: str(f.type) for f in fields(Settings)}
-_LIMITS = {
-    "epochs": (1, None), "max_minutes": (0, None), "batch_size": (2, None), "image_size": (1, None),
-    "channels": (1, None), "temperature": (0, None), "lr": (0, None), "weight_decay": (0, None), "warmup": (0, None),
-    "seed": (0, None), "threads": (1, None), "workers": (0, None), "checkpoint_every": (0, None),
-}  # fmt: skip
-_MAY_BE_ZERO = {"weight_decay", "warmup", "seed", "workers", "checkpoint_every"}
+_AT_LEAST = {"epochs": 1, "batch_size": 2, "image_size": 1, "channels": 1, "threads": 1} | dict.fromkeys(
+    ("weight_decay", "warmup", "seed", "workers", "checkpoint_every"), 0
+)
+_ABOVE_ZERO = ("temperature", "lr", "max_minutes")
 _CHOICES = {
     "optimizer": ("sgd", "adamw", "lars"),
     "similarity": ("cosine", "dot", "euclidean", "squared_euclidean"),
@@ -112,7 +110,7 @@ _CHOICES = {
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """ ', did you mean NAME?' for a word that is close to a known one, else the list of known ones."""
+    """', did you mean NAME?' for a word that is close to a known one, else the list of known ones."""
     known = list(known)
     close = get_close_matches(word, known, n=1, cutoff=0.6)
     return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(known)}."
@@ -120,12 +118,10 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 def checked(settings: Settings) -> Settings:
     """The same settings, or `Unfit` naming the first value that cannot be meant."""
-    for name, (low, _) in _LIMITS.items():
-        value = getattr(settings, name)
-        if value is None:
-            continue
-        if value < low or (value == 0 and name not in _MAY_BE_ZERO) or value != value:
-            bound = f"at least {low}" if name in _MAY_BE_ZERO or low > 0 else f"greater than {low}"
+    for name in (*_AT_LEAST, *_ABOVE_ZERO):
+        value, least = getattr(settings, name), _AT_LEAST.get(name)
+        if value is not None and not (value > 0 if least is None else value >= least):
+            bound = "greater than 0" if least is None else f"at least {least}"
             raise Unfit(f"--{name.replace('_', '-')} must be {bound}, got {value}.")
     for name, choices in _CHOICES.items():
         value = getattr(settings, name)
