@@ -21,6 +21,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 Pixels: TypeAlias = npt.NDArray[Any]  # uint8 or uint16
 
 LARGEST = 89_478_485  # pixels; Pillow's own mark for a decompression bomb (a quarter of a GiB as RGB)
+_TURNED = frozenset({"exif", "xmp", "Raw profile type exif", "XML:com.adobe.xmp"})  # where a rotation may be noted
 
 
 class Broken(ValueError):
@@ -53,7 +54,9 @@ def decode(raw: bytes, shorter_side: int | None = None) -> Pixels:
 
 def from_pillow(picture: Image.Image) -> Pixels:
     """The pixels of an opened Pillow picture, (C, H, W), by the same rules as `decode`."""
-    pixels = np.array(_flat(ImageOps.exif_transpose(picture)))
+    if picture.format == "TIFF" or not _TURNED.isdisjoint(picture.info):
+        picture = ImageOps.exif_transpose(picture)
+    pixels = np.array(_flat(picture))
     return pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 

@@ -55,12 +55,9 @@ def from_folder(folder: Path, options: Options) -> Source:
     def read(sample: int) -> bytes:
         return (folder / names[sample]).read_bytes()
 
-    source = of_pictures(
-        str(folder), names, read, wanted.tolist(), options, refused=refused, said=said,
-        labels=labels, classes=classes, groups=groups,
-    )  # fmt: skip
+    source = of_pictures(str(folder), names, read, wanted.tolist(), options, refused=refused, said=said)
     kept = {name: np.intersect1d(ids, source.ids) for name, ids in splits.items()}
-    return source if not splits else _with_splits(source, kept)
+    return replace(source, labels=labels, classes=classes, groups=groups, splits=kept)
 
 
 def listed(folder: Path) -> tuple[list[str], dict[int, str], Counter[str]]:
@@ -130,10 +127,6 @@ def _labels(names: Sequence[str], skip: int, asked: Any, name: str) -> tuple[Any
     if not any(parts):
         raise Unfit(f"labels: the pictures in {name} lie in no folders, so there are no folder names to use.")
     return numbered([inner[0] if inner else None for inner in parts])
-
-
-def _with_splits(source: Source, splits: dict[str, Any]) -> Source:
-    return replace(source, splits=splits)
 
 
 def _most(others: Counter[str]) -> str:

@@ -9,7 +9,7 @@ Shapes: N samples of the source, M usable ones, B asked for, C channels, H heigh
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
@@ -129,12 +129,24 @@ def look(raw: bytes, shorter_side: int | None) -> tuple[Fact, Pixels]:
 
 
 def store(
-    found: Survey, read: Read, total: int, *, channels: int, bits: int, shorter_side: int | None, workers: int
+    found: Survey,
+    lead: Mapping[int, int],
+    read: Read,
+    total: int,
+    *,
+    channels: int,
+    bits: int,
+    shorter_side: int | None,
+    workers: int,
 ) -> Pictures:
-    """The pictures of a survey, all with these channels and this depth."""
+    """The pictures of a survey, all with these channels and this depth.
+
+    lead: for each usable sample, the surveyed one that has its picture.
+    """
     dtype = np.dtype(np.uint8 if bits == 8 else np.uint16)
     row_N = np.full(total, -1, dtype=np.int64)
-    row_N[list(found.facts)] = np.arange(len(found.facts))
+    row_of = {sample: row for row, sample in enumerate(found.facts)}
+    row_N[list(lead)] = [row_of[sample] for sample in lead.values()]
     sizes = {fact.shape[1:] for fact in found.facts.values()}
     if found.kept is None:
         return OnDemand(read, row_N, channels, dtype, len(sizes) == 1, shorter_side, workers)

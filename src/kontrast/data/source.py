@@ -136,40 +136,40 @@ def of_pictures(
     options: Options,
     *,
     refused: Mapping[int, str] | None = None,
+    shares: Ids | None = None,
     said: Sequence[str] = (),
-    **fields_of_source: Any,
 ) -> Source:
     """A source of encoded pictures: every one looked at once, broken ones named, one channel count and depth for all.
 
-    refused: samples of the listing that must not even be opened, and why.
+    refused: samples of the listing that must not even be opened, and why. shares: by id, a number that is equal where
+    several samples have the same picture; it is read once.
     """
-    refused = dict(refused or {})
-    asked = [sample for sample in wanted if sample not in refused]
-    found = survey(read, asked, memory=options.memory, shorter_side=options.shorter_side, workers=options.workers)
-    reasons = {**refused, **found.broken}
-    skipped = tuple(Skipped(sample, names[sample], reasons[sample]) for sample in sorted(reasons))
-    stop_if_broken(name, skipped, len(found.facts), options.strict)
+    reasons = dict(refused or {})
+    asked = [sample for sample in wanted if sample not in reasons]
+    first: dict[int, int] = {}
+    lead = {i: i if shares is None else first.setdefault(int(shares[i]), i) for i in asked}
+    leads = list(dict.fromkeys(lead.values()))
+    found = survey(read, leads, memory=options.memory, shorter_side=options.shorter_side, workers=options.workers)
+    reasons.update({i: found.broken[lead[i]] for i in asked if lead[i] in found.broken})
+    ids = [i for i in asked if i not in reasons]
+    skipped = tuple(Skipped(i, names[i], reasons[i]) for i in sorted(reasons))
+    stop_if_broken(name, skipped, len(ids), options.strict)
     depths = Counter(fact.bits for fact in found.facts.values())
     grey = sum(fact.shape[0] == 1 for fact in found.facts.values())
     bits = max(depths, key=lambda depth: (depths[depth], depth))
     channels = options.channels or (1 if grey == len(found.facts) else 3)
     shapes = Counter(fact.shape[1:] for fact in found.facts.values())
-    digests = {sample: fact.digest for sample, fact in found.facts.items()}
+    digests = {i: found.facts[lead[i]].digest for i in ids}
     lines = described(shapes, grey=grey, channels=channels, depths=depths, bits=bits, skipped=skipped)
     return Source(
         name=name,
-        kind=fields_of_source.pop("kind", "images"),
+        kind="images",
         names=names,
-        ids=np.array(list(found.facts), dtype=np.int64),
+        ids=np.array(ids, dtype=np.int64),
         fingerprint=fingerprint(names, digests, channels, bits, options.shorter_side),
         pictures=store(
-            found,
-            read,
-            len(names),
-            channels=channels,
-            bits=bits,
-            shorter_side=options.shorter_side,
-            workers=options.workers,
+            found, {i: lead[i] for i in ids}, read, len(names), channels=channels, bits=bits,
+            shorter_side=options.shorter_side, workers=options.workers,
         ),
         channels=channels,
         size=next(iter(shapes)) if len(shapes) == 1 else None,
@@ -178,8 +178,7 @@ def of_pictures(
         shapes=shapes,
         digests=digests,
         said=(*said, *lines, *_where(found.kept is None, options)),
-        **fields_of_source,
-    )
+    )  # fmt: skip
 
 
 def stop_if_broken(name: str, skipped: Sequence[Skipped], usable: int, strict: bool) -> None:

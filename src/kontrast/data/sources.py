@@ -13,7 +13,9 @@ from torch import Tensor
 
 from kontrast.data.arrays import digits, from_array
 from kontrast.data.folders import from_folder
+from kontrast.data.roles import KNOWN, from_table
 from kontrast.data.source import Options, Source, held_out
+from kontrast.data.tables import ENDINGS, read_table
 from kontrast.errors import Unfit
 
 __all__ = ["Source", "held_out", "open_source"]
@@ -62,9 +64,21 @@ def open_source(
     path = Path(data)
     if path.is_dir():
         return from_folder(path, options)
+    if path.suffix.lower() in ENDINGS and path.is_file():
+        return from_table(read_table(path, KNOWN | {name.lower() for name in options.columns.values()}), options)
+    if path.suffix.lower() == ".npy" and path.is_file():
+        return from_array(_array(path), options, str(path))
     if path.is_file():
-        raise Unfit(f"{path} is a file of a kind that cannot be read.")
+        raise Unfit(f"{path} is a file of a kind that cannot be read; known: a folder, {', '.join(ENDINGS)}, .npy.")
     raise Unfit(f"{path} does not exist; give a folder, a file, or the name of an embedded set: digits.")
+
+
+def _array(path: Path) -> npt.NDArray[Any]:
+    try:
+        array: npt.NDArray[Any] = np.load(path, allow_pickle=False)
+    except (ValueError, OSError, EOFError):
+        raise Unfit(f"{path} cannot be read as a NumPy array of numbers.") from None
+    return array
 
 
 def _columns(columns: Mapping[str, str] | Sequence[str] | None) -> dict[str, str]:
