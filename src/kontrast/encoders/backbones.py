@@ -26,12 +26,9 @@ def backbone(name: str, channels: int, image_size: int, pretrained: bool) -> nn.
 
     Raises Unfit for an unknown name, for weights that cannot be had, or when it cannot be built for such pictures.
     """
+    build = from_timm if library_of(name) == "timm" else from_torchvision
     plain = name.removeprefix("torchvision:")
-    if plain == name and timm.is_model(name):
-        build = _from_timm
-    elif plain in _torchvision_names():
-        build = _from_torchvision
-    else:
+    if build is from_torchvision and plain not in _torchvision_names():
         known = [
             "small",
             *timm.list_models(),
@@ -53,11 +50,17 @@ def backbone(name: str, channels: int, image_size: int, pretrained: bool) -> nn.
         ) from error
 
 
+def library_of(name: str) -> str:
+    """Whose network this name means: "timm" if timm has it, else "torchvision", which must be asked whether it does."""
+    return "timm" if timm.is_model(name) else "torchvision"
+
+
 def _torchvision_names() -> list[str]:
     return torchvision.models.list_models(module=torchvision.models)  # type: ignore[no-any-return]
 
 
-def _from_timm(name: str, channels: int, image_size: int, pretrained: bool) -> nn.Module:
+def from_timm(name: str, channels: int, image_size: int, pretrained: bool) -> nn.Module:
+    """timm's network without a classifier, pooled."""
     options: dict[str, Any] = {"num_classes": 0, "in_chans": channels}
     published = timm.get_pretrained_cfg(name)
     if published is not None and published.fixed_input_size:  # a ViT's positions are made for one size
@@ -65,11 +68,14 @@ def _from_timm(name: str, channels: int, image_size: int, pretrained: bool) -> n
     return timm.create_model(name, pretrained=pretrained, **options)  # type: ignore[no-any-return]
 
 
-def _from_torchvision(name: str, channels: int, image_size: int, pretrained: bool) -> nn.Module:
+def from_torchvision(name: str, channels: int, image_size: int, pretrained: bool) -> nn.Module:
+    """torchvision's network without its last Linear, and with a first convolution for this many channels."""
     options: dict[str, Any] = {"weights": "DEFAULT" if pretrained else None}
     if name.startswith("vit_"):
         options["image_size"] = image_size
-    if name in ("googlenet", "inception_v3") and not pretrained:
+    if name in ("googlenet", "inception_v3"):
+        if pretrained:
+            raise ValueError("its published weights expect pixels scaled in another way")
         options |= {"aux_logits": False, "init_weights": True}
     net = torchvision.models.get_model(name, **options)
     if channels != 3:

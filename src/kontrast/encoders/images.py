@@ -9,6 +9,7 @@ Shapes: B pictures, C channels, h x w pixels, H features (`encoder.width`).
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -72,7 +73,8 @@ def image_encoder(
 ) -> ImageEncoder:
     """Build an encoder by name. The same seed gives the same weights; torch's global generator does not move.
 
-    name        "small", a timm name, or a torchvision name ("torchvision:resnet18" where timm has that name too)
+    name        "small", a timm name, a torchvision name ("torchvision:resnet18" where timm has that name too), or a
+                run or model folder: its own architecture and weights
     image_size  side in pixels of the pictures it will see; decides a ResNet's stem and a ViT's tokens
     pretrained  weights from the hub of timm or torchvision; a ResNet then keeps the stem it was trained with
     stem        "cifar" or "imagenet" for ResNets; None chooses by `image_size`
@@ -85,6 +87,8 @@ def image_encoder(
         raise ValueError(f'stem must be "cifar", "imagenet" or None, got {stem!r}')
     if name == "small" and pretrained:
         raise Unfit('The encoder "small" has no published weights: leave --pretrained out.')
+    if Path(name).is_dir():
+        return _from_folder(name, channels, image_size)
     said: tuple[str, ...] = ()
     chosen = "imagenet"
     with drawn_from("encoder", seed):
@@ -103,6 +107,15 @@ def image_encoder(
         "stem": chosen, "zero_init": zero_init, "norm": norm,
     }  # fmt: skip
     return ImageEncoder(net, _width(net, name, channels, image_size), spec, said)
+
+
+def _from_folder(folder: str, channels: int, image_size: int) -> ImageEncoder:
+    from kontrast.encoders.stored import stored  # which builds what it reads by `image_encoder`
+
+    found = stored(folder)
+    if found.spec["channels"] != channels:
+        raise Unfit(f"The encoder in {folder} takes {found.spec['channels']} channels; the pictures have {channels}.")
+    return found.encoder(image_size)
 
 
 def _stem_in_words(stem: str, image_size: int, pretrained: bool) -> str:

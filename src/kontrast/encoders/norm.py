@@ -39,7 +39,7 @@ class _Sum(torch.autograd.Function):
         return total
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
         total = gradient.contiguous().clone()
         dist.all_reduce(total)
         return total
@@ -96,7 +96,7 @@ class BatchNorm(nn.Module):
             y = self._by_group(x)
         if self.training and self.moving and not self.frozen:
             self.num_batches_tracked.add_(1)
-        return y if self.then is None else self.then(y)  # type: ignore[no-any-return]
+        return y if self.then is None else self.then(y)
 
     def _by_group(self, x: Tensor) -> Tensor:
         with torch.autocast(x.device.type, enabled=False):
@@ -115,7 +115,7 @@ class BatchNorm(nn.Module):
             row_NS = torch.cat([offset_NC, variance_NC + offset_NC.square(), one_N1], dim=1)
             sums_GS = row_NS.new_zeros(self.groups, row_NS.shape[1]).index_add(0, group_N, row_NS)
             if across.processes() > 1:
-                sums_GS = _Sum.apply(sums_GS)  # type: ignore[no-untyped-call]
+                sums_GS = _Sum.apply(sums_GS)
             rows_G1 = sums_GS[:, -1:].detach()
             offset_GC, square_GC = (sums_GS[:, :-1] / rows_G1.clamp(min=1)).chunk(2, dim=1)
             variance_GC = (square_GC - offset_GC.square()).clamp(min=0)

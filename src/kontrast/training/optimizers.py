@@ -93,7 +93,7 @@ class Lars(torch.optim.Optimizer):
     ) -> None:
         if variant not in LARS_VARIANTS:
             raise ValueError(f"variant must be one of {', '.join(LARS_VARIANTS)}, got {variant!r}")
-        super().__init__(params, {"lr": lr, "weight_decay": weight_decay, "adapt": True})  # type: ignore[arg-type]
+        super().__init__(params, {"lr": lr, "weight_decay": weight_decay, "adapt": True})
         self.momentum, self.variant, self.trust, self.clip, self.eps = momentum, variant, trust, clip, eps
 
     @torch.no_grad()

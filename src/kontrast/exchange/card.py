@@ -1,0 +1,102 @@
+"""The model card: README.md of a `model/` folder. What it is, how to load it, how good it was measured to be."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class About:
+    """What a card tells beside the encoder itself.
+
+    method, data    "simclr", "digits (1,437 pictures)"
+    mean, std       how pixels (0 to 1) were normalised, one number a channel
+    verdict         the run's own sentence
+    settings        what was chosen for the run, in the order to be shown
+    evaluation      whose -> metric -> fraction or number: {"learned": {"knn_top1": 0.9}, "random_weights": ...}
+    evaluated_on    what the evaluation was made on
+    license         of the weights, as the data allow; the card says "unknown" where nobody said
+    """
+
+    method: str
+    data: str
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    verdict: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    evaluation: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    evaluated_on: str = ""
+    license: str = "unknown"
+
+
+def card(
+    spec: Mapping[str, Any], width: int, about: About, *, library: str, loaders: str, usage: str, difference: float
+) -> str:
+    """The text of README.md.
+
+    library     the hub's name of the library that reads it;  loaders  all that do, in words;  usage  code to paste
+    difference  largest one between the vectors of the encoder in memory and of the one read again
+    """
+    name, size, channels = spec["name"], spec["image_size"], spec["channels"]
+    stem = " with the 3x3 CIFAR stem" if spec["stem"] == "cifar" else ""
+    sections = [
+        _front(about, library),
+        f"# {name}{stem}, trained with {about.method}",
+        f"A picture encoder: {channels} x {size} x {size} pixels in, a vector of {width} numbers out. Trained by "
+        f"contrast, without labels, on {about.data}. Similar pictures have a large cosine.",
+        about.verdict,
+        "## Load it",
+        f"Read by {loaders}. Read again after writing and compared with the encoder in memory: largest difference "
+        f"{difference:.1e}.",
+        usage,
+        f"Pixels are scaled to 0 to 1, then normalised with mean {_numbers(about.mean)} and std {_numbers(about.std)}; "
+        f"the shorter side becomes {size} pixels (bicubic, antialiased), then the centre is taken.",
+        "## How good it is",
+        _table(about) or "It was not evaluated.",
+        "## How it was trained",
+        _settings(about),
+        "## Limits",
+        "It knows what its data showed and what its views called the same. Measure it on your own pictures before you "
+        f"rely on it. Licence of the weights: {about.license}.",
+    ]
+    return "\n\n".join(section.strip("\n") for section in sections if section) + "\n"
+
+
+def _front(about: About, library: str) -> str:
+    """The YAML head that the Hugging Face hub reads; JSON strings are YAML strings."""
+    tags = ["contrastive-learning", "self-supervised", about.method]
+    lines = [
+        f"library_name: {library}",
+        "pipeline_tag: image-feature-extraction",
+        "tags:",
+        *(f"- {json.dumps(t)}" for t in tags),
+    ]
+    if about.license != "unknown":
+        lines.append(f"license: {json.dumps(about.license)}")
+    return "\n".join(["---", *lines, "---"])
+
+
+def _numbers(values: tuple[float, ...]) -> str:
+    return "(" + ", ".join(f"{value:.4g}" for value in values) + ")"
+
+
+def _table(about: About) -> str:
+    """Metrics down, whose across; fractions stay fractions, as in the JSON."""
+    if not about.evaluation:
+        return ""
+    whose = list(about.evaluation)
+    metrics = list(dict.fromkeys(metric for row in about.evaluation.values() for metric in row))
+    lines = ["| | " + " | ".join(who.replace("_", " ") for who in whose) + " |", "|---" * (len(whose) + 1) + "|"]
+    for metric in metrics:
+        cells = [about.evaluation[who].get(metric) for who in whose]
+        lines.append(f"| {metric} | " + " | ".join("" if cell is None else f"{cell:.4g}" for cell in cells) + " |")
+    on = f"On {about.evaluated_on}. " if about.evaluated_on else ""
+    return f"{on}Fractions from 0 to 1, beside what the same test gives without learning.\n\n" + "\n".join(lines)
+
+
+def _settings(about: About) -> str:
+    rows = [("method", about.method), ("data", about.data), *about.settings.items()]
+    return "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)])

@@ -1,0 +1,100 @@
+"""The timm layout: one folder that timm, transformers and sentence-transformers load.
+
+`config.json` (architecture and `pretrained_cfg`) and `model.safetensors`. No `model_args`: transformers dies of them
+("multiple values for keyword argument 'num_classes'"). The transform lives in `pretrained_cfg`: the one we evaluate
+with.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import timm
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from kontrast.encoders.images import ImageEncoder
+
+
+def says_it(encoder: ImageEncoder) -> bool:
+    """Whether an architecture name of timm is the whole truth: own stem, own norms."""
+    spec = encoder.spec
+    return spec["stem"] == "imagenet" and spec["norm"] != "group" and bool(timm.is_model(spec["name"]))
+
+
+def config(encoder: ImageEncoder, mean: tuple[float, ...], std: tuple[float, ...], tag: str) -> dict[str, Any]:
+    """The content of config.json."""
+    name, size = encoder.spec["name"].partition(".")[0], encoder.spec["image_size"]
+    published = timm.get_pretrained_cfg(name, allow_unregistered=True).to_dict()
+    return {
+        "architecture": name,
+        "num_classes": 0,
+        "num_features": encoder.width,
+        "pretrained_cfg": {
+            "tag": tag,
+            "custom_load": False,
+            "input_size": [encoder.spec["channels"], size, size],
+            "fixed_input_size": bool(published.get("fixed_input_size")),
+            "interpolation": "bicubic",
+            "crop_pct": 1.0,
+            "crop_mode": "center",
+            "mean": list(mean),
+            "std": list(std),
+            "num_classes": 0,
+            "first_conv": published.get("first_conv"),
+            "classifier": published.get("classifier"),
+        },
+    }
+
+
+def write(folder: Path, encoder: ImageEncoder, mean: tuple[float, ...], std: tuple[float, ...], tag: str) -> None:
+    """Write config.json and model.safetensors."""
+    (folder / "config.json").write_text(json.dumps(config(encoder, mean, std, tag), indent=2) + "\n")
+    write_weights(folder, encoder)
+
+
+def write_weights(folder: Path, encoder: ImageEncoder) -> None:
+    """model.safetensors under the library's own names: fp32, and no date, duration or path in it."""
+    tensors: dict[str, Tensor] = {
+        name: tensor.detach().cpu().contiguous() for name, tensor in encoder.net.state_dict().items()
+    }
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def read(folder: Path) -> nn.Module:
+    """The network as timm itself loads it."""
+    net: nn.Module = timm.create_model(f"local-dir:{folder}", pretrained=True)
+    return net.eval()
+
+
+USAGE = """\
+```python
+# timm
+import timm, torch
+from PIL import Image
+
+folder = "."  # this folder
+net = timm.create_model(f"local-dir:{{folder}}", pretrained=True).eval()
+prepare = timm.data.create_transform(**timm.data.resolve_model_data_config(net))
+picture = Image.new("{mode}", (300, 200))  # yours: Image.open("photo.jpg").convert("{mode}")
+with torch.no_grad():
+    vector = net(prepare(picture)[None])
+print(vector.shape)  # (1, {width})
+```
+
+```python
+# transformers
+import torch
+from PIL import Image
+from transformers import AutoImageProcessor, AutoModel
+
+folder = "."  # this folder
+prepare, net = AutoImageProcessor.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()
+picture = Image.new("{mode}", (300, 200))  # yours: Image.open("photo.jpg").convert("{mode}")
+with torch.no_grad():
+    vector = net(**prepare(picture, return_tensors="pt")).pooler_output
+print(vector.shape)  # (1, {width})
+```
+"""

@@ -1,0 +1,105 @@
+"""A trained encoder in use: pictures in, vectors out. Always fp32, evaluation mode, the same look at every picture.
+
+Shapes: N pictures, H features.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from kontrast.data.decode import to_channels
+from kontrast.data.sources import Source, open_source
+from kontrast.encoders.images import ImageEncoder, image_encoder
+from kontrast.encoders.stored import stored
+from kontrast.positives.images import prepare
+
+BATCH = 256  # pictures encoded at once; no result depends on it
+
+
+class Model:
+    """An encoder and how its pictures are made ready."""
+
+    def __init__(self, encoder: ImageEncoder, image_size: int, mean: Sequence[float], std: Sequence[float]) -> None:
+        self.encoder = encoder
+        self.image_size = image_size
+        self.mean = tuple(mean)
+        self.std = tuple(std)
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        return self.encoder.spec
+
+    @property
+    def width(self) -> int:
+        """H, the length of a vector."""
+        return self.encoder.width
+
+    def embed(self, data: Any) -> npt.NDArray[np.float32]:
+        """Vectors (N, H) of all usable pictures: a path, "digits", an array, a list of PIL pictures, or a Source."""
+        channels = self.spec["channels"]
+        source = open_source(data, channels=channels if channels in (1, 3) else None)
+        return self.embed_source(source, source.ids).numpy()
+
+    def embed_source(self, source: Source, ids: npt.NDArray[np.int64]) -> Tensor:
+        """Vectors (N, H), fp32, on the CPU, of these samples of an open source, in their order."""
+        device = next(self.encoder.parameters()).device
+        parts = []
+        with evaluating(self.encoder, device):
+            for start in range(0, len(ids), BATCH):
+                pictures = [
+                    _fitted(picture, self.spec["channels"]) for picture in source.images(ids[start : start + BATCH])
+                ]
+                ready = prepare([picture.to(device) for picture in pictures], self.image_size, self.mean, self.std)
+                parts.append(self.encoder(ready).cpu())
+        return torch.cat(parts) if parts else torch.empty(0, self.width)
+
+    def similarity(self, a: npt.NDArray[np.float32], b: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Cosine of every row of a (M, H) with every row of b (N, H): (M, N), from -1 to 1."""
+        unit_a, unit_b = (nn.functional.normalize(torch.as_tensor(each, dtype=torch.float32), dim=1) for each in (a, b))
+        return (unit_a @ unit_b.T).numpy()
+
+    def random(self, seed: int = 0) -> Model:
+        """The same architecture with fresh random weights: what no learning gives."""
+        fresh = image_encoder(**self.spec, seed=seed)
+        return Model(fresh.to(next(self.encoder.parameters()).device), self.image_size, self.mean, self.std)
+
+    def with_weights(self, weights: Mapping[str, Tensor]) -> Model:
+        """The same architecture with these weights (a state dict of the encoder)."""
+        other = copy.deepcopy(self.encoder)
+        other.load_state_dict(weights)
+        return Model(other, self.image_size, self.mean, self.std)
+
+
+def load(path: str | Path) -> Model:
+    """The model of a run folder or of a `model/` folder, on the CPU."""
+    found = stored(path)
+    return Model(found.encoder().eval(), found.spec["image_size"], found.mean, found.std)
+
+
+@contextmanager
+def evaluating(encoder: nn.Module, device: torch.device) -> Iterator[None]:
+    """Evaluation mode, no gradient, and true fp32: no autocast and no TF32, whatever training uses. Then as before."""
+    training = encoder.training
+    before = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+    encoder.eval()
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    try:
+        with torch.no_grad(), torch.autocast(device.type, enabled=False):
+            yield
+    finally:
+        encoder.train(training)
+        torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = before
+
+
+def _fitted(picture: Tensor, channels: int) -> Tensor:
+    """A picture (C, H, W) with the channels that the encoder takes."""
+    return picture if len(picture) == channels else torch.from_numpy(to_channels(picture.numpy(), channels))
