@@ -1,0 +1,152 @@
+"""What an evaluation says: a table for a terminal of 80 columns, and one sentence for a stranger."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+COLUMNS = {"learned": "learned", "before": "before", "random_weights": "random", "raw_input": "raw"}
+METRICS = {
+    "knn_top1": "nearest neighbours (kNN)",
+    "linear_top1": "linear probe",
+    "kmeans_accuracy": "k-means clusters",
+    "nmi": "k-means NMI",
+    "few_label_1": "1 label a class",
+    "few_label_5": "5 labels a class",
+    "few_label_10": "10 labels a class",
+    "zero_shot_top1": "zero-shot",
+    "spearman": "Spearman's rank corr.",
+    "recall_at_1": "recall at 1",
+    "recall_at_5": "recall at 5",
+    "recall_at_10": "recall at 10",
+    "median_rank": "median rank",
+    "alignment": "alignment",
+    "uniformity": "uniformity",
+    "effective_rank": "effective rank",
+}
+PLAIN = {"nmi": 2, "alignment": 2, "uniformity": 2, "effective_rank": 1, "median_rank": 0}  # decimals; the rest is in %
+QUESTIONS = {  # what decides whether something was learned, in this order
+    "knn_top1": "the nearest neighbours name the right class of {value}",
+    "linear_top1": "a linear classifier names the right class of {value}",
+    "zero_shot_top1": "the class names alone name the right class of {value}",
+    "kmeans_accuracy": "clusters found without labels match the classes for {value}",
+    "few_label_10": "ten labels a class name the right class of {value}",
+    "spearman": "similarities agree with human judgement at {value} rank correlation",
+    "recall_at_1": "{value} of the items find their own partner first among {count:,}",
+}
+
+BESIDE = {
+    "before": "with the weights it began with",
+    "random_weights": "with random weights",
+    "raw_input": "from the raw input",
+}
+
+
+def shown(metric: str, value: float | None) -> str:
+    """A value as people read it: fractions times 100."""
+    if value is None:
+        return ""
+    return f"{value:.{PLAIN[metric]}f}" if metric in PLAIN else f"{100 * value:.1f}"
+
+
+def rows(result: Mapping[str, Any]) -> list[tuple[str, str, dict[str, float | None], list[float] | None, float | None]]:
+    """The table as data: (metric, its name, value of each column, 95 % range of the learned one, guessing)."""
+    about = result["about"]
+    columns = [name for name in COLUMNS if name in result]
+    around = about["range"].get("learned", {})
+    return [
+        (metric, name, {c: result[c].get(metric) for c in columns}, around.get(metric), about["chance"].get(metric))
+        for metric, name in METRICS.items()
+        if any(metric in result[column] for column in columns)
+    ]
+
+
+def table(result: Mapping[str, Any]) -> str:
+    """The evaluation in at most 80 columns; % where no other unit is said."""
+    columns = [name for name in COLUMNS if name in result]
+    lines = [f"{'%':<25}" + "".join(f"{COLUMNS[name]:>9}" for name in columns) + f"{'guessing':>10}"]
+    if "learned" in columns:
+        lines[0] = f"{'%':<25}{'learned':>9}{'95 % range':>13}" + lines[0][34:]
+    for metric, name, values, around, chance in rows(result):
+        line = f"{name:<25}"
+        for column in columns:
+            line += f"{shown(metric, values[column]):>9}"
+            if column == "learned":
+                line += f"{'-'.join(shown(metric, end) for end in around) if around else '':>13}"
+        lines.append((line + f"{shown(metric, chance):>9}").rstrip())
+    return "\n".join(lines + [f"  {line}" for line in conditions(result["about"])])
+
+
+def conditions(about: Mapping[str, Any]) -> list[str]:
+    """How it was measured, in a few lines: data, bank, k, T, and what was left out."""
+    lines = [f"tested on {about['data']}, {about['items']:,} items"]
+    if "bank" in about:
+        lines.append(f"bank: {about['bank']}, {about['bank_items']:,} items; {about['classes']} classes")
+        lines.append(f"kNN: k {about['k']}, T {about['temperature']}; few labels: {about['few_label_draws']} draws")
+    if "views" in about:
+        lines.append(f"recall: the item's other fresh view ({about['views']}) among {about['view_items']:,}")
+    return lines + list(about.get("notes", []))
+
+
+HEADS = {  # how it compares with (the weights it began with, random weights, raw input) -> words, mood
+    "worse than before": ("It got worse than where it began", "bad"),
+    "worse than random": ("It knows less than random weights do", "bad"),
+    "as random": ("It learned nothing that this test can see", "unsure"),
+    "worse than raw": ("It learned something, but the raw input still does better", "unsure"),
+    "as raw": ("It learned something, but the raw input does as well", "unsure"),
+    "learned": ("It learned something", "good"),
+}
+
+
+def sentence(result: Mapping[str, Any]) -> str:
+    """What was learned, beside random weights, raw input and the weights it began with, in plain words.
+
+    A difference counts when it is larger than the 95 % ranges of the two values let expect.
+    """
+    about, metric = result["about"], _deciding(result)
+    if metric is None:
+        return "No test that fits this data can say what was learned."
+    unit = "" if metric == "spearman" else " %"
+    value = f"{shown(metric, result['learned'][metric])}{unit}"
+    asked = QUESTIONS[metric].format(value=value, count=about.get("view_items", about["items"]))
+    others = {name: result[name][metric] for name in BESIDE if metric in result.get(name, {})}
+    beside = [f"{shown(metric, others[name])}{unit} {BESIDE[name]}" for name in others]
+    if others.get("before") == others.get("random_weights") and len(others) > 1:
+        beside = beside[1:]  # it began with random weights
+    if metric in about["chance"]:
+        beside.append(f"{shown(metric, about['chance'][metric])}{unit} by guessing")
+    return f"{HEADS[_standing(result, metric)][0]}: {asked} ({', '.join(beside)})."
+
+
+def mood(result: Mapping[str, Any]) -> str:
+    """`good`, `unsure` or `bad`, the colour of the sentence."""
+    metric = _deciding(result)
+    return "unsure" if metric is None else HEADS[_standing(result, metric)][1]
+
+
+def _deciding(result: Mapping[str, Any]) -> str | None:
+    return next((name for name in QUESTIONS if name in result["learned"]), None)
+
+
+def _standing(result: Mapping[str, Any], metric: str) -> str:
+    def compared(name: str) -> int:
+        """1 clearly better than this column, -1 clearly worse, 0 neither; 1 if there is no such column."""
+        if metric not in result.get(name, {}):
+            return 1
+        margin = math.hypot(_half(result, "learned", metric), _half(result, name, metric))
+        gain = result["learned"][metric] - result[name][metric]
+        return int(gain > margin) - int(gain < -margin)
+
+    if "before" in result and result["before"] != result.get("random_weights") and compared("before") < 0:
+        return "worse than before"
+    if compared("random_weights") < 1:
+        return "worse than random" if compared("random_weights") < 0 else "as random"
+    if compared("raw_input") < 1:
+        return "worse than raw" if compared("raw_input") < 0 else "as raw"
+    return "learned"
+
+
+def _half(result: Mapping[str, Any], column: str, metric: str) -> float:
+    low, high = result["about"]["range"].get(column, {}).get(metric, (0.0, 0.0))
+    return float(high - low) / 2

@@ -1,0 +1,169 @@
+"""The sections of the report as HTML. Each is empty when there is nothing to show."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from kontrast.evaluate.words import COLUMNS, PLAIN, conditions, rows, shown
+from kontrast.explore.curves import Chart, captioned
+from kontrast.explore.gallery import Found, Question
+
+SMALL = 48  # pixels; below, pictures are shown with visible pixels, not blurred
+THUMB = 96
+WHO = {
+    "learned": ("learned encoder", "what this run is about"),
+    "before": ("before training", "the weights it began with"),
+    "random_weights": ("random weights", "nothing learned"),
+    "raw_input": ("raw pixels", "no encoder at all"),
+}
+ASKED = {
+    "knn_top1": "The 200 (or fewer) most similar labelled items vote; how often are they right?",
+    "linear_top1": "The best straight cut through the features, fitted on labelled items.",
+    "kmeans_accuracy": "Groups found without any label, then matched with the classes.",
+    "nmi": "How much the groups tell about the classes: 0 nothing, 1 all.",
+    "few_label_1": "Only one labelled example of each class is known.",
+    "few_label_5": "Five labelled examples of each class are known.",
+    "few_label_10": "Ten labelled examples of each class are known.",
+    "zero_shot_top1": "Classes are named in words; no labelled item is seen.",
+    "spearman": "Do the similarities rank pairs as people do? 100 is perfect agreement.",
+    "recall_at_1": "Does the item find its own partner first? This needs no labels.",
+    "recall_at_5": "Is its own partner among the first five?",
+    "recall_at_10": "Is its own partner among the first ten?",
+    "median_rank": "The usual place of the own partner; 1 is best.",
+    "alignment": "Distance between two views of one item: 0 none, 2 as far as strangers.",
+    "uniformity": "How evenly the sphere is used: 0 one point, near -4 even.",
+    "effective_rank": "How many directions the features really use; 1 is collapse.",
+}
+
+
+def curves(charts: Sequence[tuple[Chart, str]], log: Sequence[Mapping[str, Any]], said: Sequence[str]) -> str:
+    """The charts with their captions, or why there are none."""
+    figures = "".join(
+        f'<figure class="chart"><h3>{chart.title}</h3><p>{escape(captioned(chart, log))}</p>{place}</figure>'
+        for chart, place in charts
+    )
+    body = f'<div class="charts">{figures}</div>' if figures else "".join(f"<p>{escape(line)}.</p>" for line in said)
+    return _section("How the training went", "", body)
+
+
+def positives(sheet: Image.Image | None, said: str) -> str:
+    """Real positive pairs, as the method saw them."""
+    if sheet is None:
+        return ""
+    body = f'<div class="sheet"><img src="{data_uri(sheet)}" alt="pairs that count as the same"></div>'
+    return _section("What counted as the same", escape(said), body)
+
+
+def commands(lines: Sequence[str]) -> str:
+    """What to type next."""
+    return _section("What to do next", "", f"<pre>{escape(chr(10).join(lines))}</pre>" if lines else "")
+
+
+def evaluation(result: Mapping[str, Any]) -> str:
+    """The table of `words.rows`, every test explained in a line."""
+    if not result:
+        return ""
+    said = (
+        "Every column took the same tests on the same items. Trust the difference between the columns more than any "
+        "number alone."
+    )
+    columns = [name for name in COLUMNS if name in result]
+    head = "".join(f"<th>{WHO[name][0]}</th>" for name in columns)
+    lines = []
+    for metric, name, values, around, chance in rows(result):
+        cells = ""
+        for column in columns:
+            between = f"<small>{' to '.join(shown(metric, end) for end in around)}</small>" if around else ""
+            inside = f"{shown(metric, values[column]) or '–'}{between if column == 'learned' else ''}"
+            cells += f'<td class="{column}">{inside}</td>'
+        cells += f"<td>{shown(metric, chance) or '–'}</td>"
+        unit = "" if metric in PLAIN else ", %"
+        lines.append(f"<tr><th>{name}{unit}<small>{ASKED[metric]}</small></th>{cells}</tr>")
+    notes = "".join(f"<br>{escape(line)}" for line in conditions(result["about"]))
+    body = (
+        f'<div class="scroll"><table><thead><tr><th>test</th>{head}<th>guessing</th></tr></thead>'
+        f"<tbody>{''.join(lines)}</tbody></table></div>"
+        f"<p><small>Below the learned value: its 95 % range.{notes}</small></p>"
+    )
+    return _section("What it learned", said, body)
+
+
+def _asked(questions: Sequence[Question]) -> str:
+    said = "Held-out pictures that training never used. Each is followed by its nearest neighbours, best first, as "
+    said += "different encoders see them: the better the encoder, the more alike they are to you."
+    if any(one.asked.label for one in questions):
+        said += (
+            ' <span class="key"></span> same class, <span class="key other"></span> another class (labels are used for '
+            "this colouring only)."
+        )
+    return said
+
+
+def questions(asked: Sequence[Question]) -> str:
+    """Held-out pictures, each with the neighbours that every encoder finds."""
+    cards = []
+    for one in asked:
+        lines = []
+        for column, found in one.answers.items():
+            who, what = WHO.get(column, (column, ""))
+            if one.asked.label:
+                what = f"{sum(other.label == one.asked.label for other in found)} of {len(found)} same class"
+            lines.append(f'<span class="who">{who}<small>{what}</small></span>')
+            lines += [_thumb(other, _sameness(one.asked, other)) for other in found]
+        label = f"<figcaption>{escape(one.asked.label)}</figcaption>" if one.asked.label else ""
+        cards.append(
+            f'<div class="question"><figure>{_thumb(one.asked, "")}{label}</figure>'
+            f'<div class="answers">{"".join(lines)}</div></div>'
+        )
+    return _section("See for yourself", _asked(asked), "\n".join(cards))
+
+
+def _sameness(asked: Found, other: Found) -> str:
+    return "" if not asked.label or not other.label else "same" if asked.label == other.label else "other"
+
+
+def _thumb(found: Found, kind: str) -> str:
+    image = _image(found.picture)
+    pixel = "pixel" if max(image.size) <= SMALL else ""
+    image.thumbnail((THUMB, THUMB), Image.Resampling.LANCZOS)
+    title = escape(f"{found.label} cosine {found.score:.3f}".strip() if kind or found.score < 1 else found.label)
+    return (
+        f'<img class="{kind} {pixel}" src="{data_uri(np.asarray(image))}" alt="{title}" title="{title}" loading="lazy">'
+    )
+
+
+def data_uri(picture: Any) -> str:
+    """A picture as text inside the page: a PIL image, or pixels (H, W), (C, H, W), (H, W, C), uint8 or 0 to 1.
+
+    Small and grey pictures and sheets are PNG; larger photographs JPEG, four times smaller.
+    """
+    image = picture if isinstance(picture, Image.Image) else _image(picture)
+    file = io.BytesIO()
+    photo = not isinstance(picture, Image.Image) and min(image.size) > SMALL and image.mode == "RGB"
+    image.save(file, "JPEG", quality=85) if photo else image.save(file, "PNG", optimize=True)
+    return f"data:image/{'jpeg' if photo else 'png'};base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+def _image(pixels: Any) -> Image.Image:
+    array = torch.as_tensor(pixels).detach().cpu().numpy()
+    if array.dtype == np.uint16:
+        array = (array >> 8).astype(np.uint8)
+    elif array.dtype != np.uint8:
+        array = np.rint(np.clip(array, 0, 1) * 255).astype(np.uint8)
+    if array.ndim == 3 and array.shape[0] in (1, 3) and array.shape[2] not in (1, 3):
+        array = array.transpose(1, 2, 0)
+    if array.ndim == 3 and array.shape[2] != 3:
+        array = array[:, :, 0]
+    return Image.fromarray(array)
+
+
+def _section(title: str, said: str, body: str) -> str:
+    return f"<section><h2>{title}</h2>{f'<p>{said}</p>' if said else ''}{body}</section>" if body else ""
