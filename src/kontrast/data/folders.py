@@ -55,7 +55,7 @@ def from_folder(folder: Path, options: Options) -> Source:
     def read(sample: int) -> bytes:
         return (folder / names[sample]).read_bytes()
 
-    source = of_pictures(str(folder), names, read, wanted.tolist(), options, refused=refused, said=said)
+    source = of_pictures(str(folder), names, read, wanted.tolist(), options, refused=refused, folder=folder, said=said)
     kept = {name: np.intersect1d(ids, source.ids) for name, ids in splits.items()}
     return replace(source, labels=labels, classes=classes, groups=groups, splits=kept)
 

@@ -103,10 +103,24 @@ class Survey:
     kept: list[Pixels] | None = field(default_factory=list)  # in the order of `facts`; None: over the budget
 
 
-def survey(read: Read, ids: Sequence[int], *, memory: int, shorter_side: int | None, workers: int) -> Survey:
-    """Decode every picture once; keep the pixels while they fit `memory` bytes."""
+def survey(
+    read: Read,
+    ids: Sequence[int],
+    known: Mapping[int, Fact] | None = None,
+    *,
+    memory: int,
+    shorter_side: int | None,
+    workers: int,
+) -> Survey:
+    """Decode every picture once; keep the pixels while they fit `memory` bytes.
+
+    known: facts from an earlier look, of more pictures than fit memory; these are not looked at again.
+    """
     found, held = Survey(), 0
-    for sample, seen in _looked_at(read, ids, shorter_side, workers):
+    if known:
+        found.kept = None
+        found.facts.update({sample: known[sample] for sample in ids if sample in known})
+    for sample, seen in _looked_at(read, [i for i in ids if i not in found.facts], shorter_side, workers):
         if isinstance(seen, str):
             found.broken[sample] = seen
             continue

@@ -47,6 +47,8 @@ def from_table(table: Table, options: Options) -> Source:
     """The source that a table describes."""
     roles = assign(table, options)
     column = roles.column
+    if roles.kind == "judged" and _names_a_file(table, column["first"]):
+        return _judged_pictures(table, column, options)
     said = [*table.said, _understood(table, roles)]
     splits = _splits(table, options, said)
     labels, classes = _labels(table, roles, options, said)
@@ -282,6 +284,25 @@ def _with_pictures(
         str(table.path), names, read, wanted.tolist(), options, refused=empty, shares=shares, said=said
     )
     return replace(source, groups=shares)
+
+
+def _judged_pictures(table: Table, column: Mapping[str, str], options: Options) -> Source:
+    """Rows of two picture files and a number: the pictures are the samples, sorted by name; `judged` tells the rows."""
+    first, second = (list(map(str, table.columns[column[role]])) for role in ("first", "second"))
+    scores = _scores(table.columns[column["score"]], column["score"], str(table.path))
+    names = sorted({*first, *second})
+    place = {name: sample for sample, name in enumerate(names)}
+    read = _reader(names, table.path.parent.resolve())
+    source = of_pictures(str(table.path), names, read, range(len(names)), options, said=table.said)
+    usable = set(source.ids.tolist())
+    rows = [(place[a], place[b], s) for a, b, s in zip(first, second, scores) if {place[a], place[b]} <= usable]
+    if not rows:
+        raise Unfit(f"{table.path}: no row has two pictures that can be used.")
+    left, right, judged = zip(*rows)
+    said = f"{len(rows):,} judged pairs of {len(names):,} pictures" + (
+        f"; {table.rows - len(rows):,} rows with a broken picture left out" if len(rows) < table.rows else ""
+    )
+    return replace(source, judged=(np.array(left), np.array(right), list(judged)), said=(said, *source.said))
 
 
 def _reader(values: Sequence[Any], folder: Path) -> Callable[[int], bytes]:

@@ -10,9 +10,11 @@ Shapes: N samples of the listing, M usable ones, B asked for.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -20,6 +22,7 @@ import numpy.typing as npt
 from torch import Tensor
 
 from kontrast import keyed
+from kontrast.data.cache import remember, remembered
 from kontrast.data.pictures import Ids, Pictures, Read, Skipped, store, survey
 from kontrast.errors import Unfit
 
@@ -53,6 +56,7 @@ class Source:
     groups    by id: what `same` named; equal groups belong together and are never each other's negatives
     columns   by role (text, anchor, positive, negative, score), then by id; a caption may be a list of captions
     splits    usable ids of each split that the data names
+    judged    of pictures: ids of first and second, and how alike each two are (rows a, b, label)
     channels, size, bits   of the pictures as they are given out; size is None when they differ
     said      lines to say aloud before anything is trained
     """
@@ -72,6 +76,7 @@ class Source:
     groups: Ids | None = None
     columns: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     splits: Mapping[str, Ids] = field(default_factory=dict)
+    judged: tuple[Ids, Ids, Sequence[float]] | None = None
     shapes: Mapping[tuple[int, int], int] = field(default_factory=dict)  # (height, width) -> how many
     digests: Mapping[int, bytes] = field(default_factory=dict)  # sample id -> hash of its encoded bytes
     said: tuple[str, ...] = ()
@@ -137,19 +142,28 @@ def of_pictures(
     *,
     refused: Mapping[int, str] | None = None,
     shares: Ids | None = None,
+    folder: Path | None = None,
     said: Sequence[str] = (),
 ) -> Source:
     """A source of encoded pictures: every one looked at once, broken ones named, one channel count and depth for all.
 
     refused: samples of the listing that must not even be opened, and why. shares: by id, a number that is equal where
-    several samples have the same picture; it is read once.
+    several samples have the same picture; it is read once. folder: where the names are files, so that facts about many
+    of them can be kept for the next start.
     """
     reasons = dict(refused or {})
     asked = [sample for sample in wanted if sample not in reasons]
     first: dict[int, int] = {}
     lead = {i: i if shares is None else first.setdefault(int(shares[i]), i) for i in asked}
     leads = list(dict.fromkeys(lead.values()))
-    found = survey(read, leads, memory=options.memory, shorter_side=options.shorter_side, workers=options.workers)
+    known = {} if folder is None else remembered(folder, names, options.shorter_side)
+    if sum(math.prod(fact.shape) * fact.bits // 8 for fact in known.values()) <= options.memory:
+        known = {}  # they fit memory, so they are decoded now anyway
+    found = survey(
+        read, leads, known, memory=options.memory, shorter_side=options.shorter_side, workers=options.workers
+    )
+    if folder is not None and found.kept is None and found.facts != known:
+        remember(folder, names, options.shorter_side, found.facts)
     reasons.update({i: found.broken[lead[i]] for i in asked if lead[i] in found.broken})
     ids = [i for i in asked if i not in reasons]
     skipped = tuple(Skipped(i, names[i], reasons[i]) for i in sorted(reasons))

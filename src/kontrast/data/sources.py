@@ -12,10 +12,11 @@ import numpy.typing as npt
 from torch import Tensor
 
 from kontrast.data.arrays import digits, from_array
-from kontrast.data.folders import from_folder
+from kontrast.data.emoji import emoji
+from kontrast.data.folders import SPLITS, from_folder
 from kontrast.data.roles import KNOWN, from_table
 from kontrast.data.source import Options, Source, held_out
-from kontrast.data.tables import ENDINGS, read_table
+from kontrast.data.tables import ENDINGS, metadata, read_table
 from kontrast.errors import Unfit
 
 __all__ = ["Source", "held_out", "open_source"]
@@ -34,7 +35,7 @@ def open_source(
     shorter_side: int | None = 512,
     workers: int | None = None,
 ) -> Source:
-    """Samples from a path, "digits", a NumPy or torch array, a list of picture files, or a source.
+    """Samples from a path, "digits", "emoji", a NumPy or torch array, or a source.
 
     labels        "folder" or a column, for evaluation only; for arrays one label a row
     split         which part, where the data names parts; else all of it, and that is said
@@ -59,18 +60,24 @@ def open_source(
         return from_array(data, options)
     if data == "digits":
         return digits(options)
+    if data == "emoji":
+        return emoji(options)
     if not isinstance(data, str | os.PathLike):
-        raise Unfit(f"data: a path, 'digits', or an array of pictures was expected, not {type(data).__name__}.")
+        raise Unfit(
+            f"data: a path, 'digits', 'emoji', or an array of pictures was expected, not {type(data).__name__}."
+        )
     path = Path(data)
+    known = KNOWN | {name.lower() for name in options.columns.values()}
     if path.is_dir():
-        return from_folder(path, options)
+        table = metadata(path, SPLITS, known) if options.labels != "folder" else None
+        return from_folder(path, options) if table is None else from_table(table, options)
     if path.suffix.lower() in ENDINGS and path.is_file():
-        return from_table(read_table(path, KNOWN | {name.lower() for name in options.columns.values()}), options)
+        return from_table(read_table(path, known), options)
     if path.suffix.lower() == ".npy" and path.is_file():
         return from_array(_array(path), options, str(path))
     if path.is_file():
         raise Unfit(f"{path} is a file of a kind that cannot be read; known: a folder, {', '.join(ENDINGS)}, .npy.")
-    raise Unfit(f"{path} does not exist; give a folder, a file, or the name of an embedded set: digits.")
+    raise Unfit(f"{path} does not exist; give a folder, a file, or the name of an embedded set: digits, emoji.")
 
 
 def _array(path: Path) -> npt.NDArray[Any]:

@@ -18,6 +18,7 @@ from typing import Any
 from kontrast.errors import Unfit
 
 ENDINGS = (".txt", ".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+METADATA = (".csv", ".jsonl", ".parquet")
 SEPARATORS = ",;\t|"
 
 
@@ -46,6 +47,32 @@ def read_table(path: Path, known: frozenset[str]) -> Table:
     if ending in (".jsonl", ".ndjson"):
         return _json_lines(path, text)
     return _separated(path, text, known)
+
+
+def metadata(folder: Path, splits: frozenset[str], known: frozenset[str]) -> Table | None:
+    """The table of a folder in Hugging Face's imagefolder layout: metadata.csv, .jsonl or .parquet beside the pictures.
+
+    It may lie in the folder itself or in each of its split folders; rows then get a column `split`. None: no such file.
+    """
+    own = next((path for ending in METADATA if (path := folder / f"metadata{ending}").is_file()), None)
+    if own is not None:
+        return read_table(own, known)
+    tables = {
+        split: read_table(path, known)
+        for split in sorted(splits)
+        for ending in METADATA
+        if (path := folder / split / f"metadata{ending}").is_file()
+    }
+    if not tables:
+        return None
+    columns: dict[str, list[Any]] = {name: [] for table in tables.values() for name in table.columns}
+    columns["split"] = []
+    for split, table in tables.items():
+        for name, values in columns.items():
+            here = list(table.columns.get(name, [None] * table.rows))
+            values.extend([f"{split}/{value}" for value in here] if name == "file_name" else here)
+        columns["split"][-table.rows :] = [split] * table.rows
+    return Table(folder / "metadata", columns, len(columns["split"]), (f"metadata of {len(tables)} splits",))
 
 
 def pyarrow() -> ModuleType:

@@ -1,0 +1,112 @@
+"""Facts about a source before the first step: what is broken, odd, repeated, or shared with the test data.
+
+Nothing here changes the source. Exact repeats are found by hash of the encoded bytes (pictures) or by equal words.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from kontrast.data.pictures import Skipped
+from kontrast.data.source import Source, shown
+
+LOOKED_AT = 2048  # pictures whose brightest value is read, spread over the source
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What was found.
+
+    samples, usable   in the listing; of them without fault and in the chosen split
+    skipped           (id, name, reason)
+    sizes             (height, width) -> how many
+    white             the brightest value the pictures can hold: 255, 65535, or 4095 for 12-bit pictures
+    repeats           ids with equal content, each group ascending; the first of each could stay alone
+    shared            usable samples that the other source has too, None when there was no other
+    classes           class name -> how many
+    words             shortest, middle and longest text in words, None without text
+    """
+
+    kind: str
+    samples: int
+    usable: int
+    skipped: tuple[Skipped, ...]
+    sizes: dict[tuple[int, int], int]
+    channels: int
+    bits: int
+    white: float
+    repeats: list[list[int]]
+    shared: int | None
+    classes: dict[str, int]
+    words: tuple[int, int, int] | None
+
+    def lines(self) -> list[str]:
+        """What a user should hear, a line each; silent about what is as it should be."""
+        said = []
+        if self.skipped:
+            said.append(f"{len(self.skipped):,} of {self.samples:,} cannot be used:")
+            said += [f"  {shown(sample.name)}: {sample.reason}" for sample in self.skipped[:5]]
+            said += [f"  and {len(self.skipped) - 5:,} more"] if len(self.skipped) > 5 else []
+        if self.bits == 16:
+            said.append(f"16-bit pictures, values up to {self.white:.0f} ({round(np.log2(self.white + 1))} bits used)")
+        extra = sum(len(group) - 1 for group in self.repeats)
+        if extra:
+            said.append(f"{extra:,} exact repeats ({extra / self.usable:.1%}): each is pushed away from its own copy")
+        if self.shared:
+            said.append(f"{self.shared:,} samples are in the test data too: its score will be too good")
+        if self.words is not None:
+            said.append("words in a text: {} to {}, half have at most {}".format(*np.array(self.words)[[0, 2, 1]]))
+        return said
+
+
+def check(source: Source, against: Source | None = None) -> Facts:
+    """Look at a source; with `against`, count what the two have in common."""
+    content = _content(source)
+    places: dict[Hashable, list[int]] = defaultdict(list)
+    for sample, what in content.items():
+        places[what].append(sample)
+    lengths = [len(text.split()) for text in _texts(source)]
+    labels = source.labels[source.ids] if source.labels is not None else np.array([], dtype=np.int64)
+    per_class = Counter(labels[labels >= 0].tolist())
+    return Facts(
+        kind=source.kind,
+        samples=len(source),
+        usable=len(source.ids),
+        skipped=source.skipped,
+        sizes=dict(source.shapes),
+        channels=source.channels,
+        bits=source.bits,
+        white=brightest(source),
+        repeats=[group for group in places.values() if len(group) > 1],
+        shared=None if against is None else len(set(content.values()) & set(_content(against).values())),
+        classes={name: per_class.get(number, 0) for number, name in enumerate(source.classes)},
+        words=(min(lengths), int(np.median(lengths)), max(lengths)) if lengths else None,
+    )
+
+
+def brightest(source: Source) -> float:
+    """255 for 8-bit pictures. For 16-bit ones the top of the fewest bits that hold their values (10, 12, 14, 16)."""
+    if source.pictures is None or source.bits == 8:
+        return 255.0
+    some = source.ids[:: max(1, len(source.ids) // LOOKED_AT)]
+    highest = max(int(picture.numpy().max()) for sample in some for picture in source.images([int(sample)]))
+    return float(2 ** max(8, highest.bit_length()) - 1)
+
+
+def _content(source: Source) -> dict[int, Hashable]:
+    """What makes each usable sample itself."""
+    if source.digests:
+        return {sample: source.digests[sample] for sample in source.ids.tolist()}
+    columns = list(source.columns.values())
+    return {sample: tuple(str(column[sample]) for column in columns) for sample in source.ids.tolist()}
+
+
+def _texts(source: Source) -> Iterable[str]:
+    for role in source.columns:
+        if role != "score":
+            captions: Sequence[list[str]] = source.captions(source.ids, role)
+            yield from (text for several in captions for text in several)
