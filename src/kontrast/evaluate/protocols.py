@@ -26,10 +26,13 @@ from kontrast.evaluate.knn import knn_predict, neighbours_to_ask
 from kontrast.evaluate.linear import linear_probe
 from kontrast.evaluate.splits import Split, halves, labelled, renamed, some
 from kontrast.evaluate.views import ITEMS, drawn, view_recall
+from kontrast.evaluate.words import sentence, table
 from kontrast.positives.images import Recipe, prepare
 
+__all__ = ["PROTOCOLS", "Embedder", "evaluate", "raw_pixels", "sentence", "table", "wilson"]
+
 Ids: TypeAlias = npt.NDArray[np.int64]
-Embed: TypeAlias = "Callable[[Source, Ids], Tensor]"  # the features of these samples, (M, H)
+Embedder: TypeAlias = "Callable[[Source, Ids], Tensor]"  # the features of these samples, (M, H)
 
 VERSION = 1
 LABELLED = ("knn", "linear", "kmeans", "few_label")
@@ -41,7 +44,7 @@ GEOMETRY_ITEMS = 5000
 
 
 def evaluate(
-    columns: Mapping[str, Embed],
+    columns: Mapping[str, Embedder],
     source: Source,
     *,
     bank: Source | None = None,

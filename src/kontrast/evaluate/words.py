@@ -62,8 +62,8 @@ def rows(result: Mapping[str, Any]) -> list[tuple[str, str, dict[str, float | No
     ]
 
 
-def table(result: Mapping[str, Any]) -> str:
-    """The evaluation in at most 80 columns; % where no other unit is said."""
+def table(result: Mapping[str, Any]) -> list[str]:
+    """The evaluation as lines of at most 80 columns; fractions times 100."""
     columns = [name for name in COLUMNS if name in result]
     lines = [f"{'%':<25}" + "".join(f"{COLUMNS[name]:>9}" for name in columns) + f"{'guessing':>10}"]
     if "learned" in columns:
@@ -75,7 +75,7 @@ def table(result: Mapping[str, Any]) -> str:
             if column == "learned":
                 line += f"{'-'.join(shown(metric, end) for end in around) if around else '':>13}"
         lines.append((line + f"{shown(metric, chance):>9}").rstrip())
-    return "\n".join(lines + [f"  {line}" for line in conditions(result["about"])])
+    return lines + [f"  {line}" for line in conditions(result["about"])]
 
 
 def conditions(about: Mapping[str, Any]) -> list[str]:

@@ -1,6 +1,6 @@
 """Held-out pictures, each with its nearest neighbours as several encoders see them: the test that anybody can judge.
 
-Shapes: Q pictures asked about, M held-out pictures, k neighbours.
+Shapes: Q pictures asked about, M pictures searched, k neighbours.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from kontrast.data.source import Source
 from kontrast.explore.search import search
 
 Ids: TypeAlias = npt.NDArray[np.int64]
-Embed: TypeAlias = "Callable[[Source, Ids], Tensor]"
+Embedder: TypeAlias = "Callable[[Source, Ids], Tensor]"
 
 
 @dataclass(frozen=True)
@@ -39,27 +39,40 @@ class Question:
 
 
 def gallery(
-    columns: Mapping[str, Embed], source: Source, *, questions: int = 10, k: int = 8, seed: int = 0
+    columns: Mapping[str, Embedder],
+    asked: Source,
+    among: Source | None = None,
+    *,
+    questions: int = 10,
+    k: int = 8,
+    most: int = 20_000,
+    seed: int = 0,
 ) -> list[Question]:
-    """Ten pictures of `source`, drawn by key, and their eight nearest others in it, for each encoder in `columns`.
+    """Ten pictures of `asked`, drawn by key, and their eight nearest in `among` (by default the others of `asked`).
 
-    Fewer when the source is smaller. The pictures are the same for every encoder.
+    The same for every encoder in `columns`. At most `most` pictures are searched, a keyed choice; a picture is never
+    its own neighbour. Fewer questions and answers when there are fewer pictures.
     """
-    k = min(k, len(source.ids) - 1)
+    among = asked if among is None else among
+    asked_Q = _some(asked.ids, questions, "questions", seed)
+    bank_M = _some(among.ids, most, "searched", seed)
+    same_data = asked.fingerprint == among.fingerprint
+    k = min(k, len(bank_M) - int(same_data))
     if k < 1:
         return []
-    order = np.argsort(keyed.words("gallery", seed, source.ids), kind="stable")
-    place_Q = np.sort(order[:questions])
-    answers: list[dict[str, list[Found]]] = [{} for _ in place_Q]
+    answers: list[dict[str, list[Found]]] = [{} for _ in asked_Q]
     for name, embed in columns.items():
-        vectors_MH = embed(source, source.ids)
-        row_Qk, score_Qk = search(vectors_MH, vectors_MH[place_Q], k + 1)
-        for q, place in enumerate(place_Q):
-            others = [(row, score) for row, score in zip(row_Qk[q], score_Qk[q]) if row != place][:k]
-            ids = source.ids[[row for row, _ in others]]
-            answers[q][name] = _found(source, ids, [float(score) for _, score in others])
-    asked = _found(source, source.ids[place_Q], [1.0] * len(place_Q))
-    return [Question(one, answer) for one, answer in zip(asked, answers)]
+        row_Qk, score_Qk = search(embed(among, bank_M), embed(asked, asked_Q), min(k + 1, len(bank_M)))
+        for q, own in enumerate(asked_Q):
+            id_k = bank_M[row_Qk[q]]
+            other = np.flatnonzero(id_k != own)[:k] if same_data else np.arange(k)
+            answers[q][name] = _found(among, id_k[other], score_Qk[q][other].tolist())
+    shown = _found(asked, asked_Q, [1.0] * len(asked_Q))
+    return [Question(one, answer) for one, answer in zip(shown, answers)]
+
+
+def _some(ids: Ids, most: int, purpose: str, seed: int) -> Ids:
+    return np.sort(ids[np.argsort(keyed.words(purpose, seed, ids), kind="stable")[:most]])
 
 
 def _found(source: Source, ids: Ids, scores: list[float]) -> list[Found]:

@@ -6,8 +6,7 @@ names) is escaped.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from importlib.resources import files
 from pathlib import Path
@@ -21,63 +20,77 @@ from kontrast.explore import sections
 from kontrast.explore.curves import drawn
 from kontrast.explore.gallery import Question
 
+FACTS = {  # field of config.yaml -> what a stranger calls it
+    "data": "data",
+    "encoder": "encoder",
+    "views": "views",
+    "epochs": "epochs",
+    "batch_size": "batch",
+    "temperature": "temperature",
+    "image_size": "picture size",
+    "seed": "seed",
+}
 
-@dataclass(frozen=True)
-class Story:
-    """All that a report tells. Whatever is empty is left out of the page.
 
-    summary    `summary.json`: verdict, method, steps, seconds, evaluation
-    log        the rows of `log.jsonl`
-    facts      name -> value, shown in one line: data, encoder, batch size, ...
-    positives  a sheet of real positive pairs, and what it shows
-    questions  held-out pictures with their neighbours, see `gallery`
-    commands   what to type next
+def write(
+    path: Path,
+    log: Sequence[Mapping[str, Any]],
+    summary: Mapping[str, Any],
+    config: Mapping[str, Any],
+    *,
+    pairs: Image.Image | None = None,
+    pairs_said: str = "Each row is one sample and the views drawn from it. The method learns to call them the same.",
+    neighbours: Sequence[Question] = (),
+    commands: Sequence[str] = (),
+    say: Callable[[str], None] | None = None,
+) -> None:
+    """Write the report of a run. What is empty is left out; without Bokeh the curves are, and that is said.
+
+    log         the rows of `log.jsonl`
+    summary     `summary.json`: verdict, method, steps, seconds, samples_per_second, evaluation
+    config      `config.yaml`; its few best-known fields are shown
+    pairs       a sheet of real positive pairs, and what it shows
+    neighbours  held-out pictures with their neighbours, from `gallery`
+    commands    what to type next
     """
-
-    name: str
-    summary: Mapping[str, Any]
-    log: Sequence[Mapping[str, Any]] = ()
-    facts: Mapping[str, str] = field(default_factory=dict)
-    positives: Image.Image | None = None
-    positives_said: str = ""
-    questions: Sequence[Question] = ()
-    commands: Sequence[str] = ()
-
-
-def report(path: Path, story: Story) -> list[str]:
-    """Write the page; returns the lines to say aloud. Without Bokeh it is written without curves, and says so."""
     said = []
     try:
-        script, charts = drawn(story.log)
+        script, charts = drawn(log)
     except ImportError:
         script, charts = "", []
         said.append('the report has no curves, because Bokeh is not installed: pip install "bokeh>=3.6"')
-    evaluation = story.summary.get("evaluation") or {}
-    headline, others = _verdict(story.summary, evaluation)
+        if say is not None:
+            say(said[0])
+    evaluation = summary.get("evaluation") or {}
+    headline, others = _verdict(summary, evaluation)
+    facts = [(name, config[key]) for key, name in FACTS.items() if config.get(key) is not None]
     parts = [
         sections.evaluation(evaluation),
-        sections.questions(story.questions),
-        sections.curves(charts, story.log, said),
-        sections.positives(story.positives, story.positives_said),
-        sections.commands(story.commands),
+        sections.questions(neighbours),
+        sections.curves(charts, log, said),
+        sections.positives(pairs, pairs_said),
+        sections.commands(commands),
     ]
     page = Template(files("kontrast.explore").joinpath("page.html").read_text("utf-8")).substitute(
-        title=escape(story.name),
-        subtitle=escape(_subtitle(story.summary)),
-        mood=_mood(story.summary, evaluation),
+        title=escape(_title(path, summary)),
+        subtitle=escape(_subtitle(summary)),
+        mood=_mood(summary, evaluation),
         headline=escape(headline),
         verdict="\n".join(f"<p>{escape(line)}</p>" for line in others),
-        facts="\n".join(f"<div><dt>{escape(k)}</dt><dd>{escape(str(v))}</dd></div>" for k, v in story.facts.items()),
+        facts="\n".join(f"<div><dt>{escape(k)}</dt><dd>{escape(str(v))}</dd></div>" for k, v in facts),
         sections="\n".join(parts),
         script=script,
-        k=max((len(found) for one in story.questions for found in one.answers.values()), default=8),
+        k=max((len(found) for one in neighbours for found in one.answers.values()), default=8),
     )
     path.write_text(page, "utf-8")
-    return said
+
+
+def _title(path: Path, summary: Mapping[str, Any]) -> str:
+    return f"{path.resolve().parent.name}: {summary['method']}" if "method" in summary else path.resolve().parent.name
 
 
 def _subtitle(summary: Mapping[str, Any]) -> str:
-    parts = [str(summary["method"])] if "method" in summary else []
+    parts = []
     if "steps" in summary:
         parts.append(f"{summary['steps']:,} steps")
     if "seconds" in summary:
