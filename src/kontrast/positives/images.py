@@ -73,6 +73,11 @@ class View:
     shear: float = 0.0  # degrees, from [-s, s], along x and along y
     shift: float = 0.0  # share of the side, from [-s, s]
 
+    @property
+    def is_turned(self) -> bool:
+        """Whether rotation, scale, shear or shift move anything."""
+        return bool(self.rotate or self.shear or self.shift) or self.scale != (1.0, 1.0)
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -86,6 +91,15 @@ class Recipe:
     white: float | None = None  # the brightest value, where it is not the dtype's (4095 for 12-bit pictures)
     said: tuple[str, ...] = ()
 
+    @property
+    def is_scaled(self) -> bool:
+        """Whether the mean and the standard deviation change anything."""
+        return any(self.mean) or any(std != 1.0 for std in self.std)
+
+    def brightest(self, pictures: Pictures) -> float:
+        """The pixel value that stands for 1."""
+        return self.white or WHITE[pictures[0].dtype]
+
 
 @dataclass(frozen=True)
 class Drawn:
@@ -96,6 +110,7 @@ class Drawn:
     height: Integers
     width: Integers
     flip: Flags
+    jitter: Flags
     order: Integers  # (B, 4): which of brightness, contrast, saturation, hue comes when
     brightness: Floats
     contrast: Floats
@@ -108,6 +123,10 @@ class Drawn:
     scale: Floats
     shear: Floats  # (B, 2)
     shift: Floats  # (B, 2), x then y
+
+    def take(self, rows: Integers) -> Drawn:
+        """The draws of these rows."""
+        return Drawn(**{name: value[rows] for name, value in vars(self).items()})
 
 
 def draw(view: View, number: int, keys: Keys, heights_B: Integers, widths_B: Integers) -> Drawn:
@@ -132,6 +151,7 @@ def draw(view: View, number: int, keys: Keys, heights_B: Integers, widths_B: Int
         height=height,
         width=width,
         flip=u["flip"] < view.flip,
+        jitter=jitter,
         order=ORDERS[(u["order"] * len(ORDERS)).astype(np.int64)],
         brightness=factor("brightness", view.brightness),
         contrast=factor("contrast", view.contrast),
@@ -188,7 +208,7 @@ def views(pictures: Pictures, recipe: Recipe, keys: Keys, *, mode: Mode = "fast"
     made = []
     for number, view in enumerate(recipe.views):
         drawn = draw(view, number, keys, sizes_B2[:, 0], sizes_B2[:, 1])
-        made.append(render(pictures, view, drawn, recipe.mean, recipe.std, recipe.white))
+        made.append(render(pictures, view, drawn, recipe))
     return made
 
 
