@@ -17,7 +17,8 @@ from torch import Tensor
 from kontrast import keyed
 from kontrast.data.decode import Pixels, to_channels
 from kontrast.data.pictures import Ids, InMemory
-from kontrast.data.source import Options, Source, described, fingerprint, numbered
+from kontrast.data.source import Options, Source, fingerprint, numbered
+from kontrast.data.words import described
 from kontrast.errors import Unfit
 
 DIGITS_TEST = 360

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from kontrast.data.pictures import Skipped
-from kontrast.data.source import Source, shown
+from kontrast.data.source import Source
+from kontrast.data.words import shown
 
 LOOKED_AT = 2048  # pictures whose brightest value is read, spread over the source
 

@@ -1,4 +1,4 @@
-"""What the columns of a table mean, and the source that follows: by name, never by position, and said aloud.
+"""What the columns of a table mean: by name, never by position, and said aloud.
 
 Kinds: pictures (image), pairs (image and text, or anchor and positive), triplets (and negative), texts, and judged
 (two texts and a number that says how alike they are: for evaluation, or the margin loss; never taken as positives).
@@ -6,17 +6,11 @@ Kinds: pictures (image), pairs (image and text, or anchor and positive), triplet
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-import numpy as np
-
-from kontrast.data.decode import Broken
-from kontrast.data.pictures import Ids, Skipped
-from kontrast.data.source import Kind, Options, Source, fingerprint, numbered, of_pictures, shown, stop_if_broken
-from kontrast.data.tables import EncodedColumn, Table
+from kontrast.data.source import Kind, Options
+from kontrast.data.tables import Table
 from kontrast.errors import Unfit
 
 NAMES: dict[str, tuple[str, ...]] = {
@@ -41,45 +35,6 @@ class Roles:
 
     kind: Kind
     column: Mapping[str, str]
-
-
-def from_table(table: Table, options: Options) -> Source:
-    """The source that a table describes."""
-    roles = assign(table, options)
-    column = roles.column
-    if roles.kind == "judged" and _names_a_file(table, column["first"]):
-        return _judged_pictures(table, column, options)
-    said = [*table.said, _understood(table, roles)]
-    splits = _splits(table, options, said)
-    labels, classes = _labels(table, roles, options, said)
-    groups = _groups(table, options.same, said)
-    wanted = np.arange(table.rows) if options.split is None else splits[options.split]
-    words = {role: table.columns[column[role]] for role in WORDS if role in column}
-    empty, cleaned = _cleaned(words, wanted, str(table.path))
-    if "score" in column and roles.kind == "judged":
-        cleaned["score"] = _scores(table.columns[column["score"]], column["score"], str(table.path))
-    if "image" in column:
-        source = _with_pictures(table, column["image"], wanted, options, empty=empty, said=said)
-    else:
-        skipped = tuple(Skipped(row, f"row {row + 1}", reason) for row, reason in sorted(empty.items()))
-        ids = np.array([row for row in wanted.tolist() if row not in empty], dtype=np.int64)
-        stop_if_broken(str(table.path), skipped, len(ids), options.strict)
-        if skipped:
-            said.append(f"{len(skipped):,} skipped; the first is {skipped[0].name}: {skipped[0].reason}")
-        names = [f"row {row + 1}" for row in range(table.rows)]
-        said.insert(0, f"{len(ids):,} {_called(roles.kind)}")
-        source = Source(str(table.path), roles.kind, names, ids, "", skipped=skipped, said=tuple(said))
-    digests = {row: repr([values[row] for values in cleaned.values()]).encode() for row in source.ids.tolist()}
-    return replace(
-        source,
-        kind=roles.kind,
-        columns=cleaned,
-        labels=labels,
-        classes=classes,
-        groups=source.groups if groups is None else groups,
-        splits={name: np.intersect1d(ids, source.ids) for name, ids in splits.items()},
-        fingerprint=fingerprint(source.names, digests, source.fingerprint, roles.kind),
-    )
 
 
 def assign(table: Table, options: Options) -> Roles:
@@ -129,7 +84,7 @@ def _kind(table: Table, column: dict[str, str], names: list[str]) -> tuple[Kind,
         return "texts", {"text": column["text"]}
     if len(names) == 1 and isinstance(table.columns[names[0]][0], str):
         return "texts", {"text": names[0]}
-    picture = next((name for name in names if _names_a_file(table, name)), None)
+    picture = next((name for name in names if names_a_file(table, name)), None)
     if picture is not None and len(names) == 2:
         return "pairs", {"image": picture, "text": next(name for name in names if name != picture)}
     if picture is not None and len(names) == 1:
@@ -155,170 +110,13 @@ def _caption(table: Table, candidates: list[str]) -> dict[str, str]:
     return {"text": best}
 
 
-def _names_a_file(table: Table, name: str) -> bool:
+def names_a_file(table: Table, name: str) -> bool:
     value = table.columns[name][0]
     return isinstance(value, str) and 0 < len(value) < 1024 and (table.path.parent / value).is_file()
 
 
-def _understood(table: Table, roles: Roles) -> str:
+def understood(table: Table, roles: Roles) -> str:
     taken = ", ".join(role if role == name else f"{role} from {name!r}" for role, name in roles.column.items())
     used = set(roles.column.values()) | {name for role in ("label", "split") for name in NAMES[role]}
     rest = [name for name in table.columns if name not in used]
     return f"columns: {taken}" + (f"; ignored: {', '.join(rest)}" if rest else "")
-
-
-def _called(kind: Kind) -> str:
-    return {"texts": "sentences", "judged": "judged pairs"}.get(kind, kind)
-
-
-def _cleaned(
-    words: Mapping[str, Sequence[Any]], wanted: Ids, path: str
-) -> tuple[dict[int, str], dict[str, Sequence[Any]]]:
-    """(row -> why it is skipped, the words stripped of outer blanks)."""
-    empty: dict[int, str] = {}
-    cleaned: dict[str, Sequence[Any]] = {}
-    for role, values in words.items():
-        tidy = [_tidy(value, role, row, path) for row, value in enumerate(values)]
-        empty.update(
-            {row: f"empty {'caption' if role == 'text' else role}" for row in wanted.tolist() if not tidy[row]}
-        )
-        cleaned[role] = tidy
-    return empty, cleaned
-
-
-def _tidy(value: Any, role: str, row: int, path: str) -> Any:
-    if isinstance(value, str):
-        return value.strip()
-    if value is None:
-        return ""
-    if isinstance(value, list) and all(v is None or isinstance(v, str) for v in value):
-        return [v.strip() for v in value if v and v.strip()]
-    raise Unfit(
-        f"{path} row {row + 1:,}: words were expected for {role}, not {type(value).__name__} {str(value)[:40]!r}."
-    )
-
-
-def _scores(values: Sequence[Any], name: str, path: str) -> list[float]:
-    for row, value in enumerate(values):
-        try:
-            float(value)
-        except (TypeError, ValueError):
-            raise Unfit(
-                f"{path} row {row + 1:,}: column {name!r} should hold numbers, not {str(value)[:40]!r}."
-            ) from None
-    return [float(value) for value in values]
-
-
-def _splits(table: Table, options: Options, said: list[str]) -> dict[str, Ids]:
-    name = options.columns.get("split", "split")
-    if name not in table.columns:
-        if options.split is not None:
-            raise Unfit(f"split: {table.path} has no column 'split'; name it with --columns split=NAME.")
-        return {}
-    values = np.array([str(value) for value in table.columns[name]])
-    splits = {str(value): np.flatnonzero(values == value) for value in dict.fromkeys(values.tolist())}
-    if options.split is not None and options.split not in splits:
-        raise Unfit(f"split: {table.path} has no rows of split {options.split!r}; it has {', '.join(splits)}.")
-    parts = ", ".join(f"{part} {len(rows):,}" for part, rows in splits.items())
-    said.append(f"splits: {parts}; {options.split + ' chosen' if options.split else 'all taken'}")
-    return splits
-
-
-def _labels(table: Table, roles: Roles, options: Options, said: list[str]) -> tuple[Ids | None, tuple[str, ...]]:
-    asked = options.labels
-    if asked is not None and not isinstance(asked, str):
-        raise Unfit(f"labels: name a column of {table.path}: {', '.join(table.columns)}.")
-    if asked is not None and asked not in table.columns:
-        raise Unfit(f"labels: {table.path} has no column {asked!r}; it has {', '.join(table.columns)}.")
-    free = [name for name in NAMES["label"] if name in table.columns and name not in roles.column.values()]
-    name = asked or options.columns.get("label") or next(iter(free), None)
-    if name is None:
-        return None, ()
-    labels, classes = numbered(table.columns[name])
-    declared = table.classes.get(name)
-    if declared:
-        labels, classes = np.array([-1 if v is None else v for v in table.columns[name]]), tuple(declared)
-    elif name == "label" and "label_name" in table.columns:
-        first = {int(label): row for row, label in reversed(list(enumerate(labels)))}
-        classes = tuple(str(table.columns["label_name"][first[label]]) for label in range(len(classes)))
-    said.append(f"labels for evaluation only: column {name!r}, {len(classes):,} classes")
-    return labels, classes
-
-
-def _groups(table: Table, same: str | None, said: list[str]) -> Ids | None:
-    if same is None:
-        return None
-    if same not in table.columns:
-        raise Unfit(f"same: {table.path} has no column {same!r}; it has {', '.join(table.columns)}.")
-    groups, named = numbered(table.columns[same])
-    alone = groups < 0
-    groups[alone] = len(named) + np.flatnonzero(alone)
-    said.append(f"positives from the same {same!r}: {len(named):,} groups")
-    return groups
-
-
-def _with_pictures(
-    table: Table,
-    image: str,
-    wanted: Ids,
-    options: Options,
-    *,
-    empty: Mapping[int, str],
-    said: list[str],
-) -> Source:
-    """Pictures by row: encoded in the table, or files beside it. Rows that name one file share its pixels."""
-    values, folder = table.columns[image], table.path.parent.resolve()
-    if isinstance(values, EncodedColumn):
-        names = [f"row {row + 1}" for row in range(table.rows)]
-        shares: Ids | None = None
-    else:
-        names = [str(value) for value in values]
-        first: dict[str, int] = {}
-        shares = np.array([first.setdefault(name, row) for row, name in enumerate(names)])
-        if len(first) == table.rows:
-            shares = None
-        else:
-            said.append(f"{len(first):,} pictures in {table.rows:,} rows: rows of one picture are never negatives")
-    read = _reader(values, folder)
-    source = of_pictures(
-        str(table.path), names, read, wanted.tolist(), options, refused=empty, shares=shares, said=said
-    )
-    return replace(source, groups=shares)
-
-
-def _judged_pictures(table: Table, column: Mapping[str, str], options: Options) -> Source:
-    """Rows of two picture files and a number: the pictures are the samples, sorted by name; `judged` tells the rows."""
-    first, second = (list(map(str, table.columns[column[role]])) for role in ("first", "second"))
-    scores = _scores(table.columns[column["score"]], column["score"], str(table.path))
-    names = sorted({*first, *second})
-    place = {name: sample for sample, name in enumerate(names)}
-    read = _reader(names, table.path.parent.resolve())
-    source = of_pictures(str(table.path), names, read, range(len(names)), options, said=table.said)
-    usable = set(source.ids.tolist())
-    rows = [(place[a], place[b], s) for a, b, s in zip(first, second, scores) if {place[a], place[b]} <= usable]
-    if not rows:
-        raise Unfit(f"{table.path}: no row has two pictures that can be used.")
-    left, right, judged = zip(*rows)
-    said = f"{len(rows):,} judged pairs of {len(names):,} pictures" + (
-        f"; {table.rows - len(rows):,} rows with a broken picture left out" if len(rows) < table.rows else ""
-    )
-    return replace(source, judged=(np.array(left), np.array(right), list(judged)), said=(said, *source.said))
-
-
-def _reader(values: Sequence[Any], folder: Path) -> Callable[[int], bytes]:
-    def read(row: int) -> bytes:
-        value = values[row]
-        if isinstance(value, dict):
-            value = value.get("bytes") or value.get("path")
-        if isinstance(value, bytes):
-            return value
-        if not isinstance(value, str) or not value:
-            raise Broken("no picture in this row")
-        path = (folder / value).resolve()
-        if not path.is_relative_to(folder):
-            raise Broken(f"the path {shown(value)} leaves the folder of the table; put the table above its pictures")
-        if not path.is_file():
-            raise Broken(f"no file {shown(value)} in {folder.name}")
-        return path.read_bytes()
-
-    return read

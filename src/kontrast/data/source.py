@@ -24,9 +24,17 @@ from torch import Tensor
 from kontrast import keyed
 from kontrast.data.cache import remember, remembered
 from kontrast.data.pictures import Ids, Pictures, Read, Skipped, store, survey
+from kontrast.data.words import described, shown, where_kept
 from kontrast.errors import Unfit
 
 Kind: TypeAlias = Literal["images", "texts", "pairs", "triplets", "judged"]
+CALLED: dict[Kind, str] = {
+    "images": "pictures",
+    "texts": "sentences",
+    "pairs": "pairs",
+    "triplets": "triplets",
+    "judged": "judged pairs",
+}
 
 
 @dataclass(frozen=True)
@@ -115,6 +123,14 @@ class Source:
             raise Unfit(f"split: {self.name} has no split {name!r}; it has {known}.")
         return self.part(self.splits[name], f"{self.name} ({name})")
 
+    def needs(self, *kinds: Kind) -> Source:
+        """Itself, if it is of one of these kinds; else a sentence that says what was expected."""
+        if self.kind not in kinds:
+            raise Unfit(
+                f"{self.name} holds {CALLED[self.kind]}, but {' or '.join(CALLED[k] for k in kinds)} are needed."
+            )
+        return self
+
     def held_out(self, share: float, seed: int) -> tuple[Ids, Ids]:
         """(ids to train on, ids held out): see `held_out`."""
         return held_out(self.ids, share, seed)
@@ -191,7 +207,7 @@ def of_pictures(
         skipped=skipped,
         shapes=shapes,
         digests=digests,
-        said=(*said, *lines, *_where(found.kept is None, options)),
+        said=(*said, *lines, *where_kept(found.kept is None, options.memory)),
     )  # fmt: skip
 
 
@@ -203,31 +219,6 @@ def stop_if_broken(name: str, skipped: Sequence[Skipped], usable: int, strict: b
         raise Unfit(
             f"{name}: {many} samples cannot be used, the first is {shown(skipped[0].name)}: {skipped[0].reason}{leave}."
         )
-
-
-def described(
-    shapes: Mapping[tuple[int, int], int],
-    *,
-    grey: int,
-    channels: int,
-    depths: Mapping[int, int],
-    bits: int,
-    skipped: Sequence[Skipped] = (),
-) -> list[str]:
-    """What a user should know about the pictures, a line each."""
-    count = sum(shapes.values())
-    lines = [f"{count:,} pictures, {_sizes(shapes)}, {_colour(grey, count, channels)}, {bits}-bit"]
-    if len(depths) > 1:
-        lines[0] += f" ({depths[24 - bits]:,} {24 - bits}-bit ones rescaled)"
-    if skipped:
-        first = skipped[0]
-        lines.append(f"{len(skipped):,} skipped; the first is {shown(first.name)}: {first.reason}")
-    return lines
-
-
-def shown(name: str) -> str:
-    """A file name that any terminal can print."""
-    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def fingerprint(names: Sequence[str], digests: Mapping[int, bytes], *how: object) -> str:
@@ -256,23 +247,3 @@ def _one_of(value: Any, seed: int, epoch: int, sample: int) -> str:
     if isinstance(value, list):
         return str(value[int(keyed.below(len(value), "caption", seed, epoch, sample))])
     return str(value)
-
-
-def _sizes(shapes: Mapping[tuple[int, int], int]) -> str:
-    if len(shapes) == 1:
-        height, width = next(iter(shapes))
-        return f"all {width} x {height}"
-    sides = [min(shape) for shape in shapes]
-    return f"{len(shapes):,} sizes, shorter side {min(sides):,} to {max(sides):,}"
-
-
-def _colour(grey: int, count: int, channels: int) -> str:
-    if channels == 1:
-        return "grey" if grey == count else f"grey ({count - grey:,} coloured ones turned grey)"
-    return "RGB" if grey == 0 else f"RGB ({grey:,} grey ones repeated to three channels)"
-
-
-def _where(on_demand: bool, options: Options) -> list[str]:
-    if not on_demand:
-        return []
-    return [f"decoded when needed: they would take more than {options.memory / 2**30:.3g} GiB decoded"]

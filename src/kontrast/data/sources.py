@@ -14,7 +14,8 @@ from torch import Tensor
 from kontrast.data.arrays import digits, from_array
 from kontrast.data.emoji import emoji
 from kontrast.data.folders import SPLITS, from_folder
-from kontrast.data.roles import KNOWN, from_table
+from kontrast.data.roles import KNOWN
+from kontrast.data.rows import from_table
 from kontrast.data.source import Options, Source, held_out
 from kontrast.data.tables import ENDINGS, metadata, read_table
 from kontrast.errors import Unfit
@@ -70,7 +71,11 @@ def open_source(
     known = KNOWN | {name.lower() for name in options.columns.values()}
     if path.is_dir():
         table = metadata(path, SPLITS, known) if options.labels != "folder" else None
-        return from_folder(path, options) if table is None else from_table(table, options)
+        return (
+            from_folder(path, options)
+            if table is None or "file_name" not in table.columns
+            else from_table(table, options)
+        )
     if path.suffix.lower() in ENDINGS and path.is_file():
         return from_table(read_table(path, known), options)
     if path.suffix.lower() == ".npy" and path.is_file():
