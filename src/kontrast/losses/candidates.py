@@ -26,7 +26,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from kontrast.losses.blocks import Columns, Limits, Tags, log_sum_exp, negatives_left
+from kontrast.losses.blocks import Columns, log_sum_exp, negatives_left
+from kontrast.losses.tiles import Limits, Tags
 from kontrast.losses.rows import integers, scale_of
 from kontrast.similarity import Similarity, checked, logit, prepared, unit
 
@@ -109,6 +110,13 @@ class Against:
         """What keys are multiplied by when queries carry the scale: a distance needs it on both sides."""
         return self.scale if self.similarity == "euclidean" else 1.0
 
+    @property
+    def largest(self) -> float | None:
+        """The largest |logit| there can be, if known without reading a GPU's memory."""
+        if self.similarity != "cosine" or (isinstance(self.scale, Tensor) and self.scale.device.type != "cpu"):
+            return None
+        return float(self.scale)
+
     def log_negatives(
         self,
         query_RE: Tensor,
@@ -155,6 +163,7 @@ class Against:
             euclidean=self.similarity == "euclidean",
             powers=powers,
             limits=limits,
+            largest=self.largest,
         )
 
     def _hardened(self, sum_SR: Tensor, positive_PR: Tensor, negatives_R: Tensor) -> Tensor:
