@@ -102,5 +102,5 @@ def hue_shifted(x_B3SS: Tensor, hue_B: Tensor) -> Tensor:
     h_B3SS.sub_((h_B3SS / 6).round_(), alpha=6)
     fall_B3SS = h_B3SS.abs_().neg_().add_(2).clamp_(0, 1)
     outside = value - value.clamp(0, 1)  # torchvision leaves the max unclamped
-    at_max_B3SS = (1 - 1e6 * fall_B3SS).clamp_(min=0)
+    at_max_B3SS = (1 - 1e4 * fall_B3SS).clamp_(min=0)
     return fall_B3SS.mul_(chroma).neg_().add_(value).clamp_(0, 1).addcmul_(at_max_B3SS, outside)

@@ -2,7 +2,7 @@
 
 Each row of `A` holds the weights of one output pixel and sums to 1. The filters are Pillow's triangle and bicubic
 (a = -0.5), widened when the crop shrinks. Small pictures of one size go through dense products, many at once; large
-and mixed ones through torch's own antialiased resize, one by one, because dense products grow with the cube of the side.
+and mixed ones through torch's own antialiased resize, one by one: dense products grow with the cube of the side.
 
 Work goes in blocks of one fixed length, the last one filled up by repeats: a picture's sums then never depend on how
 many neighbours it has, and a block stays in the cache.
@@ -81,9 +81,12 @@ def _resized(picture_CHW: Tensor, view: View, drawn: Drawn, i: int, exact: bool)
 
 
 def separable(x_BCHW: Tensor, y_BSH: Tensor, x_BSW: Tensor) -> Tensor:
-    """``A_y X A_x'`` for each picture and channel."""
-    across_BCHS = torch.bmm(x_BCHW.flatten(1, 2), x_BSW.transpose(1, 2)).unflatten(1, x_BCHW.shape[1:3])
-    return y_BSH[:, None] @ across_BCHS
+    """``A_y X A_x'`` for each picture and channel. In memory the channels come first, which saves copies of `A_y`."""
+    across_BCHS = torch.bmm(x_BCHW.flatten(1, 2), x_BSW.mT).unflatten(1, x_BCHW.shape[1:3])
+    out_CBSS = x_BCHW.new_empty(x_BCHW.shape[1], *y_BSH.shape[:2], x_BSW.shape[1])
+    for channel, out_BSS in enumerate(out_CBSS):
+        torch.bmm(y_BSH, across_BCHS[:, channel], out=out_BSS)
+    return out_CBSS.transpose(0, 1)
 
 
 def taps(
@@ -100,8 +103,8 @@ def taps(
     o_S = torch.arange(view.size, device=device) + 0.5
     step = length / view.size
     centre_BS = start + (o_S + flip * (view.size - 2 * o_S)) * step
-    first_BS = centre_BS.floor() - side
-    t_T11 = torch.arange(2.0 * side + 1, device=device)[:, None, None]
+    first_BS = (centre_BS - (side - 0.5)).floor_()
+    t_T11 = torch.arange(2.0 * side, device=device)[:, None, None]
     d_TBS = (t_T11 + (first_BS + 0.5 - centre_BS)).abs_().div_(step.clamp(min=1.0))
     if reach == 1:
         a_TBS = (1 - d_TBS).clamp_(min=0)
@@ -122,7 +125,7 @@ def spread(place_TBS: Tensor, a_TBS: Tensor, block: slice, n: int) -> Tensor:
 
 
 def blur_taps(view: View, sigma_B: Floats, device: torch.device) -> Tensor:
-    """(B, T) Gaussian weights; sigma 0 leaves the middle one alone. T = kernel, or less where the picture is too small."""
+    """(B, T) Gaussian weights; sigma 0 leaves the middle one alone. T = kernel, or what the picture has room for."""
     reach = min(view.kernel // 2, view.size - 1)
     offset_T = np.arange(-reach, reach + 1)
     taps_BT = np.exp(-0.5 * (offset_T / np.maximum(sigma_B, 1e-3)[:, None]) ** 2)
