@@ -49,7 +49,8 @@ def decode(raw: bytes, shorter_side: int | None = None) -> Pixels:
         raise Broken(f"decompression bomb: more than {LARGEST:,} pixels") from None
     except Exception as error:  # decoders raise whatever they like on damaged bytes: struct.error, SyntaxError, ...
         reason = " ".join(str(error).split())[:120] or type(error).__name__
-        raise Broken(f"cannot be decoded ({reason})") from None
+        what = "truncated, the file ends early" if "truncated" in reason.lower() else "cannot be decoded"
+        raise Broken(f"{what} ({reason})") from None
 
 
 def from_pillow(picture: Image.Image) -> Pixels:
