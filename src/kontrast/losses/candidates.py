@@ -20,6 +20,7 @@ E prepared width, G guide width.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -27,8 +28,8 @@ import torch
 from torch import Tensor
 
 from kontrast.losses.blocks import Columns, log_sum_exp, negatives_left
-from kontrast.losses.tiles import Limits, Tags
 from kontrast.losses.rows import integers, scale_of
+from kontrast.losses.tiles import Limits, Tags
 from kontrast.similarity import Similarity, checked, logit, prepared, unit
 
 
@@ -58,19 +59,22 @@ class More(NamedTuple):
         cls,
         negatives: Tensor | None,
         ids_N: Tensor | None,
+        own: Tensor | None,
         row_ids_R: Tensor | None,
         side: Tensor | float,
         similarity: Similarity,
         mine: slice,
-    ) -> More | None:
-        if negatives is None:
-            return None
-        if negatives.ndim == 2:
+    ) -> list[More]:
+        made = []
+        if negatives is not None and negatives.ndim == 2:
             integers(len(negatives), negative_ids_K=ids_N)
             tags = [] if ids_N is None or row_ids_R is None else [(row_ids_R, ids_N)]
-            return cls(prepared(negatives, side, similarity, key=True), tags)
-        own = negatives[..., mine, :, :].flatten(0, -3)
-        return cls(prepared(own, side, similarity, key=True))
+            made.append(cls(prepared(negatives, side, similarity, key=True), tags))
+        elif negatives is not None:
+            made.append(cls(prepared(negatives[..., mine, :, :].flatten(0, -3), side, similarity, key=True)))
+        if own is not None:
+            made.append(cls(prepared(own[..., mine, :, :].flatten(0, -3), side, similarity, key=True)))
+        return made
 
 
 @dataclass(frozen=True)
@@ -125,25 +129,27 @@ class Against:
         positive_PR: Tensor,
         *,
         columns: Columns = "none",
-        more: More | None = None,
+        more: Sequence[More] = (),
         limits: Limits | None = None,
     ) -> Tensor:
         """ln of each row's sum over negatives, (R,). With columns="own" the keys' own sums follow, (R + K,)."""
         powers = (1.0 + self.beta, self.beta) if self.beta else (1.0,)
         sum_SR = self._log_sum_exp(query_RE, key_KE, tags, powers, columns, limits)
-        if more is not None and more.negatives.ndim == 2:
-            sum_SR = torch.logaddexp(sum_SR, self._log_sum_exp(query_RE, more.negatives, more.tags, powers))
-        elif more is not None:
-            logit_RM = logit(query_RE[:, None], more.negatives, self.similarity)
-            sum_SR = torch.logaddexp(sum_SR, torch.stack([(power * logit_RM).logsumexp(1) for power in powers]))
+        for one in more:
+            if one.negatives.ndim == 2:
+                added_SR = self._log_sum_exp(query_RE, one.negatives, one.tags, powers)
+            else:
+                logit_RM = logit(query_RE[:, None], one.negatives, self.similarity)
+                added_SR = torch.stack([(power * logit_RM).logsumexp(1) for power in powers])
+            sum_SR = torch.logaddexp(sum_SR, added_SR)
         if not self.tau_plus and not self.beta:
             return sum_SR[0]
         negatives_R = negatives_left(tags, len(query_RE), len(key_KE), limits)
         if columns == "own":
             swapped = [(key_tag, query_tag) for query_tag, key_tag in tags]
             negatives_R = torch.cat([negatives_R, negatives_left(swapped, len(key_KE), len(query_RE))])
-        if more is not None:
-            negatives_R = negatives_R + negatives_left(more.tags, len(query_RE), more.negatives.shape[-2])
+        for one in more:
+            negatives_R = negatives_R + negatives_left(one.tags, len(query_RE), one.negatives.shape[-2])
         return self._hardened(sum_SR, positive_PR, negatives_R.to(sum_SR.device))
 
     def _log_sum_exp(
@@ -155,6 +161,8 @@ class Against:
         columns: Columns = "none",
         limits: Limits | None = None,
     ) -> Tensor:
+        if not len(key_KE):
+            return query_RE.new_full((len(powers), len(query_RE)), -torch.inf)
         return log_sum_exp(
             query_RE,
             key_KE,

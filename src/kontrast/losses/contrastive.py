@@ -54,6 +54,7 @@ def nt_xent(
     groups_B: Tensor | None = None,
     negatives_KD: Tensor | None = None,
     negative_ids_K: Tensor | None = None,
+    own_negatives: Tensor | None = None,
     guide: Guide | None = None,
     tau_plus: float = 0.0,
     beta: float = 0.0,
@@ -72,6 +73,7 @@ def nt_xent(
         views_VBD: (V, B, D) float, V >= 2, B >= 2; row b of every view is the same sample.
         ids_B, groups_B: integers; samples with equal ids, or equal groups, are not each other's negatives.
         negatives_KD: more negatives for all rows, (K, D), or for each row its own, (V, B, M, D).
+        own_negatives: each row its own, (V, B, M, D), when negatives_KD are shared.
         negative_ids_K: ids of the shared ones; a row's own id among them is left out.
         guide: `Guide(BG, BG, margin)`, one guide embedding per sample.
         reduction: "none" gives (V, rows).
@@ -103,7 +105,7 @@ def nt_xent(
         tags,
         positive_PR,
         columns="mirror" if rows is None and guide is None else "none",
-        more=More.of(negatives_KD, negative_ids_K, tags[0][0], against.half, similarity, mine),
+        more=More.of(negatives_KD, negative_ids_K, own_negatives, tags[0][0], against.half, similarity, mine),
         limits=None if guide is None else guide.limits(guide.key_KG, mine, repeat=V),
     )
     return reduced(surprise(positive_PR, negative_R, decoupled).view(V, R), V * B, reduction)
@@ -124,6 +126,7 @@ def info_nce(
     key_groups_K: Tensor | None = None,
     negatives_KD: Tensor | None = None,
     negative_ids_K: Tensor | None = None,
+    own_negatives: Tensor | None = None,
     guide: Guide | None = None,
     tau_plus: float = 0.0,
     beta: float = 0.0,
@@ -145,6 +148,7 @@ def info_nce(
         query_ids_Q, key_ids_K: integers; keys with the query's id are not its negatives.
         query_groups_Q, key_groups_K: the same for groups.
         negatives_KD: more negatives for all queries, (N, D), or for each query its own, (Q, M, D).
+        own_negatives: each query its own, (Q, M, D), when negatives_KD are shared.
         negative_ids_K: ids of the shared ones.
         guide: `Guide(QG, KG, margin)`, queries and keys embedded by another model; needs positives among the keys.
         reduction: "none" gives (rows,).
@@ -175,6 +179,6 @@ def info_nce(
         own_RE = prepared(positive_QD[mine], side, similarity, key=True)
     positive_PR = logit(query_RE, own_RE, similarity)[None]
     ids_R = None if query_ids_Q is None else query_ids_Q[mine]
-    more = More.of(negatives_KD, negative_ids_K, ids_R, side, similarity, mine)
+    more = More.of(negatives_KD, negative_ids_K, own_negatives, ids_R, side, similarity, mine)
     negative_R = against.log_negatives(query_RE, key_KE, tags, positive_PR, more=more, limits=limits)
     return reduced(surprise(positive_PR, negative_R, decoupled), Q, reduction)

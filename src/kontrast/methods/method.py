@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from kontrast.negatives import across
 
-Item: TypeAlias = "Tensor | dict[str, Tensor]"  # pictures (B, C, height, width), or tokens {name: (B, length)}
+Item: TypeAlias = Any  # pictures, a tensor (B, C, height, width); or tokens, {name: (B, length)}
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,12 @@ class Batch:
     total: int  # steps of the whole run
     seed: int
     groups_B: Tensor | None = None  # int64; equal groups are never each other's negatives
+    others: Batch | None = None  # more samples in one view each, nobody's positives (`--negatives random:N`)
+
+    @property
+    def names_B(self) -> Tensor:
+        """Who is who: groups where there are some, else samples. Equal names are never each other's negatives."""
+        return self.ids_B if self.groups_B is None else self.groups_B
 
 
 @dataclass(frozen=True)
@@ -54,12 +60,26 @@ class Embeddings:
     features_BH: Tensor
     groups_B: Tensor | None = None
     rows: slice = field(default_factory=lambda: slice(None))
+    other_names_N: Tensor | None = None
+
+    @property
+    def names_B(self) -> Tensor:
+        """Who is who: groups where there are some, else samples."""
+        return self.ids_B if self.groups_B is None else self.groups_B
+
+    @property
+    def others(self) -> tuple[Tensor, Tensor] | None:
+        """The role "others", (N, D), and its names (N,): more samples that are nobody's positives."""
+        return None if self.other_names_N is None else (self.roles["others"], self.other_names_N)
 
     @classmethod
     def of(cls, batch: Batch, features_BH: Tensor, **roles: Tensor) -> Embeddings:
         """The embeddings of a batch, one role tensor per keyword, in float32 or wider: comparing never runs in half."""
         roles = {name: role.to(torch.promote_types(role.dtype, torch.float32)) for name, role in roles.items()}
-        return cls(roles, batch.ids_B, batch.step, batch.total, batch.seed, features_BH.detach(), batch.groups_B)
+        return cls(
+            roles, batch.ids_B, batch.step, batch.total, batch.seed, features_BH.detach(), batch.groups_B,
+            other_names_N=None if batch.others is None else batch.others.names_B,
+        )  # fmt: skip
 
     def __getitem__(self, role: str) -> Tensor:
         return self.roles[role]
@@ -71,7 +91,8 @@ class Embeddings:
         ids_B, rows = across.gather_rows(self.ids_B, dim=0)
         roles = {name: across.gather_rows(role, dim=-2)[0] for name, role in self.roles.items()}
         groups_B = None if self.groups_B is None else across.gather_rows(self.groups_B, dim=0)[0]
-        return replace(self, roles=roles, ids_B=ids_B, groups_B=groups_B, rows=rows)
+        other_names_N = None if self.other_names_N is None else across.gather_rows(self.other_names_N, dim=0)[0]
+        return replace(self, roles=roles, ids_B=ids_B, groups_B=groups_B, rows=rows, other_names_N=other_names_N)
 
 
 @dataclass(frozen=True)
@@ -137,7 +158,7 @@ def encoded(module: nn.Module, views: Sequence[Tensor]) -> Tensor:
         stop = start
         while stop < len(views) and views[stop].shape == views[start].shape:
             stop += 1
-        features.append(module(torch.cat(views[start:stop])).unflatten(0, (stop - start, -1)))
+        features.append(module(torch.cat(list(views[start:stop]))).unflatten(0, (stop - start, -1)))
         start = stop
     return torch.cat(features)
 

@@ -2,7 +2,7 @@
 
 positives   two (or more) random views of one picture
 encoder     any, trained through an MLP projector that is thrown away afterwards
-negatives   the other views in the batch
+negatives   the other views in the batch, and what is added to them (`--negatives`)
 similarity  cosine
 loss        nt_xent: a softmax over all other rows, the positive included (decoupled: left out)
 
@@ -22,6 +22,9 @@ from torch import nn
 from kontrast import losses
 from kontrast.encoders import heads
 from kontrast.methods.method import Batch, Embeddings, Group, Outcome, Progress, encoded, groups
+from kontrast.negatives import in_batch
+from kontrast.negatives.added import Added
+from kontrast.similarity import Similarity
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +35,9 @@ class Config:
     hidden: int = 0  # hidden width of the projector; 0 = the encoder's own, as in the paper
     layers: int = 2  # 2: v1's projector; 3: v2's deeper one (official code's default)
     temperature: float = 0.1  # paper: 0.1 on ImageNet, 0.5 on CIFAR-10 (appendix B.9)
-    similarity: str = "cosine"  # paper, section 2.1
+    similarity: Similarity = "cosine"  # paper, section 2.1
     decoupled: bool = False  # True: the positive is left out of the denominator (Yeh et al. 2021, arXiv:2110.06848)
+    negatives: str = ""  # what is added to the batch's own, such as queue:4096+mixed:64; the paper adds nothing
 
 
 class SimCLR(nn.Module):
@@ -45,25 +49,35 @@ class SimCLR(nn.Module):
         self.encoder = encoder
         hidden = config.hidden or width
         self.projector = heads.mlp([width, *[hidden] * (config.layers - 1), config.width], last_norm="scale", seed=seed)
+        self.negatives = Added(config.negatives, config.width, config.similarity, seed=seed)
 
     def embed(self, batch: Batch) -> Embeddings:
         """All views through one forward pass, so that BatchNorm sees them together (the paper's global BN)."""
         features_VBH = encoded(self.encoder, batch.views)
-        views_VBD = self.projector(features_VBH.flatten(0, 1)).unflatten(0, features_VBH.shape[:2])
-        return Embeddings.of(batch, features_VBH[0], views=views_VBD)
+        roles = {"views": self.projector(features_VBH.flatten(0, 1)).unflatten(0, features_VBH.shape[:2])}
+        if batch.others is not None:
+            roles["others"] = self.projector(self.encoder(batch.others.views[0]))
+        return Embeddings.of(batch, features_VBH[0], **roles)
 
     def compare(self, z: Embeddings) -> Outcome:
-        """Every view against all others of the batch."""
-        c, views_VBD = self.config, z["views"]
+        """Every view against all others of the batch, and what is added."""
+        c, views_VBD, name_B, signs = self.config, z["views"], z.names_B, self.negatives.signs(z.step)
+        V, (tau_plus, beta) = len(views_VBD), self.negatives.hardness
+        batch = (views_VBD.flatten(0, 1), name_B.repeat(V))
+        more = self.negatives(views_VBD, name_B, (z.seed, z.step), drawn=z.others, batch=batch)
         loss = losses.nt_xent(
-            views_VBD, temperature=c.temperature, similarity=c.similarity, decoupled=c.decoupled,
-            groups_B=z.groups_B, rows=z.rows,
+            views_VBD, temperature=c.temperature, similarity=c.similarity, decoupled=c.decoupled, ids_B=name_B,
+            negatives_KD=more.shared_ND, negative_ids_K=more.names_N, own_negatives=more.own, rows=z.rows, signs=signs,
+            tau_plus=tau_plus, beta=beta,
         )  # fmt: skip
-        guessing = losses.chance("nt_xent", views=len(views_VBD), batch=len(z.ids_B), decoupled=c.decoupled)
-        return Outcome(loss, guessing, z, pair=(views_VBD[0].detach(), views_VBD[1].detach()))
+        count_B = in_batch.others(name_B, V) + more.count_B
+        guessing = in_batch.guessing(count_B, positives=V - 1, decoupled=c.decoupled)
+        return Outcome(loss, guessing, z, (views_VBD[0].detach(), views_VBD[1].detach()), signs)
 
     def after_step(self, outcome: Outcome, progress: Progress) -> None:
-        """SimCLR remembers nothing."""
+        """SimCLR remembers nothing, unless it was given a queue: then the second views."""
+        z = outcome.embeddings
+        self.negatives.push(z["views"][1], z.names_B, z.step)
 
     def parameter_groups(self) -> list[Group]:
         """Weights decay and adapt; biases and BatchNorm do neither (official code)."""

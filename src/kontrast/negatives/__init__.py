@@ -1,0 +1,101 @@
+"""Against whom: the batch's own rows, and whatever is added to them.
+
+Sources add up, in Python and on the command line:
+
+    Queue(4096) + Mixed(top=64)              queue:4096+mixed:64
+
+    queue:N        keys of the last N samples (MoCo)                                    `queue.py`
+    random:N       N more keyed samples a step, encoded with gradient                   `random.py`
+    mined:N        of all these, only the N hardest of each row                         `hard.py`
+    mixed:N        N points made between the hardest (MoCHi)                            `hard.py`
+    reweighted:B   harder ones count more, by exp(B s / T) (HCL)                        `losses.candidates`
+    debiased:P     a share P of the negatives is taken to be positives in disguise      `losses.candidates`
+
+Nothing is ever a negative of its own sample, or of its own group where there are groups (`repeats.py`).
+This file imports no torch: command lines are checked before anything heavy is loaded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+
+from kontrast.errors import Unfit
+
+WORDS = {"queue": "queue", "random": "random", "mined": "mined", "mixed": "mixed", "reweighted": "beta",
+         "debiased": "tau_plus"}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Negatives:
+    """What stands beside the batch's own rows; nothing by default. `a + b` has both."""
+
+    queue: int = 0
+    random: int = 0
+    mined: int = 0
+    mixed: int = 0
+    beta: float = 0.0
+    tau_plus: float = 0.0
+
+    def __post_init__(self) -> None:
+        if min(self.queue, self.random, self.mined, self.mixed, self.beta) < 0 or not 0 <= self.tau_plus < 1:
+            raise Unfit(f"negatives: counts and reweighted must be at least 0, debiased in [0, 1); got {self}.")
+
+    def __add__(self, other: Negatives) -> Negatives:
+        said = {f.name: getattr(other, f.name) for f in fields(other) if getattr(other, f.name)}
+        for name in said:
+            if getattr(self, name):
+                raise Unfit(f"negatives: {name} is said twice, in {self} and in {other}.")
+        return replace(self, **said)
+
+    def __str__(self) -> str:
+        return "+".join(f"{word}:{getattr(self, name):g}" for word, name in WORDS.items() if getattr(self, name))
+
+
+def Queue(size: int) -> Negatives:
+    """The keys of the last `size` samples."""
+    return Negatives(queue=size)
+
+
+def Random(count: int) -> Negatives:
+    """`count` more samples of each step, encoded with gradient."""
+    return Negatives(random=count)
+
+
+def Mined(top: int) -> Negatives:
+    """Of queue and random draws, only the `top` hardest of each row."""
+    return Negatives(mined=top)
+
+
+def Mixed(top: int) -> Negatives:
+    """`top` points made between each row's `top` hardest negatives, half of them with the row itself."""
+    return Negatives(mixed=top)
+
+
+def Reweighted(beta: float) -> Negatives:
+    """Harder negatives count more."""
+    return Negatives(beta=beta)
+
+
+def Debiased(tau_plus: float) -> Negatives:
+    """A share `tau_plus` of the negatives is taken to be positives in disguise."""
+    return Negatives(tau_plus=tau_plus)
+
+
+def parsed(text: str) -> Negatives:
+    """The grammar above, read."""
+    found = Negatives()
+    for part in text.replace(" ", "").split("+") if text.strip() else ():
+        word, _, number = part.partition(":")
+        if word not in WORDS:
+            raise Unfit(f"--negatives {part!r}: known are {', '.join(f'{w}:NUMBER' for w in WORDS)}, joined by +.")
+        try:
+            value = float(number) if word in ("reweighted", "debiased") else int(number)
+        except ValueError:
+            raise Unfit(f"--negatives {part!r}: {word} needs a number, such as {word}:{EXAMPLES[word]}.") from None
+        found += replace(Negatives(), **{WORDS[word]: value})  # type: ignore[arg-type]
+    if found.mined and not (found.queue or found.random):
+        raise Unfit("--negatives mined:N chooses among more negatives than the batch's: add queue:N or random:N.")
+    return found
+
+
+EXAMPLES = {"queue": 4096, "random": 256, "mined": 64, "mixed": 64, "reweighted": 1, "debiased": 0.1}
