@@ -41,7 +41,7 @@ def render(pictures: Pictures, view: View, drawn: Drawn, recipe: Recipe) -> Tens
             change(x_BCSS, some.grey, luma)
         x_BCSS = blurred(x_BCSS, view, some.sigma)
         change(x_BCSS, some.solarize, solarized)
-        out_BCSS[block] = x_BCSS.sub_(shift_C11).div_(scale_C11) if recipe.is_scaled else x_BCSS
+        out_BCSS[block] = x_BCSS.sub_(shift_C11).div_(scale_C11)
     return out_BCSS[:n]
 
 

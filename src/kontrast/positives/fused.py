@@ -46,8 +46,7 @@ def render(pictures: Pictures, view: View, drawn: Drawn, recipe: Recipe) -> Tens
         if view.solarize:
             rows = torch.from_numpy(np.flatnonzero(drawn.solarize[block])).to(device)
             view_BCSS[rows] = torch.where(view_BCSS[rows] >= 0.5, 1 - view_BCSS[rows], view_BCSS[rows])
-        if recipe.is_scaled:
-            view_BCSS.sub_(shift_C11).div_(scale_C11)
+        view_BCSS.sub_(shift_C11).div_(scale_C11)
     return out_BCSS[:n]
 
 

@@ -1,10 +1,10 @@
 """Two looks at the same picture: how views are drawn, and the one call that makes them.
 
 A view is drawn, not remembered: every parameter is a pure function of (seed, epoch, sample id, view, purpose), so the
-same view comes back for any batch, worker, process count or resume. `draw` makes the numbers; `fused` or `exact` turn
-them into pixels.
+same view comes back for any batch, worker, process count or resume. `draw` makes the numbers; `fused` (fast) or
+`exact` turn them into pixels; `papers` holds the recipes.
 
-Shapes: B samples, C channels, P purposes (columns of draws), T tries of a crop.
+Shapes: B pictures, C channels, H and W their sides, P purposes of a draw, T tries of a crop.
 """
 
 from __future__ import annotations
@@ -16,24 +16,22 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch import Tensor
-from torch.nn.functional import interpolate
 
 from kontrast import keyed
 from kontrast.positives import exact, fused
+from kontrast.positives.resample import WHITE
+from kontrast.positives.resample import prepare as prepare
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Integers: TypeAlias = npt.NDArray[np.int64]
 Flags: TypeAlias = npt.NDArray[np.bool_]
-Pictures: TypeAlias = "Tensor | Sequence[Tensor]"
+Pictures: TypeAlias = "Tensor | Sequence[Tensor]"  # (B, C, H, W), or B times (C, H, W) of mixed sizes
 Mode: TypeAlias = Literal["fast", "exact"]
 
-WHITE = {torch.uint8: 255.0, torch.uint16: 65535.0, torch.float32: 1.0}
 TRIES = 10  # of a crop that fits, as torchvision
 PURPOSES = (
-    *(f"area {t}" for t in range(TRIES)),
-    *(f"aspect {t}" for t in range(TRIES)),
+    *(f"{what} {t}" for what in ("area", "aspect") for t in range(TRIES)),
     *("top", "left", "flip", "jitter", "brightness", "contrast", "saturation", "hue", "order", "grey", "blur", "sigma"),
     *("solarize", "angle", "scale", "shear x", "shear y", "shift x", "shift y"),
 )
@@ -57,13 +55,13 @@ class View:
     aspect: tuple[float, float] = (3 / 4, 4 / 3)
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"
     flip: float = 0.5
-    jitter: float = 0.0
+    jitter: float = 0.0  # probability of the next four, in a drawn order
     brightness: float = 0.0  # factor from [max(0, 1 - b), 1 + b]; the same for contrast and saturation
     contrast: float = 0.0
     saturation: float = 0.0
     hue: float = 0.0  # shift from [-h, h] of a full turn
     grey: float = 0.0
-    grey_first: bool = False  # MoCo v1 turns grey before the jitter
+    grey_first: bool = False  # before the jitter
     blur: float = 0.0
     sigma: tuple[float, float] = (0.1, 2.0)  # of the blur, pixels of the view
     kernel: int = 23  # taps of the blur, odd
@@ -72,11 +70,6 @@ class View:
     scale: tuple[float, float] = (1.0, 1.0)
     shear: float = 0.0  # degrees, from [-s, s], along x and along y
     shift: float = 0.0  # share of the side, from [-s, s]
-
-    @property
-    def is_turned(self) -> bool:
-        """Whether rotation, scale, shear or shift move anything."""
-        return bool(self.rotate or self.shear or self.shift) or self.scale != (1.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -90,11 +83,6 @@ class Recipe:
     source: str
     white: float | None = None  # the brightest value, where it is not the dtype's (4095 for 12-bit pictures)
     said: tuple[str, ...] = ()
-
-    @property
-    def is_scaled(self) -> bool:
-        """Whether the mean and the standard deviation change anything."""
-        return any(self.mean) or any(std != 1.0 for std in self.std)
 
     def brightest(self, pictures: Pictures) -> float:
         """The pixel value that stands for 1."""
@@ -121,7 +109,7 @@ class Drawn:
     solarize: Flags
     angle: Floats
     scale: Floats
-    shear: Floats  # (B, 2)
+    shear: Floats  # (B, 2), x then y
     shift: Floats  # (B, 2), x then y
 
     def take(self, rows: Integers) -> Drawn:
@@ -129,27 +117,28 @@ class Drawn:
         return Drawn(**{name: value[rows] for name, value in vars(self).items()})
 
 
-def draw(view: View, number: int, keys: Keys, heights_B: Integers, widths_B: Integers) -> Drawn:
-    """The parameters of view `number` of each picture, from its key alone."""
+def draw(view: View, number: int, keys: Keys, sizes_B2: Integers) -> Drawn:
+    """The parameters of view `number` of each picture of this height and width, from its key alone."""
     ids_B1 = np.asarray(keys.ids_B, dtype=np.int64)[:, None]
     u_BP = keyed.uniform("view", keys.seed, keys.epoch, ids_B1, number, np.arange(len(PURPOSES)))
     u = dict(zip(PURPOSES, u_BP.T))
 
     def within(purpose: str, low: float, high: float) -> Floats:
-        return low + (high - low) * u[purpose]
-
-    jitter = u["jitter"] < view.jitter
+        drawn: Floats = low + (high - low) * u[purpose]
+        return drawn
 
     def factor(purpose: str, strength: float) -> Floats:
         return np.where(jitter, within(purpose, max(0.0, 1.0 - strength), 1.0 + strength), 1.0)
 
-    height, width = _crop_sizes(view, u_BP, heights_B, widths_B)
-    central = view.crop is None
+    jitter = u["jitter"] < view.jitter
+    sides_B2 = _crop_sides(view, u_BP, sizes_B2)
+    where_B2 = np.stack([u["top"], u["left"]], axis=1) if view.crop else 0.5
+    corners_B2 = np.floor(where_B2 * (sizes_B2 - sides_B2 + 1)).astype(np.int64)
     return Drawn(
-        top=_place(0.5 if central else u["top"], heights_B - height),
-        left=_place(0.5 if central else u["left"], widths_B - width),
-        height=height,
-        width=width,
+        top=corners_B2[:, 0],
+        left=corners_B2[:, 1],
+        height=sides_B2[:, 0],
+        width=sides_B2[:, 1],
         flip=u["flip"] < view.flip,
         jitter=jitter,
         order=ORDERS[(u["order"] * len(ORDERS)).astype(np.int64)],
@@ -167,67 +156,34 @@ def draw(view: View, number: int, keys: Keys, heights_B: Integers, widths_B: Int
     )
 
 
-def _place(u: Floats | float, room_B: Integers) -> Integers:
-    return np.floor(u * (room_B + 1)).astype(np.int64)
-
-
-def _crop_sizes(view: View, u_BP: Floats, heights_B: Integers, widths_B: Integers) -> tuple[Integers, Integers]:
-    """Height and width of the crop: the first of ten tries that fits, else the largest of a fair aspect."""
+def _crop_sides(view: View, u_BP: Floats, sizes_B2: Integers) -> Integers:
+    """Height and width of the crop: the first of ten tries that fits, else the largest of an allowed aspect."""
     if view.crop is None:
-        side_B = np.minimum(heights_B, widths_B)
-        return side_B, side_B
-    low, high = view.crop
-    slim, broad = view.aspect
-    area_BT = (low + (high - low) * u_BP[:, :TRIES]) * (heights_B * widths_B)[:, None]
-    aspect_BT = np.exp(np.log(slim) + np.log(broad / slim) * u_BP[:, TRIES : 2 * TRIES])
-    height_BT = np.round(np.sqrt(area_BT / aspect_BT)).astype(np.int64)
-    width_BT = np.round(np.sqrt(area_BT * aspect_BT)).astype(np.int64)
-    fits_BT = (height_BT > 0) & (height_BT <= heights_B[:, None]) & (width_BT > 0) & (width_BT <= widths_B[:, None])
-    rows_B, first_B = np.arange(len(heights_B)), fits_BT.argmax(axis=1)
-    whole_height_B = np.minimum(heights_B, np.maximum(1, np.round(widths_B / slim).astype(np.int64)))
-    whole_width_B = np.minimum(widths_B, np.maximum(1, np.round(heights_B * broad).astype(np.int64)))
-    fits_B = fits_BT.any(axis=1)
-    return (
-        np.where(fits_B, height_BT[rows_B, first_B], whole_height_B),
-        np.where(fits_B, width_BT[rows_B, first_B], whole_width_B),
-    )
+        return np.repeat(sizes_B2.min(axis=1, keepdims=True), 2, axis=1)
+    (least, most), (slim, broad) = view.crop, view.aspect
+    area_BT = (least + (most - least) * u_BP[:, :TRIES]) * sizes_B2.prod(axis=1, keepdims=True)
+    aspect_BT = slim * (broad / slim) ** u_BP[:, TRIES : 2 * TRIES]
+    tries_BT2 = np.round(np.sqrt(np.stack([area_BT / aspect_BT, area_BT * aspect_BT], axis=2))).astype(np.int64)
+    fits_BT = ((tries_BT2 > 0) & (tries_BT2 <= sizes_B2[:, None])).all(axis=2)
+    first_B2 = tries_BT2[np.arange(len(sizes_B2)), fits_BT.argmax(axis=1)]
+    whole_B2 = np.round(sizes_B2[:, ::-1] * [1 / slim, broad]).astype(np.int64)
+    return np.where(fits_BT.any(axis=1, keepdims=True), first_B2, np.clip(whole_B2, 1, sizes_B2))
 
 
 def views(pictures: Pictures, recipe: Recipe, keys: Keys, *, mode: Mode = "fast") -> list[Tensor]:
-    """One float32 tensor (B, C, size, size) for each view of the recipe, normalised: out = (pixel / white - mean) / std.
+    """One float32 tensor (B, C, size, size) for each view of the recipe, normalised: (pixel / white - mean) / std.
 
     `pictures` is (B, C, H, W), or a list of (C, H, W) of mixed sizes; uint8, uint16, or float32 in [0, 1]. A pure
-    function of its arguments: a sample's pixels are bit-equal on one device in any batch of the same kind (tensor or
-    list). `mode="exact"` follows torchvision's float operations one by one; `"fast"` makes one linear map of them, with
-    the hue turned in YIQ and one clamp at the end.
+    function of its arguments: a picture's view is bit-equal on one device in any batch of its kind (tensor or list).
+    `mode="exact"` follows torchvision's float operations one by one; `"fast"` makes one linear map of them, with the
+    hue turned in YIQ and one clamp at the end. ValueError where pictures, keys and recipe do not fit together.
     """
     if len(pictures) != len(keys.ids_B):
         raise ValueError(f"keys.ids_B names {len(keys.ids_B)} samples, but there are {len(pictures)} pictures.")
-    sizes_B2 = np.array([picture.shape[-2:] for picture in pictures], dtype=np.int64).reshape(-1, 2)
+    if any(picture.shape[0] != len(recipe.mean) for picture in pictures):
+        raise ValueError(f"The recipe {recipe.name} is for {len(recipe.mean)} channels; the pictures have others.")
+    sizes_B2 = np.array([picture.shape[1:] for picture in pictures], dtype=np.int64).reshape(-1, 2)
     render = {"fast": fused.render, "exact": exact.render}[mode]
-    made = []
-    for number, view in enumerate(recipe.views):
-        drawn = draw(view, number, keys, sizes_B2[:, 0], sizes_B2[:, 1])
-        made.append(render(pictures, view, drawn, recipe))
-    return made
-
-
-def prepare(
-    pictures: Pictures, size: int, mean: Sequence[float], std: Sequence[float], *, white: float | None = None
-) -> Tensor:
-    """The same look for everyone, for evaluation: shorter side to `size` (antialiased bicubic), centre, normalise.
-
-    Returns (B, C, size, size) float32. Pictures of that size already are only normalised.
-    """
-    ready = []
-    for picture in pictures:
-        height, width = picture.shape[-2:]
-        short = min(height, width)
-        grown = (int(size * height / short), int(size * width / short))
-        top, left = (round((side - size) / 2) for side in grown)
-        pixels = picture.float()[None] / (white or WHITE[picture.dtype])
-        if grown != (height, width):
-            pixels = interpolate(pixels, grown, mode="bicubic", antialias=True).clamp_(0, 1)
-        ready.append(pixels[0, :, top : top + size, left : left + size])
-    shift_C11 = torch.tensor(mean, device=ready[0].device)[:, None, None]
-    return torch.stack(ready).sub_(shift_C11).div_(torch.tensor(std, device=ready[0].device)[:, None, None])
+    return [
+        render(pictures, view, draw(view, number, keys, sizes_B2), recipe) for number, view in enumerate(recipe.views)
+    ]

@@ -13,7 +13,7 @@ Shapes: B pictures, C channels, H and W their sides (N: either), S the side of t
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,7 @@ from torch.nn.functional import affine_grid, grid_sample, interpolate, pad
 if TYPE_CHECKING:
     from kontrast.positives.images import Drawn, Flags, Floats, Integers, Pictures, View
 
+WHITE = {torch.uint8: 255.0, torch.uint16: 65535.0, torch.float32: 1.0}
 DENSE = 96  # the longest side for which dense products are the faster way on a CPU
 TILE = 32  # outputs of one banded product of the blur
 
@@ -49,8 +50,10 @@ def resampled(
     Unless `exact`, the blur is in it, and large uint8 pictures may come back in whole steps of 1.
     """
     device = pictures[0].device
-    if dense := isinstance(pictures, Tensor) and _is_dense(device, *pictures[0].shape[-2:], view.size):
-        height, width = pictures[0].shape[-2:]
+    is_turned = bool(view.rotate or view.shear or view.shift) or view.scale != (1.0, 1.0)
+    height, width = pictures[0].shape[1:]
+    dense = isinstance(pictures, Tensor) and _is_dense(device, height, width, view.size)
+    if dense:
         up = taps(view, drawn.top, drawn.height, np.zeros_like(drawn.flip), height, device)
         across = taps(view, drawn.left, drawn.width, drawn.flip, width, device)
     for start in range(0, len(pictures), length):
@@ -60,11 +63,11 @@ def resampled(
             if view.blur and not exact:
                 blur_BSS = blur_weights(view, drawn.sigma[block], device)
                 y_BSH, x_BSW = blur_BSS @ y_BSH, blur_BSS @ x_BSW
-            x_BCSS = separable(pictures[block].float(), y_BSH, x_BSW)
+            x_BCSS = separable(torch.as_tensor(pictures[block]).float(), y_BSH, x_BSW)
         else:
             x_BCSS = torch.stack([_resized(pictures[i], view, drawn, i, exact) for i in range(start, block.stop)])
             x_BCSS = x_BCSS if exact else blurred(x_BCSS, view, drawn.sigma[block])
-        yield block, turned(x_BCSS, drawn, block) if view.is_turned else x_BCSS
+        yield block, turned(x_BCSS, drawn, block) if is_turned else x_BCSS
 
 
 def _is_dense(device: torch.device, *sides: int) -> bool:
@@ -129,13 +132,14 @@ def blur_taps(view: View, sigma_B: Floats, device: torch.device) -> Tensor:
     reach = min(view.kernel // 2, view.size - 1)
     offset_T = np.arange(-reach, reach + 1)
     taps_BT = np.exp(-0.5 * (offset_T / np.maximum(sigma_B, 1e-3)[:, None]) ** 2)
-    return torch.from_numpy(taps_BT / taps_BT.sum(1, keepdims=True)).to(device, torch.float32)
+    shares: Tensor = torch.from_numpy(taps_BT / taps_BT.sum(1, keepdims=True)).to(device, torch.float32)
+    return shares
 
 
 def blur_weights(view: View, sigma_B: Floats, device: torch.device) -> Tensor:
     """(B, S, S) of the blur along one axis; the border is mirrored without repeating the edge."""
     taps_BT = blur_taps(view, sigma_B, device)
-    return (taps_BT @ _mirrored(view.size, taps_BT.shape[1], device)).unflatten(1, (view.size, view.size))
+    return (taps_BT @ _mirrored(view.size, taps_BT.shape[1], device)).reshape(-1, view.size, view.size)
 
 
 @lru_cache(maxsize=32)
@@ -178,3 +182,23 @@ def turned(x_BCSS: Tensor, drawn: Drawn, block: slice) -> Tensor:
     theta_B23 = np.concatenate([back_B22, -back_B22 @ offset_B2[:, :, None]], 2)
     theta = torch.from_numpy(theta_B23).to(x_BCSS.device, torch.float32)
     return grid_sample(x_BCSS, affine_grid(theta, list(x_BCSS.shape), align_corners=False), align_corners=False)
+
+
+def prepare(
+    pictures: Pictures, size: int, mean: Sequence[float], std: Sequence[float], *, white: float | None = None
+) -> Tensor:
+    """The one look of evaluation, (B, C, size, size) float32: shorter side to `size`, centre, normalise.
+
+    The resize is bicubic and antialiased; pictures of that size already keep their pixels. The same as timm's
+    evaluation transform with `crop_pct` 1, within half a step of 1/255, which timm rounds to.
+    """
+    if not isinstance(pictures, Tensor):
+        return torch.cat([prepare(picture[None], size, mean, std, white=white) for picture in pictures])
+    short = min(pictures.shape[2:])
+    height, width = (int(size * side / short) for side in pictures.shape[2:])
+    pixels = pictures.float() / (white or WHITE[pictures.dtype])
+    if (height, width) != pictures.shape[2:]:
+        pixels = interpolate(pixels, (height, width), mode="bicubic", antialias=True).clamp_(0, 1)
+    top, left = round((height - size) / 2), round((width - size) / 2)
+    shift_C11, scale_C11 = (torch.tensor(v, device=pixels.device)[:, None, None] for v in (mean, std))
+    return (pixels[:, :, top : top + size, left : left + size] - shift_C11) / scale_C11
