@@ -1,0 +1,183 @@
+"""Sentence encoders: a model folder of somebody else, our small transformer, or a table of word vectors.
+
+    small     BERT's kind, 4 layers of 256, with a tokenizer trained on the user's own sentences
+    static    one vector per token, averaged: for laptops, hundreds of times faster than a large transformer
+    FOLDER    a Hugging Face or sentence-transformers folder; its pooling and length are read from it
+    NAME      of a model on the Hugging Face hub, fetched only if pretrained weights are asked for
+
+Tokens go in, {"input_ids", "attention_mask"} of (B, L) and, while training, {"dropout"} (B,): the key of each row's
+dropout masks. Without keys nothing is dropped. Features (B, H) come out; how a batch was padded changes nothing.
+
+Shapes: B texts, L tokens of the longest, H features (`encoder.width`), N texts of a whole set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from kontrast import keyed
+from kontrast.encoders import tokens as tokenizers
+from kontrast.encoders.bert import Bert, Shape
+from kontrast.encoders.dropout import dropout
+from kontrast.encoders.tokens import Tokenizer
+from kontrast.errors import Unfit
+
+POOLERS = ("cls", "cls-before-pooler", "mean", "first-last", "top2")
+TOKENS_AT_ONCE = 16_384  # in one forward pass of `embed`: bounds memory, about 0.5 GB at width 384
+STATIC_WIDTH = 256
+
+
+class Net(Protocol):
+    """Token ids, mask and dropout keys to hidden states (B, L, H), first to last."""
+
+    def __call__(self, ids_BL: Tensor, mask_BL: Tensor, key_B: Tensor | None) -> Sequence[Tensor]: ...
+
+
+class Table(nn.Module):
+    """One vector per token. `dropout` zeroes elements of them, with keyed masks; by default none."""
+
+    def __init__(self, vocabulary: int, width: int, *, seed: int = 0) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(vocabulary, width)
+        nn.init.normal_(self.embedding.weight, std=width**-0.5, generator=keyed.generator("table", seed))
+
+    def forward(self, ids_BL: Tensor, mask_BL: Tensor, key_B: Tensor | None = None) -> list[Tensor]:
+        state_BLH = self.embedding(ids_BL)
+        return [state_BLH if key_B is None else dropout(state_BLH, key_B, 0, 0.1)]
+
+
+class TextEncoder(nn.Module):
+    """A net, a pooler and a tokenizer, and what is needed to build them again.
+
+    pooler      cls                the last layer's first token, through Linear and tanh, also after training
+                cls-before-pooler  the last layer's first token
+                mean               the last layer's mean over tokens
+                first-last, top2   the mean over tokens of layer 1 and the last, or of the last two
+    width       H, the length of a feature vector
+    spec        JSON values: with a tokenizer, all that `rebuilt` needs (weights excepted)
+    said        what was decided for the user, in sentences
+    """
+
+    def __init__(self, net: nn.Module, tokenizer: Tokenizer, spec: dict[str, Any], said: tuple[str, ...] = (),
+                 *, seed: int = 0) -> None:  # fmt: skip
+        super().__init__()
+        if spec["pooler"] not in POOLERS:
+            raise Unfit(f"--pooler {spec['pooler']!r} is unknown; known: {', '.join(POOLERS)}.")
+        self.net, self.tokenizer, self.spec, self.said = net, tokenizer, spec, said
+        self.width: int = spec["width"]
+        self.pooler: str = spec["pooler"]
+        if self.pooler == "cls":
+            self.dense = nn.Linear(self.width, self.width)
+            nn.init.normal_(self.dense.weight, std=0.02, generator=keyed.generator("pooler", seed))
+            nn.init.zeros_(self.dense.bias)
+
+    def forward(self, tokens: Mapping[str, Tensor]) -> Tensor:
+        mask_BL = tokens["attention_mask"]
+        features_BH = pooled(self.states(tokens), mask_BL, self.pooler)
+        if self.pooler == "cls":
+            features_BH = torch.tanh(self.dense(features_BH))
+        return normalize(features_BH, dim=1) if self.spec["normalize"] else features_BH
+
+    def states(self, tokens: Mapping[str, Tensor]) -> Sequence[Tensor]:
+        """Hidden states (B, L, H) of the embeddings and of every layer."""
+        key_B = tokens.get("dropout") if self.training else None
+        states: Sequence[Tensor] = self.net(tokens["input_ids"], tokens["attention_mask"], key_B)
+        return states
+
+
+def pooled(states: Sequence[Tensor], mask_BL: Tensor, pooler: str) -> Tensor:
+    """(B, H) from hidden states (B, L, H) by one of `POOLERS` (the Linear of "cls" comes after)."""
+    if pooler.startswith("cls"):
+        return states[-1][:, 0]
+    mean_BLH = states[-1]
+    if pooler != "mean":
+        if len(states) < 3:
+            raise Unfit(f"--pooler {pooler} needs an encoder with at least two layers.")
+        mean_BLH = (mean_BLH + states[1 if pooler == "first-last" else -2]) / 2
+    weight_BL1 = mask_BL[..., None].to(mean_BLH.dtype)
+    return (mean_BLH * weight_BL1).sum(dim=1) / weight_BL1.sum(dim=1).clamp(min=1)
+
+
+def text_encoder(
+    name: str,
+    *,
+    texts: Sequence[str] = (),
+    seed: int,
+    pretrained: bool = False,
+    pooler: str | None = None,
+) -> TextEncoder:
+    """Build a sentence encoder by name. The same seed and texts give the same weights and tokenizer.
+
+    texts   what a tokenizer is trained on, for "small" and "static"
+    pooler  one of `POOLERS`; by default the folder's own, else "mean"
+
+    Raises Unfit for a name that is neither ours nor a folder, and when the hub cannot be reached.
+    """
+    if name in ("small", "static"):
+        if pretrained:
+            raise Unfit(f'The encoder "{name}" has no published weights: leave --pretrained out.')
+        return _own(name, texts, seed, pooler)
+    from kontrast.encoders.text_folders import fetched, from_folder
+
+    folder = Path(name)
+    if not folder.is_dir():
+        folder = fetched(name, pretrained)
+    return from_folder(folder, pooler=pooler, seed=seed, name=name)
+
+
+def _own(name: str, texts: Sequence[str], seed: int, pooler: str | None) -> TextEncoder:
+    if name == "static" and pooler not in (None, "mean"):
+        raise Unfit(f'The encoder "static" averages its word vectors: --pooler mean, not {pooler}.')
+    if not texts:
+        raise ValueError(f"texts: the tokenizer of {name!r} is trained on sentences, and none were given.")
+    longest = Shape().positions if name == "small" else 512
+    tokenizer = tokenizers.trained(texts, max_length=longest, special=name == "small")
+    shape = asdict(Shape(vocabulary=tokenizer.size)) if name == "small" else {
+        "vocabulary": tokenizer.size, "width": STATIC_WIDTH}  # fmt: skip
+    spec = {
+        "name": "bert" if name == "small" else "static", "shape": shape, "width": shape["width"],
+        "pooler": pooler or "mean", "normalize": False, "max_length": longest, "lower": False,
+    }  # fmt: skip
+    said = (f"tokenizer: {tokenizer.size:,} word pieces, trained on {len(texts):,} texts",)
+    return TextEncoder(_net(spec, seed), tokenizer, spec, said, seed=seed)
+
+
+def rebuilt(spec: dict[str, Any], tokenizer: Tokenizer, *, seed: int = 0) -> TextEncoder:
+    """The encoder of a `spec`, with fresh weights; load a state dict into it."""
+    return TextEncoder(_net(spec, seed), tokenizer, spec, seed=seed)
+
+
+def _net(spec: dict[str, Any], seed: int) -> nn.Module:
+    if spec["name"] == "bert":
+        return Bert(Shape(**spec["shape"]), seed=seed)
+    if spec["name"] == "static":
+        return Table(spec["shape"]["vocabulary"], spec["width"], seed=seed)
+    from kontrast.encoders.text_folders import Foreign
+
+    return Foreign.of(spec["config"], seed)
+
+
+@torch.no_grad()
+def embed(encoder: TextEncoder, texts: Sequence[str], *, max_length: int | None = None) -> Tensor:
+    """float32 (N, H) on the CPU, in eval mode, for any number of texts: longest first, so little is padded."""
+    training, device = encoder.training, next(encoder.parameters()).device
+    encoder.eval()
+    length_N = encoder.tokenizer.lengths(texts).clip(max=min(max_length or 1 << 30, encoder.tokenizer.max_length))
+    order_N = (-length_N).argsort(kind="stable")
+    features_NH = torch.empty(len(texts), encoder.width)
+    start = 0
+    while start < len(order_N):
+        rows = order_N[start : start + max(1, TOKENS_AT_ONCE // max(1, int(length_N[order_N[start]])))]
+        tokens = encoder.tokenizer([texts[row] for row in rows], max_length)
+        features = encoder({name: part.to(device) for name, part in tokens.items()})
+        features_NH[torch.from_numpy(rows.copy())] = features.float().cpu()
+        start += len(rows)
+    encoder.train(training)
+    return features_NH
