@@ -35,6 +35,7 @@ class Settings:
         temperature: Divisor of the similarities. Small is strict about hard negatives.
         similarity: cosine, dot, euclidean or squared_euclidean.
         decoupled: Leave the positive out of the loss's denominator (the tutorial's loss).
+        negatives: What stands beside the batch's own negatives, such as queue:4096+mixed:64+random:256+reweighted:1.
         optimizer: sgd, adamw or lars.
         lr: Peak learning rate, for this batch size as it is.
         weight_decay: Weight decay; biases and norms are left out where the paper does.
@@ -68,6 +69,7 @@ class Settings:
     temperature: float | None = None
     similarity: str | None = None
     decoupled: bool | None = None
+    negatives: str | None = None
     optimizer: str | None = None
     lr: float | None = None
     weight_decay: float | None = None

@@ -24,6 +24,23 @@ class Entry:
 
 METHODS = {
     "simclr": Entry("simclr", "SimCLR", "images", "two views of each picture against the rest of the batch", {}),
+    "moco": Entry(
+        "moco", "MoCo", "images", "a view against a queue of keys made by a slow twin: for small batches", {}
+    ),
+    "moco-v2": Entry(
+        "moco", "MoCo", "images", "MoCo with SimCLR's projector and views", {"hidden": 0, "temperature": 0.2}
+    ),
+    "swav": Entry(
+        "swav", "SwAV", "images", "views must agree on evenly used clusters; gains from many small crops", {}
+    ),
+    "byol": Entry("byol", "BYOL", "images", "predict what a slow twin makes of the other view; no negatives", {}),
+    "barlow-twins": Entry(
+        "barlow_twins",
+        "BarlowTwins",
+        "images",
+        "views agree feature by feature, features are uncorrelated; no negatives",
+        {},
+    ),
 }
 
 

@@ -12,14 +12,24 @@ from typing import Any
 
 from kontrast import methods
 from kontrast.errors import Unfit
-from kontrast.recipes import simclr
-from kontrast.settings import Settings, checked, pairs
+from kontrast.recipes import barlow_twins, byol, moco, simclr, swav
+from kontrast.settings import NAMES, Settings, checked, pairs
 
 PUBLISHED: dict[str, dict[str, Callable[[], Settings]]] = {
     "simclr": {"imagenet": simclr.imagenet, "cifar10": simclr.cifar10},
+    "moco": {"imagenet": moco.imagenet, "cifar10": moco.cifar10},
+    "moco-v2": {"imagenet": moco.imagenet_v2, "cifar10": moco.cifar10_v2},
+    "swav": {"imagenet": swav.imagenet, "cifar10": swav.cifar10},
+    "byol": {"imagenet": byol.imagenet, "cifar10": byol.cifar10},
+    "barlow-twins": {"imagenet": barlow_twins.imagenet, "cifar10": barlow_twins.cifar10},
 }
 SMALL_PICTURE = 64  # pixels up to which the CIFAR recipe is the nearer one
-IN_METHOD = ("temperature", "similarity", "decoupled")  # common flags that are fields of the method's Config
+IN_METHOD = (
+    "temperature",
+    "similarity",
+    "decoupled",
+    "negatives",
+)  # common flags that are fields of the method's Config
 
 
 @dataclass(frozen=True)
@@ -89,6 +99,36 @@ def by_size(facts: Facts, published: Settings) -> dict[str, tuple[Any, str]]:
     return table
 
 
+def by_method(name: str, n: int, batch: int, steps: int) -> dict[str, tuple[Any, str]]:
+    """The same for what one method adds or wants otherwise: settings, and fields of its Config."""
+    queue = min(4096, power_of_two(n / 4))
+    follow = max(0.9, round(1 - 10 / steps, 4))
+    moco_own: dict[str, tuple[Any, str]] = {
+        "queue": (queue, f"at most 4,096 and a quarter of the {n:,} samples, which come back every epoch"),
+        "momentum": (min(0.99, follow), f"the twin must follow within a run of {steps:,} steps"),
+    }
+    tables: dict[str, dict[str, tuple[Any, str]]] = {
+        "moco": moco_own,
+        "moco-v2": moco_own,
+        "swav": {
+            "prototypes": (min(512, power_of_two(batch)), f"no more clusters than rows in a batch of {batch}"),
+            "frozen": (steps // 20, "a twentieth of the run"),
+            "hidden": (512, "enough for small nets"),
+            "temperature": (0.1, "as published"),
+        },
+        "byol": {
+            "hidden": (1024, "enough for small nets"),
+            "momentum": (min(0.99, follow), f"the twin must follow within a run of {steps:,} steps"),
+        },
+        "barlow-twins": {
+            "width": (1024, "a quarter of a million correlations are enough for small nets"),
+            "hidden": (1024, "enough for small nets"),
+            "bias_rate": (1.0, "AdamW finds each parameter's own scale; the published factor is for LARS"),
+        },
+    }
+    return tables.get(name, {})
+
+
 EPOCHS = ((5_000, 60), (20_000, 40), (100_000, 20), (1_000_000, 10), (float("inf"), 2))
 
 FIXED: dict[str, tuple[Any, str]] = {
@@ -97,6 +137,7 @@ FIXED: dict[str, tuple[Any, str]] = {
     "crops": ("2", "as the recipe of the views says"),
     "similarity": ("cosine", "as published"),
     "decoupled": (False, "as published"),
+    "negatives": ("", "as published"),
     "validate": ("part", "a part of the data is held out"),
     "seed": (0, "the default seed"),
     "workers": (0, "small sets need none"),
@@ -115,8 +156,18 @@ def planned(said: Settings, facts: Facts) -> Plan:
     numbers = methods.numbers(name)
     fields = [field for field, _, _ in numbers]
     chosen: dict[str, Any] = {}
+    own = pairs(said.set, "--set")
+    as_published = vars(methods.configured(name, {})) | pairs(published.set, "recipe")
     choices = []
-    for field, (value, reason) in {**FIXED, **by_size(facts, published)}.items():
+    rules = {**FIXED, **by_size(facts, published)}
+    batch = said.batch_size or rules["batch_size"][0]
+    steps = max(1, facts.n // batch) * (said.epochs or rules["epochs"][0])
+    for field, (value, reason) in {**rules, **by_method(name, facts.n, batch, steps)}.items():
+        if field not in NAMES:
+            if field not in own:
+                own[field] = value
+                choices.append(Choice(field, value, as_published[field], reason))
+            continue
         if field in IN_METHOD and field not in fields:
             if getattr(said, field) is not None:
                 raise Unfit(f"--{field} means nothing to {name}: {methods.entry(name).line}.")
@@ -127,7 +178,7 @@ def planned(said: Settings, facts: Facts) -> Plan:
             choices.append(Choice(field, value, getattr(published, field), reason))
     settings = replace(said, method=name, **chosen)
     within = {field: chosen[field] for field in IN_METHOD if field in fields}
-    config = methods.configured(name, {**within, **pairs(said.set, "--set")})
+    config = methods.configured(name, {**within, **own})
     return Plan(settings, config, choices, f"{name}, {recipe}")
 
 

@@ -1,0 +1,42 @@
+"""BYOL as published. Each function returns a complete run; each number has its source.
+
+[paper] Grill et al. 2020, arXiv:2006.07733.  [code] deepmind-research/byol.  [solo] vturrisi/solo-learn, CIFAR-10 recipe.
+"""
+
+from __future__ import annotations
+
+from kontrast.settings import Settings
+
+
+def imagenet() -> Settings:
+    """ResNet-50, 1,000 epochs on ImageNet: 74.3 % linear top-1 ([paper], table 1)."""
+    return Settings(
+        method="byol",
+        encoder="resnet50",  # [paper] section 3.3
+        image_size=224,  # [paper] appendix B
+        views="byol",  # [paper] appendix B
+        batch_size=4096,  # [paper] section 3.3
+        epochs=1000,  # [paper] section 3.3
+        optimizer="lars",  # [paper] section 3.3
+        lr=3.2,  # [paper] 0.2 x 4096 / 256
+        weight_decay=1.5e-6,  # [paper] section 3.3
+        warmup=10,  # [paper] section 3.3
+        set=["momentum=0.996"],  # [paper] section 3.3
+    )
+
+
+def cifar10() -> Settings:
+    """ResNet-18: 92.6 % linear top-1 after 1,000 epochs ([solo])."""
+    return Settings(
+        method="byol",
+        encoder="resnet18",  # [solo]
+        image_size=32,
+        views="simclr-cifar",  # [solo] has its own crops, blur off; this is the nearest
+        batch_size=256,  # [solo]
+        epochs=1000,  # [solo]
+        optimizer="lars",  # [solo]
+        lr=1.0,  # [solo]
+        weight_decay=1e-5,  # [solo]
+        warmup=10,  # [solo]
+        set=["hidden=4096", "width=256", "momentum=0.99"],  # [solo]
+    )

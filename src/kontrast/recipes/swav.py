@@ -1,0 +1,46 @@
+"""SwAV as published. Each function returns a complete run; each number has its source.
+
+[paper] Caron et al. 2020, arXiv:2006.09882.  [code] facebookresearch/swav, README and scripts.
+[lightly] docs.lightly.ai, CIFAR-10 benchmark.  [solo] vturrisi/solo-learn, CIFAR-10 recipe.
+"""
+
+from __future__ import annotations
+
+from kontrast.settings import Settings
+
+
+def imagenet() -> Settings:
+    """ResNet-50, 100 epochs of 2 large and 6 small crops: 72.1 % linear top-1 ([code], README)."""
+    return Settings(
+        method="swav",
+        encoder="resnet50",  # [paper] section 4.1
+        image_size=224,  # [paper] section 4.1
+        views="swav",  # [code]
+        crops="2x224+6x96",  # [paper] section 4.1
+        batch_size=4096,  # [code] 64 GPUs of 64
+        epochs=100,  # [code] README
+        optimizer="lars",  # [code] LARC
+        lr=4.8,  # [code]; ends at 0.0048
+        weight_decay=1e-6,  # [code]
+        warmup=10,  # [code], from 0.3
+        temperature=0.1,  # [paper] appendix A
+        set=["prototypes=3000", "frozen=313", "queue=0"],  # [code] 100-epoch script
+    )
+
+
+def cifar10() -> Settings:
+    """ResNet-18, 2 crops: 84.2 % kNN after 200 epochs ([lightly])."""
+    return Settings(
+        method="swav",
+        encoder="resnet18",  # [lightly]
+        image_size=32,
+        views="simclr-cifar",  # [lightly]: no blur
+        batch_size=512,  # [lightly]
+        epochs=200,  # [lightly]
+        optimizer="adamw",  # [lightly]: Adam
+        lr=1e-3,  # [lightly]
+        weight_decay=1e-6,  # [lightly]
+        warmup=0,  # [lightly]
+        temperature=0.1,  # [paper] appendix A
+        set=["prototypes=512", "frozen=0", "queue=0"],  # [lightly]
+    )
