@@ -70,8 +70,8 @@ class Bert(nn.Module):
         super().__init__()
         self.shape = shape
         self.embeddings = _Embeddings(shape)
-        self.encoder = nn.Module()
-        self.encoder.layer = nn.ModuleList(_Layer(shape, 1 + 3 * n) for n in range(shape.layers))
+        layers = nn.ModuleList(_Layer(shape, 1 + 3 * n) for n in range(shape.layers))
+        self.encoder = nn.ModuleDict({"layer": layers})
         draw = keyed.generator("bert", seed)
         for module in self.modules():
             if isinstance(module, nn.Linear | nn.Embedding):
@@ -88,7 +88,7 @@ class Bert(nn.Module):
         at = _Packed.of(mask_BL, key_B)
         state_TH = self.embeddings(ids_BL.flatten()[at.take_T], at)
         states = [state_TH]
-        for layer in self.encoder.layer:  # type: ignore[union-attr]
+        for layer in self.encoder["layer"].children():
             states.append(layer(states[-1], at))
         B, L = ids_BL.shape
         return [
@@ -116,21 +116,14 @@ class _Layer(nn.Module):
 
     def __init__(self, shape: Shape, call: int) -> None:
         super().__init__()
-        self.heads, self.call, self.rate, self.attention_rate = (
-            shape.heads,
-            call,
-            shape.dropout,
-            shape.attention_dropout,
-        )
-        self.attention = nn.Module()
-        self.attention.self = nn.ModuleDict({n: nn.Linear(shape.width, shape.width) for n in ("query", "key", "value")})
-        self.attention.output = _output(shape.width, shape)
+        self.heads, self.call, self.rate = shape.heads, call, shape.attention_dropout
+        linear = {name: nn.Linear(shape.width, shape.width) for name in ("query", "key", "value")}
+        self.attention = nn.ModuleDict({"self": nn.ModuleDict(linear), "output": _Output(shape.width, shape, call + 1)})
         self.intermediate = nn.ModuleDict({"dense": nn.Linear(shape.width, shape.hidden)})
-        self.output = _output(shape.hidden, shape)
+        self.output = _Output(shape.hidden, shape, call + 2)
 
     def forward(self, state_TH: Tensor, at: _Packed) -> Tensor:
-        project, mix = self.attention.self, self.attention.output
-        query_TH, key_TH, value_TH = (project[name](state_TH) for name in ("query", "key", "value"))  # type: ignore[index]
+        query_TH, key_TH, value_TH = (linear(state_TH) for linear in self.attention["self"].children())
         parts, start = [], 0
         for (texts, length), key_b in zip(at.pieces, at.keys_b):
             piece = slice(start, start + texts * length)
@@ -138,24 +131,30 @@ class _Layer(nn.Module):
             split = (texts, length, self.heads, -1)
             q, k, v = (side[piece].view(split).transpose(1, 2) for side in (query_TH, key_TH, value_TH))
             parts.append(self._attended(q, k, v, key_b).transpose(1, 2).reshape(texts * length, -1))
-        mixed_TH = _dropped(mix["dense"](torch.cat(parts)), at, self.call + 1, self.rate)  # type: ignore[index]
-        state_TH = mix["LayerNorm"](mixed_TH + state_TH)  # type: ignore[index]
-        inner_TH = self.output["dense"](F.gelu(self.intermediate["dense"](state_TH)))
-        out_TH: Tensor = self.output["LayerNorm"](_dropped(inner_TH, at, self.call + 2, self.rate) + state_TH)
+        state_TH = self.attention["output"](torch.cat(parts), state_TH, at)
+        out_TH: Tensor = self.output(F.gelu(self.intermediate["dense"](state_TH)), state_TH, at)
         return out_TH
 
     def _attended(self, q_bAlD: Tensor, k_bAlD: Tensor, v_bAlD: Tensor, key_b: Tensor | None) -> Tensor:
-        if key_b is None or self.attention_rate == 0:
+        if key_b is None or self.rate == 0:
             return F.scaled_dot_product_attention(q_bAlD, k_bAlD, v_bAlD)
         share_bAll = (q_bAlD @ k_bAlD.mT * q_bAlD.shape[-1] ** -0.5).softmax(dim=-1)
-        share_bAll = dropout(share_bAll, key_b, self.call, self.attention_rate)
+        share_bAll = dropout(share_bAll, key_b, self.call, self.rate)
         return share_bAll.to(v_bAlD.dtype) @ v_bAlD
 
 
-def _output(fan_in: int, shape: Shape) -> nn.ModuleDict:
-    return nn.ModuleDict(
-        {"dense": nn.Linear(fan_in, shape.width), "LayerNorm": nn.LayerNorm(shape.width, eps=shape.epsilon)}
-    )
+class _Output(nn.Module):
+    """Linear, dropout, residual, LayerNorm."""
+
+    def __init__(self, fan_in: int, shape: Shape, call: int) -> None:
+        super().__init__()
+        self.dense = nn.Linear(fan_in, shape.width)
+        self.LayerNorm = nn.LayerNorm(shape.width, eps=shape.epsilon)
+        self.call, self.rate = call, shape.dropout
+
+    def forward(self, inner_TX: Tensor, state_TH: Tensor, at: _Packed) -> Tensor:
+        out_TH: Tensor = self.LayerNorm(_dropped(self.dense(inner_TX), at, self.call, self.rate) + state_TH)
+        return out_TH
 
 
 def _dropped(state_TH: Tensor, at: _Packed, call: int, rate: float) -> Tensor:

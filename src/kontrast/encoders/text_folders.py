@@ -170,11 +170,13 @@ class _Layout:
             raise Unfit(
                 f"{self.folder} has no model.safetensors; pickled weights (.bin) are not opened: convert them first."
             )
-        return load_file(path)
+        weights: dict[str, Tensor] = load_file(path)
+        return weights
 
     def dense(self) -> dict[str, Tensor]:
         assert self._dense is not None
-        return load_file(self._dense / "model.safetensors")
+        weights: dict[str, Tensor] = load_file(self._dense / "model.safetensors")
+        return weights
 
 
 def _json(path: Path) -> Any:
@@ -200,12 +202,12 @@ def _pooling(said: dict[str, Any], folder: Path) -> str:
 
 
 def _by_layers(weights: list[float], folder: Path) -> str:
-    used = [at for at, weight in enumerate(weights) if weight]
+    used = tuple(at for at, weight in enumerate(weights) if weight)
     last = len(weights) - 1
-    known = {(1, last): "first-last", (last - 1, last): "top2"}
-    if len({weights[at] for at in used}) != 1 or tuple(used) not in known:
+    known: dict[tuple[int, ...], str] = {(1, last): "first-last", (last - 1, last): "top2"}
+    if len({weights[at] for at in used}) != 1 or used not in known:
         raise Unfit(f"{folder}: its weights over layers {weights} are neither first-last nor top2.")
-    return known[tuple(used)]
+    return known[used]
 
 
 def _is_plain_bert(config: dict[str, Any]) -> bool:

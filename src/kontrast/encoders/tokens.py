@@ -105,13 +105,13 @@ def read(
         except (OSError, ValueError, AttributeError) as error:
             raise Unfit(f"{folder} holds no tokenizer that can be read: {error}") from error
     inner.no_padding()
-    pad = (
-        pad_id
-        if pad_id is not None
-        else next((i for i in map(inner.token_to_id, ("[PAD]", "<pad>")) if i is not None), 0)
-    )
-    mask = next((i for i in map(inner.token_to_id, ("[MASK]", "<mask>")) if i is not None), None)
-    return Tokenizer(inner, max_length, pad, mask, lower, special)
+    pad = _first_known(inner, "[PAD]", "<pad>") if pad_id is None else pad_id
+    mask = _first_known(inner, "[MASK]", "<mask>")
+    return Tokenizer(inner, max_length, pad or 0, mask, lower, special)
+
+
+def _first_known(inner: Any, *marks: str) -> int | None:
+    return next((number for mark in marks if (number := inner.token_to_id(mark)) is not None), None)
 
 
 def trained(texts: Iterable[str], *, max_length: int, vocabulary: int = VOCABULARY, special: bool = True) -> Tokenizer:
