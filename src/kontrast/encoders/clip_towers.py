@@ -1,0 +1,293 @@
+"""Two towers into one space: pictures (B, 3, h, w) -> (B, E) and tokens (B, T) -> (B, E), in open_clip's shape.
+
+`model_cfg` is open_clip's own description (`embed_dim`, `vision_cfg`, `text_cfg`), so the same JSON builds the model
+here and there. The image tower is CLIP's ViT or ResNet or any timm network with a projection; the text tower is CLIP's
+transformer or any Hugging Face encoder with a projection. Either can be locked (LiT: Zhai et al. 2022,
+arXiv:2111.07991): its weights stand still and it stays in evaluation mode; a projection behind it goes on learning.
+
+Shapes: B rows, T tokens, E embedding width, C channels, h x w pixels.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+import timm
+import torch
+from torch import Tensor, nn
+
+from kontrast.encoders.clip_resnet import ModifiedResNet
+from kontrast.encoders.clip_transformers import ImageTransformer, QuickGELU, TextTransformer
+from kontrast.encoders.norm import convert
+from kontrast.encoders.weights import drawn_from
+from kontrast.errors import Unfit
+
+START = 0.07  # the temperature that learning begins with; CLIP, section 2.5
+HERE = "."  # text_cfg.hf_model_name of a folder that holds the Hugging Face config itself
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vision:
+    """open_clip's `vision_cfg`, as far as it is understood here, with open_clip's defaults."""
+
+    image_size: int = 224
+    layers: int | tuple[int, ...] = 12  # several: the stages of a ResNet
+    width: int = 768
+    head_width: int = 64
+    mlp_ratio: float = 4.0
+    patch_size: int | None = 16
+    no_ln_pre: bool = False
+    final_ln_after_pool: bool = False
+    pool_type: str = "tok"
+    timm_model_name: str | None = None
+    timm_model_pretrained: bool = False  # read, and not followed: weights come from the folder
+    timm_pool: str = "avg"
+    timm_proj: str = "linear"
+    timm_proj_bias: bool = False
+    timm_drop: float = 0.0
+    timm_drop_path: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Words:
+    """open_clip's `text_cfg`, as far as it is understood here, with open_clip's defaults."""
+
+    context_length: int = 77
+    vocab_size: int = 49408
+    width: int = 512
+    heads: int = 8
+    layers: int = 12
+    mlp_ratio: float = 4.0
+    no_causal_mask: bool = False
+    pool_type: str = "argmax"
+    pad_id: int = 0
+    eos_id: int = 2
+    proj_bias: bool = False
+    norm_kwargs: Mapping[str, Any] | None = None
+    act_kwargs: Mapping[str, Any] | None = None
+    hf_tokenizer_name: str | None = None
+    tokenizer_kwargs: Mapping[str, Any] | None = None
+    hf_model_name: str | None = None
+    hf_model_pretrained: bool = False
+    hf_proj_type: str = "mlp"
+    hf_pooler_type: str = "mean_pooler"
+
+
+_Config = TypeVar("_Config", Vision, Words)
+
+
+def understood(kind: type[_Config], config: Mapping[str, Any]) -> _Config:
+    """The part of an open_clip configuration as a dataclass; what it asks beyond that is an error, not ignored."""
+    known = {field.name: field.default for field in fields(kind)}
+    beyond = {name: value for name, value in config.items() if name not in known and value not in (None, False)}
+    if beyond:
+        told = ", ".join(f"{name}={value}" for name, value in beyond.items())
+        raise Unfit(f"This open_clip model needs {told}, which kontrast does not build.")
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in config.items()
+    }
+    return kind(**{name: value for name, value in values.items() if name in known})
+
+
+class TimmTower(nn.Module):
+    """Any timm network and a projection, under open_clip's names: `trunk` and `head`."""
+
+    def __init__(self, vision: Vision, embed: int) -> None:
+        super().__init__()
+        assert vision.timm_model_name is not None
+        if vision.timm_pool in ("abs_attn", "rot_attn") or vision.timm_proj not in ("linear", "none", ""):
+            raise Unfit(f"kontrast does not build timm_pool={vision.timm_pool!r} with timm_proj={vision.timm_proj!r}.")
+        own_classifier = not vision.timm_proj
+        options: dict[str, Any] = {"global_pool": vision.timm_pool} if vision.timm_pool else {}
+        if vision.timm_drop_path is not None:
+            options["drop_path_rate"] = vision.timm_drop_path
+        self.trunk: nn.Module = timm.create_model(
+            vision.timm_model_name, num_classes=embed if own_classifier else 0, **options
+        )
+        self.head = nn.Sequential()
+        if vision.timm_proj == "linear":
+            width = int(self.trunk.num_features)
+            drop, proj = nn.Dropout(vision.timm_drop), nn.Linear(width, embed, bias=vision.timm_proj_bias)
+            self.head = nn.Sequential(OrderedDict(drop=drop, proj=proj))
+
+    def forward(self, pixels_BChw: Tensor) -> Tensor:
+        embedded_BE: Tensor = self.head(self.trunk(pixels_BChw))
+        return embedded_BE
+
+
+class HuggingFaceTower(nn.Module):
+    """Any Hugging Face encoder, pooled, and a projection, under open_clip's names: `transformer` and `proj`.
+
+    pooler      "mean_pooler": the mean over tokens; "cls_last_hidden_state_pooler": the first token
+    projection  "linear": one matrix; "mlp": two with a GELU between, as open_clip's default
+    Padding is told by `pad_token_id`, as in open_clip, so ids are all that it needs.
+    """
+
+    cuttable = True
+
+    def __init__(self, inner: nn.Module, embed: int, pooler: str, projection: str) -> None:
+        super().__init__()
+        if pooler not in ("mean_pooler", "cls_last_hidden_state_pooler"):
+            raise Unfit(f"kontrast does not build hf_pooler_type={pooler!r}; it builds mean_pooler.")
+        self.transformer = inner
+        self.pooler_type = pooler
+        config: Any = inner.config
+        self.pad_id, width = int(config.pad_token_id), int(config.hidden_size)
+        self.context = int(config.max_position_embeddings)
+        if projection == "linear":
+            self.proj: nn.Module = nn.Linear(width, embed, bias=False)
+        elif projection == "mlp":
+            hidden = (width + embed) // 2
+            self.proj = nn.Sequential(
+                nn.Linear(width, hidden, bias=False), nn.GELU(), nn.Linear(hidden, embed, bias=False)
+            )
+        else:
+            raise Unfit(f'kontrast does not build hf_proj_type={projection!r}; it builds "linear" and "mlp".')
+
+    def forward(self, ids_BT: Tensor) -> Tensor:
+        mask_BT = (ids_BT != self.pad_id).long()
+        hidden_BTW = self.transformer(input_ids=ids_BT, attention_mask=mask_BT).last_hidden_state
+        if self.pooler_type == "mean_pooler":
+            mask_BT1 = mask_BT[..., None].to(hidden_BTW.dtype)
+            pooled_BW = (hidden_BTW * mask_BT1).sum(1) / mask_BT1.sum(1)
+        else:
+            pooled_BW = hidden_BTW[:, 0]
+        embedded_BE: Tensor = self.proj(pooled_BW)
+        return embedded_BE
+
+
+class Towers(nn.Module):
+    """Pictures and words in one space; `forward` is the image tower, so that it is an encoder like any other.
+
+    width        E
+    spec         open_clip's `model_cfg`: what is needed to build it again
+    logit_scale  ln(1 / temperature), learned with the towers; `logit_bias` only for SigLIP
+    """
+
+    def __init__(self, visual: nn.Module, text: TextTransformer | HuggingFaceTower, spec: dict[str, Any]) -> None:
+        super().__init__()
+        self.visual, self.text, self.spec = visual, text, spec
+        self.width: int = spec["embed_dim"]
+        self.logit_scale = nn.Parameter(torch.tensor(math.log(1 / START)))
+        self.logit_bias: nn.Parameter | None = None
+        if spec.get("init_logit_bias") is not None:
+            self.logit_bias = nn.Parameter(torch.tensor(float(spec["init_logit_bias"])))
+        self.locked: tuple[str, ...] = ()
+
+    def forward(self, pixels_BChw: Tensor) -> Tensor:
+        image_BE: Tensor = self.visual(pixels_BChw)
+        return image_BE
+
+    def encode_text(self, ids_BT: Tensor) -> Tensor:
+        """The words' vectors, not normalised, (B, E)."""
+        text_BE: Tensor = self.text(ids_BT)
+        return text_BE
+
+    def lock(self, *towers: str) -> None:
+        """Freeze the towers named "image" or "text": no gradient, no drop-out, BatchNorm by its running statistics."""
+        if unknown := set(towers) - {"image", "text"}:
+            raise Unfit(f'Only "image" and "text" can be locked, not {sorted(unknown)[0]!r}.')
+        self.locked = towers
+        for module in self._still():
+            module.requires_grad_(False)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> Towers:
+        super().train(mode)
+        for module in self._still():
+            module.eval()
+        return self
+
+    def _still(self) -> list[nn.Module]:
+        """What is locked: the tower without the projection behind it, where that is a module of its own."""
+        image = self.visual.trunk if isinstance(self.visual, TimmTower) else self.visual
+        text = self.text.transformer if isinstance(self.text, HuggingFaceTower) else self.text
+        return [module for name, module in (("image", image), ("text", text)) if name in self.locked]
+
+
+def towers(model_cfg: Mapping[str, Any], *, seed: int, folder: Path | None = None, norm: str = "batch") -> Towers:
+    """Build both towers with random weights keyed by the seed; torch's global generator does not move.
+
+    folder  where a Hugging Face text tower's config.json lies when `hf_model_name` is "."
+    norm    "batch", "group" or "frozen": see `norm.convert`
+    Raises Unfit for what kontrast does not build.
+    """
+    spec = deepcopy(dict(model_cfg))
+    spec.pop("custom_text", None)
+    vision, words = understood(Vision, spec["vision_cfg"]), understood(Words, spec["text_cfg"])
+    if beyond := set(spec) - {"embed_dim", "vision_cfg", "text_cfg", "quick_gelu", "init_logit_bias"}:
+        raise Unfit(f"This open_clip model needs {sorted(beyond)[0]}, which kontrast does not build.")
+    embed = int(spec["embed_dim"])
+    quick = bool(spec.get("quick_gelu"))
+    with drawn_from("towers", seed):
+        visual = _image_tower(vision, embed, quick)
+        text = _text_tower(words, embed, quick, folder)
+    return Towers(convert(visual, norm=norm), text, spec)
+
+
+def _image_tower(vision: Vision, embed: int, quick: bool) -> nn.Module:
+    if vision.timm_model_name is not None:
+        return TimmTower(vision, embed)
+    if isinstance(vision.layers, tuple):
+        heads = vision.width * 32 // vision.head_width
+        return ModifiedResNet(vision.image_size, vision.width, vision.layers, heads, embed)
+    assert vision.patch_size is not None
+    return ImageTransformer(
+        size=vision.image_size,
+        patch=vision.patch_size,
+        width=vision.width,
+        layers=vision.layers,
+        heads=vision.width // vision.head_width,
+        embed=embed,
+        mlp_ratio=vision.mlp_ratio,
+        activation=QuickGELU() if quick else nn.GELU(),
+        eps=1e-5,
+        pool=vision.pool_type,
+        norm_early=not vision.no_ln_pre,
+        norm_late=vision.final_ln_after_pool,
+    )
+
+
+def _text_tower(words: Words, embed: int, quick: bool, folder: Path | None) -> TextTransformer | HuggingFaceTower:
+    if words.hf_model_name is not None:
+        place = folder if words.hf_model_name == HERE and folder is not None else Path(words.hf_model_name)
+        return HuggingFaceTower(hugging_face(place), embed, words.hf_pooler_type, words.hf_proj_type)
+    return TextTransformer(
+        context=words.context_length,
+        vocabulary=words.vocab_size,
+        width=words.width,
+        layers=words.layers,
+        heads=words.heads,
+        embed=embed,
+        mlp_ratio=words.mlp_ratio,
+        activation=QuickGELU() if quick else nn.GELU(**dict(words.act_kwargs or {})),
+        eps=dict(words.norm_kwargs or {}).get("eps", 1e-5),
+        pool=words.pool_type,
+        causal=not words.no_causal_mask,
+        eos=words.eos_id,
+        bias=words.proj_bias,
+    )
+
+
+def hugging_face(folder: Path, *, weights: bool = False) -> nn.Module:
+    """The Hugging Face encoder of a folder, without its pooler; random weights, or the folder's own."""
+    try:
+        from transformers import AutoConfig, AutoModel
+    except ImportError:
+        raise Unfit("A Hugging Face text tower needs transformers: pip install 'kontrast[text]'.") from None
+    if not (folder / "config.json").is_file():
+        raise Unfit(
+            f"The text tower {str(folder)!r} is not a folder with a config.json; a name would have to be fetched from "
+            "the internet. Download it and give the folder."
+        )
+    if weights:
+        inner: nn.Module = AutoModel.from_pretrained(folder, local_files_only=True, add_pooling_layer=False)
+    else:
+        inner = AutoModel.from_config(AutoConfig.from_pretrained(folder), add_pooling_layer=False)
+    return inner

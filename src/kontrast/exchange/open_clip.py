@@ -1,0 +1,190 @@
+"""open_clip folders and OpenAI's CLIP weights, read and written under their own names.
+
+    open_clip_config.json         model_cfg (what to build) and preprocess_cfg (how pictures are made ready)
+    open_clip_model.safetensors   visual.*, transformer.*, token_embedding.weight, ..., logit_scale
+    tokenizer.json, tokenizer_config.json
+
+In open_clip: `create_model_and_transforms("local-dir:FOLDER")` and `get_tokenizer("local-dir:FOLDER")`. Nothing is ever
+unpickled: a `.pt` or `.bin` file is refused with a sentence that says how to turn it into safetensors.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from kontrast.encoders import bpe
+from kontrast.encoders.bpe import Captions
+from kontrast.encoders.clip_towers import HuggingFaceTower, Towers, hugging_face, towers
+from kontrast.errors import Unfit
+
+CONFIG, WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
+MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)  # OpenAI's pictures
+TEXT_PARTS = ("text_projection", "positional_embedding", "token_embedding", "transformer", "ln_final")
+NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size")  # scalars in OpenAI's state dicts
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Towers with everything that is needed to use them."""
+
+    towers: Towers
+    captions: Captions
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @property
+    def image_size(self) -> int:
+        return int(self.towers.spec["vision_cfg"]["image_size"])
+
+
+def read(folder: str | Path) -> Pairs:
+    """The model of an open_clip folder. Raises Unfit when something is missing, unknown, or does not fit."""
+    folder = Path(folder)
+    try:
+        config = json.loads((folder / CONFIG).read_text())
+        model_cfg, look = config["model_cfg"], config.get("preprocess_cfg") or {}
+    except FileNotFoundError:
+        raise Unfit(f"{folder} is not an open_clip folder: there is no {CONFIG} in it.") from None
+    except (OSError, ValueError, KeyError, TypeError) as problem:
+        raise Unfit(f"{folder / CONFIG} cannot be read as open_clip's configuration: {problem!r}") from None
+    found = towers(model_cfg, seed=0, folder=folder)
+    load(found, weights(folder))
+    captions = bpe.read(folder, model_cfg["text_cfg"])
+    return Pairs(found.eval(), captions, tuple(look.get("mean") or MEAN), tuple(look.get("std") or STD))
+
+
+def read_openai(file: str | Path, *, vocabulary: Path | None = None) -> Pairs:
+    """OpenAI's CLIP from a safetensors file of its state dict: the sizes follow from the weights, as in their code."""
+    state = _tensors(Path(file))
+    found = towers(described(state), seed=0)
+    load(found, state)
+    context = int(found.spec["text_cfg"]["context_length"])
+    return Pairs(found.eval(), bpe.openai(context=context, path=vocabulary), MEAN, STD)
+
+
+def weights(folder: Path) -> dict[str, Tensor]:
+    """The tensors of an open_clip folder, whatever its safetensors file is called."""
+    files = [folder / name for name in (WEIGHTS, "open_clip_pytorch_model.safetensors", "model.safetensors")]
+    file = next((file for file in files if file.is_file()), None)
+    if file is None:
+        raise Unfit(f"{folder} has no {WEIGHTS}. Other formats hold pickled code and are not opened; {_TURN_IT}")
+    return _tensors(file)
+
+
+_TURN_IT = "turn them into safetensors with open_clip: save_file(model.state_dict(), FILE)."
+
+
+def _tensors(file: Path) -> dict[str, Tensor]:
+    if file.suffix != ".safetensors":
+        raise Unfit(f"{file} may hold pickled code and is not opened; {_TURN_IT}")
+    try:
+        tensors: dict[str, Tensor] = load_file(file)
+        return tensors
+    except (OSError, SafetensorError) as problem:
+        raise Unfit(f"{file} cannot be read: {problem}") from None
+
+
+def load(into: Towers, state: Mapping[str, Tensor]) -> None:
+    """Put open_clip's or OpenAI's tensors into the towers, every one of them, half precision widened."""
+    own = into.state_dict()
+    named = {_inside(name): tensor for name, tensor in state.items() if name not in NOT_WEIGHTS}
+    named.pop("text.transformer.embeddings.position_ids", None)
+    missing, beyond = sorted(own.keys() - named.keys()), sorted(named.keys() - own.keys())
+    if missing or beyond:
+        what = f"{len(missing)} are missing (first: {missing[0]})" if missing else f"{beyond[0]} has no place in it"
+        raise Unfit(f"The weights do not fit the model that the configuration describes: {what}.")
+    for name, tensor in named.items():
+        target = own[name]
+        if tensor.numel() != target.numel():
+            shapes = f"{tuple(tensor.shape)} in the file, {tuple(target.shape)} in the model"
+            raise Unfit(f"The weights do not fit the model that the configuration describes: {name} is {shapes}.")
+        target.copy_(tensor.reshape(target.shape))
+
+
+def _inside(name: str) -> str:
+    """open_clip's name of a tensor as ours: the text tower's parts lie at the top level in plain CLIP."""
+    name = name.removeprefix("module.")
+    return f"text.{name}" if name.split(".")[0] in TEXT_PARTS else name
+
+
+def written(model: Towers) -> dict[str, Tensor]:
+    """The state dict under open_clip's names, fp32 on the CPU."""
+    plain = not isinstance(model.text, HuggingFaceTower)
+    return {
+        name.removeprefix("text.") if plain else name: tensor.detach().cpu().contiguous()
+        for name, tensor in model.state_dict().items()
+    }
+
+
+def write(folder: Path, model: Towers, captions: Captions, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+    """Write the folder that open_clip loads. A Hugging Face text tower needs its config.json beside: then open_clip
+    must be called from inside the folder, because it looks for `hf_model_name` "." in the working directory.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    look = {"mean": list(mean), "std": list(std), "interpolation": "bicubic", "resize_mode": "shortest"}
+    config = {"model_cfg": model.spec, "preprocess_cfg": look}
+    (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n")
+    save_file(written(model), folder / WEIGHTS, metadata={"format": "pt"})
+    bpe.write(captions, folder)
+    if isinstance(model.text, HuggingFaceTower):
+        inner: Any = model.text.transformer
+        inner.config.to_json_file(folder / "config.json")
+
+
+def described(state: Mapping[str, Tensor]) -> dict[str, Any]:
+    """open_clip's `model_cfg` of an OpenAI state dict, read off the shapes; they were all trained with QuickGELU."""
+    text_width = len(state["ln_final.weight"])
+    layers = {name.split(".")[2] for name in state if name.startswith("transformer.resblocks.")}
+    words = {
+        "context_length": len(state["positional_embedding"]), "vocab_size": len(state["token_embedding.weight"]),
+        "width": text_width, "heads": text_width // 64, "layers": len(layers),
+    }  # fmt: skip
+    if "visual.proj" in state:
+        width, _, patch, _ = state["visual.conv1.weight"].shape
+        grid = round((len(state["visual.positional_embedding"]) - 1) ** 0.5)
+        blocks = sum(name.startswith("visual.") and name.endswith(".attn.in_proj_weight") for name in state)
+        vision: dict[str, Any] = {"image_size": patch * grid, "layers": blocks, "width": width, "patch_size": patch}
+    else:
+        stages = [
+            len({name.split(".")[2] for name in state if name.startswith(f"visual.layer{n}.")}) for n in range(1, 5)
+        ]
+        grid = round((len(state["visual.attnpool.positional_embedding"]) - 1) ** 0.5)
+        width = state["visual.layer1.0.conv1.weight"].shape[0]
+        vision = {"image_size": 32 * grid, "layers": stages, "width": width, "patch_size": None}
+    embed = state["text_projection"].shape[1]
+    return {"embed_dim": embed, "vision_cfg": vision, "text_cfg": words, "quick_gelu": True}
+
+
+def with_text_tower(model: Towers, folder: Path) -> None:
+    """Give a Hugging Face text tower the weights of its folder; the projection behind it stays as it is."""
+    if not isinstance(model.text, HuggingFaceTower):
+        raise ValueError("the towers have no Hugging Face text tower to fill.")
+    inner: nn.Module = hugging_face(folder, weights=True)
+    model.text.transformer.load_state_dict(inner.state_dict())
+
+
+@torch.no_grad()
+def interpolated(start: Mapping[str, Tensor], end: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:
+    """(1 - share) start + share end, tensor by tensor: both ends to the bit. Counters are taken from the nearer end.
+
+    Fine-tuned weights averaged with those they began with keep more of what was known before (Wortsman et al. 2022,
+    "Robust fine-tuning of zero-shot models", arXiv:2109.01903; they like shares around 0.5).
+    """
+    if not 0 <= share <= 1:
+        raise ValueError(f"share must be between 0 (start) and 1 (end), got {share}.")
+    if start.keys() != end.keys():
+        raise ValueError(f"the two models differ: {sorted(start.keys() ^ end.keys())[0]} is in only one of them.")
+    nearer = start if share < 0.5 else end
+    return {
+        name: torch.lerp(first, end[name], share) if first.is_floating_point() else nearer[name].clone()
+        for name, first in start.items()
+    }
