@@ -50,7 +50,8 @@ def luma(x_BCSS: Tensor) -> Tensor:
     if x_BCSS.shape[1] != 3:
         return x_BCSS.mean(1, keepdim=True)
     red, green, blue = x_BCSS.split(1, dim=1)
-    return (red * 0.2989).add_(green, alpha=0.587).add_(blue, alpha=0.114)
+    grey: Tensor = (red * 0.2989).add_(green, alpha=0.587).add_(blue, alpha=0.114)
+    return grey
 
 
 def solarized(x_BCSS: Tensor) -> Tensor:
@@ -90,7 +91,7 @@ def jittered(x_BCSS: Tensor, drawn: Drawn) -> Tensor:
 def hue_shifted(x_B3SS: Tensor, hue_B: Tensor) -> Tensor:
     """The HSV hue moved by `hue` of a full turn; value and chroma stay.
 
-    Of the max, the chroma c = max - min and the hue h in sixths of a turn: ``|h - 3| = 1 + (max + r - g - b) / c``, with
+    With the chroma c = max - min and the hue h in sixths of a turn, ``|h - 3| = 1 + (max + r - g - b) / c``, with
     the sign of b - g. Red falls from the max by ``c clip(2 - |h - 3|)``, green and blue as red does 2 and 4 sixths on.
     """
     red, green, blue = x_B3SS.split(1, dim=1)

@@ -20,8 +20,9 @@ from torch import Tensor
 
 from kontrast import keyed
 from kontrast.positives import exact, fused
-from kontrast.positives.resample import WHITE
-from kontrast.positives.resample import prepare as prepare
+from kontrast.positives.resample import WHITE, prepare
+
+__all__ = ["Drawn", "Keys", "Recipe", "View", "draw", "prepare", "views"]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Integers: TypeAlias = npt.NDArray[np.int64]

@@ -54,8 +54,8 @@ def resampled(
     height, width = pictures[0].shape[1:]
     dense = isinstance(pictures, Tensor) and _is_dense(device, height, width, view.size)
     if dense:
-        up = taps(view, drawn.top, drawn.height, np.zeros_like(drawn.flip), height, device)
-        across = taps(view, drawn.left, drawn.width, drawn.flip, width, device)
+        up = taps(view, drawn.top, drawn.height, np.zeros_like(drawn.flip), n=height, device=device)
+        across = taps(view, drawn.left, drawn.width, drawn.flip, n=width, device=device)
     for start in range(0, len(pictures), length):
         block = slice(start, start + length)
         if dense:
@@ -93,7 +93,7 @@ def separable(x_BCHW: Tensor, y_BSH: Tensor, x_BSW: Tensor) -> Tensor:
 
 
 def taps(
-    view: View, start_B: Integers, length_B: Integers, flip_B: Flags, n: int, device: torch.device
+    view: View, start_B: Integers, length_B: Integers, flip_B: Flags, *, n: int, device: torch.device
 ) -> tuple[Tensor, Tensor]:
     """The non-zero weights of `A` of one axis, and the inputs they weigh: (T, B, S) both; input n for none.
 
