@@ -142,7 +142,7 @@ def parse_crops(text: str, image_size: int) -> list[tuple[int, int]]:
 
 
 def _with_crops(made: Recipe, crops: list[tuple[int, int]]) -> Recipe:
-    """The recipe's views in turn at these sizes. Of several sizes the largest takes SwAV's full area, others its small."""
+    """The recipe's views in turn at these sizes. Of several the largest takes SwAV's full area, others its small."""
     largest, several = max(size for _, size in crops), len({size for _, size in crops}) > 1
     kinds = list(dict.fromkeys(view for view in made.views if view.crop != SMALL))
     views = []
