@@ -1,4 +1,4 @@
-"""Contact sheets: originals beside their views, queries beside their neighbours. To be looked at before a run is trusted.
+"""Contact sheets: originals beside their views, queries beside their neighbours. Look before you trust a run.
 
 Shapes: C channels, H and W the sides of a picture.
 """
@@ -12,7 +12,8 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from kontrast.positives.images import WHITE, Drawn, Keys, Pictures, Recipe, View, draw
+from kontrast.positives.images import Drawn, Keys, Pictures, Recipe, View, draw
+from kontrast.positives.resample import WHITE
 
 CELL = 112  # pixels of a picture on the sheet, at least
 GAP, LINE = 6, 13
