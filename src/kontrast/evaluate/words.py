@@ -89,10 +89,12 @@ def conditions(about: Mapping[str, Any]) -> list[str]:
     return lines + list(about.get("notes", []))
 
 
-HEADS = {  # how it compares with (the weights it began with, random weights, raw input) -> words, mood
+DECISIVE = ("knn_top1", "linear_top1", "kmeans_accuracy", "few_label_1", "few_label_10", "zero_shot_top1", "spearman",
+            "recall_at_1")  # fmt: skip
+HEADS = {
     "worse than before": ("It got worse than where it began", "bad"),
     "worse than random": ("It knows less than random weights do", "bad"),
-    "as random": ("It learned nothing that this test can see", "unsure"),
+    "as random": ("It learned nothing that these tests can see", "unsure"),
     "worse than raw": ("It learned something, but the raw input still does better", "unsure"),
     "as raw": ("It learned something, but the raw input does as well", "unsure"),
     "learned": ("It learned something", "good"),
@@ -102,49 +104,59 @@ HEADS = {  # how it compares with (the weights it began with, random weights, ra
 def sentence(result: Mapping[str, Any]) -> str:
     """What was learned, beside random weights, raw input and the weights it began with, in plain words.
 
-    A difference counts when it is larger than the 95 % ranges of the two values let expect.
+    Each test says better, worse or neither (a difference counts when it is larger than the 95 % ranges of both values
+    let expect); the majority of the tests decides, and the first of them is told in full.
     """
-    about, metric = result["about"], _deciding(result)
+    about, metric = result["about"], next((name for name in QUESTIONS if name in result["learned"]), None)
     if metric is None:
         return "No test that fits this data can say what was learned."
     unit = "" if metric == "spearman" else " %"
     value = f"{shown(metric, result['learned'][metric])}{unit}"
     asked = QUESTIONS[metric].format(value=value, count=about.get("view_items", about["items"]))
     others = {name: result[name][metric] for name in BESIDE if metric in result.get(name, {})}
-    beside = [f"{shown(metric, others[name])}{unit} {BESIDE[name]}" for name in others]
-    if others.get("before") == others.get("random_weights") and len(others) > 1:
-        beside = beside[1:]  # it began with random weights
+    if _began_at_random(result):
+        others.pop("before", None)
+    beside = [f"{shown(metric, found)}{unit} {BESIDE[name]}" for name, found in others.items()]
     if metric in about["chance"]:
         beside.append(f"{shown(metric, about['chance'][metric])}{unit} by guessing")
-    return f"{HEADS[_standing(result, metric)][0]}: {asked} ({', '.join(beside)})."
+    signs = _signs(result, "random_weights")
+    counted = f" Better than random weights in {signs.count(1)} of {len(signs)} tests." if len(signs) > 1 else ""
+    return f"{HEADS[_standing(result)][0]}: {asked} ({', '.join(beside)}).{counted}"
 
 
 def mood(result: Mapping[str, Any]) -> str:
-    """`good`, `unsure` or `bad`, the colour of the sentence."""
-    metric = _deciding(result)
-    return "unsure" if metric is None else HEADS[_standing(result, metric)][1]
+    """`good`, `unsure` or `bad`: the colour of the sentence."""
+    return HEADS[_standing(result)][1]
 
 
-def _deciding(result: Mapping[str, Any]) -> str | None:
-    return next((name for name in QUESTIONS if name in result["learned"]), None)
-
-
-def _standing(result: Mapping[str, Any], metric: str) -> str:
-    def compared(name: str) -> int:
-        """1 clearly better than this column, -1 clearly worse, 0 neither; 1 if there is no such column."""
-        if metric not in result.get(name, {}):
-            return 1
-        margin = math.hypot(_half(result, "learned", metric), _half(result, name, metric))
-        gain = result["learned"][metric] - result[name][metric]
-        return int(gain > margin) - int(gain < -margin)
-
-    if "before" in result and result["before"] != result.get("random_weights") and compared("before") < 0:
+def _standing(result: Mapping[str, Any]) -> str:
+    if not any(metric in result["learned"] for metric in DECISIVE):
+        return "as random"
+    if not _began_at_random(result) and sum(_signs(result, "before")) < 0:
         return "worse than before"
-    if compared("random_weights") < 1:
-        return "worse than random" if compared("random_weights") < 0 else "as random"
-    if compared("raw_input") < 1:
-        return "worse than raw" if compared("raw_input") < 0 else "as raw"
+    for column, short in (("random_weights", "random"), ("raw_input", "raw")):
+        if signs := _signs(result, column):
+            if sum(signs) < 0:
+                return f"worse than {short}"
+            if sum(signs) == 0:
+                return f"as {short}"
     return "learned"
+
+
+def _began_at_random(result: Mapping[str, Any]) -> bool:
+    """Whether the weights it began with are told as random ones: because they are the same column."""
+    return bool(result.get("before") == result.get("random_weights"))
+
+
+def _signs(result: Mapping[str, Any], column: str) -> list[int]:
+    """For each decisive test: 1 clearly better than this column, -1 clearly worse, 0 neither."""
+    signs = []
+    for metric in DECISIVE:
+        if metric in result["learned"] and metric in result.get(column, {}):
+            margin = math.hypot(_half(result, "learned", metric), _half(result, column, metric))
+            gain = result["learned"][metric] - result[column][metric]
+            signs.append(int(gain > margin) - int(gain < -margin))
+    return signs
 
 
 def _half(result: Mapping[str, Any], column: str, metric: str) -> float:

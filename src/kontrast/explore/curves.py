@@ -22,6 +22,7 @@ class Chart:
     dashed: tuple[str, str] | None
     caption: str
     from_zero: bool = True
+    percent: bool = False
 
 
 CHARTS = (
@@ -39,6 +40,7 @@ CHARTS = (
         ("retrieval_chance", "guessing"),
         "Share of a batch whose other view is its nearest neighbour: {retrieval_at_1:.0%} at the end; guessing finds "
         "{retrieval_chance:.1%}.",
+        percent=True,
     ),
     Chart(
         "Spread of the outputs",
@@ -82,7 +84,7 @@ def drawn(log: Rows) -> tuple[str, list[tuple[Chart, str]]]:
 
 
 def _figure(chart: Chart, log: Rows) -> Any:
-    from bokeh.models import HoverTool
+    from bokeh.models import HoverTool, NumeralTickFormatter
     from bokeh.plotting import figure
 
     plot = figure(height=230, sizing_mode="stretch_width", tools="", toolbar_location=None, x_axis_label="step")
@@ -103,6 +105,8 @@ def _figure(chart: Chart, log: Rows) -> Any:
             plot.add_tools(HoverTool(renderers=[line], tooltips=[("step", "@x"), (name, "@y{0.000}")], mode="vline"))
     if chart.from_zero and highest > 0:
         plot.y_range.start, plot.y_range.end = 0.0, 1.08 * highest
+    if chart.percent:
+        plot.yaxis.formatter = NumeralTickFormatter(format="0%")
     _dress(plot)
     return plot
 
@@ -130,5 +134,6 @@ def _dress(plot: Any) -> None:
         axis.ticker.desired_num_ticks = 5
     plot.grid.grid_line_color, plot.grid.grid_line_alpha = GREY, 0.22
     plot.legend.background_fill_alpha, plot.legend.border_line_alpha = 0, 0
-    plot.legend.label_text_color, plot.legend.location = GREY, "right"
-    plot.legend.label_text_font_size, plot.legend.padding = "12px", 2
+    plot.legend.label_text_color, plot.legend.orientation = GREY, "horizontal"
+    plot.legend.label_text_font_size, plot.legend.padding, plot.legend.margin = "12px", 0, 0
+    plot.add_layout(plot.legend[0], "above")  # beside the lines it would hide them

@@ -8,16 +8,16 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 
 from kontrast.evaluate.words import COLUMNS, PLAIN, conditions, rows, shown
 from kontrast.explore.curves import Chart, captioned
 from kontrast.explore.gallery import Found, Question
 
-SMALL = 48  # pixels; below, pictures are shown with visible pixels, not blurred
-THUMB = 96
+SMALL = 48  # pixels; pictures up to this size are kept without loss
+THUMB = 96  # pixels of the larger side
 WHO = {
     "learned": ("learned encoder", "what this run is about"),
     "before": ("before training", "the weights it began with"),
@@ -132,37 +132,27 @@ def _sameness(asked: Found, other: Found) -> str:
 
 def _thumb(found: Found, kind: str) -> str:
     image = _image(found.picture)
-    pixel = "pixel" if max(image.size) <= SMALL else ""
     image.thumbnail((THUMB, THUMB), Image.Resampling.LANCZOS)
     title = escape(f"{found.label} cosine {found.score:.3f}".strip() if kind or found.score < 1 else found.label)
-    return (
-        f'<img class="{kind} {pixel}" src="{data_uri(np.asarray(image))}" alt="{title}" title="{title}" loading="lazy">'
-    )
+    return f'<img class="{kind}" src="{data_uri(image)}" alt="{title}" title="{title}" loading="lazy">'
 
 
-def data_uri(picture: Any) -> str:
-    """A picture as text inside the page: a PIL image, or pixels (H, W), (C, H, W), (H, W, C), uint8 or 0 to 1.
-
-    Small and grey pictures and sheets are PNG; larger photographs JPEG, four times smaller.
-    """
-    image = picture if isinstance(picture, Image.Image) else _image(picture)
+def data_uri(image: Image.Image) -> str:
+    """A picture as text inside the page: a small or a grey one or a drawing as PNG, a photograph as JPEG."""
     file = io.BytesIO()
-    photo = not isinstance(picture, Image.Image) and min(image.size) > SMALL and image.mode == "RGB"
+    photo = image.mode == "RGB" and SMALL < max(image.size) <= THUMB
     image.save(file, "JPEG", quality=85) if photo else image.save(file, "PNG", optimize=True)
     return f"data:image/{'jpeg' if photo else 'png'};base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
-def _image(pixels: Any) -> Image.Image:
-    array = torch.as_tensor(pixels).detach().cpu().numpy()
-    if array.dtype == np.uint16:
-        array = (array >> 8).astype(np.uint8)
-    elif array.dtype != np.uint8:
-        array = np.rint(np.clip(array, 0, 1) * 255).astype(np.uint8)
-    if array.ndim == 3 and array.shape[0] in (1, 3) and array.shape[2] not in (1, 3):
-        array = array.transpose(1, 2, 0)
-    if array.ndim == 3 and array.shape[2] != 3:
-        array = array[:, :, 0]
-    return Image.fromarray(array)
+def _image(pixels: Tensor) -> Image.Image:
+    """Pixels (C, H, W), uint8, uint16 or floats in [0, 1], as a picture; all but 3 channels as their first one."""
+    if pixels.dtype == torch.uint8:
+        pixels = pixels / 255
+    elif pixels.dtype == torch.uint16:
+        pixels = pixels.float() / 65535
+    eight = pixels.clamp(0, 1).mul(255).round().byte().cpu()
+    return Image.fromarray(eight.permute(1, 2, 0).numpy() if len(eight) == 3 else eight[0].numpy())
 
 
 def _section(title: str, said: str, body: str) -> str:
