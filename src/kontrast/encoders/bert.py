@@ -79,6 +79,10 @@ class Bert(nn.Module):
             if isinstance(module, nn.Linear):
                 nn.init.zeros_(module.bias)
 
+    def words(self) -> Tensor:
+        """The vectors of the vocabulary, (vocabulary, H)."""
+        return self.embeddings.word_embeddings.weight
+
     def forward(self, ids_BL: Tensor, mask_BL: Tensor, key_B: Tensor | None = None) -> list[Tensor]:
         """The embeddings' output and each layer's, (B, L, H) each, zero at padding.
 

@@ -35,9 +35,10 @@ STATIC_WIDTH = 256
 
 
 class Net(Protocol):
-    """Token ids, mask and dropout keys to hidden states (B, L, H), first to last."""
+    """An `nn.Module`: token ids, mask and dropout keys to hidden states (B, L, H), first to last."""
 
     def __call__(self, ids_BL: Tensor, mask_BL: Tensor, key_B: Tensor | None) -> Sequence[Tensor]: ...
+    def words(self) -> Tensor: ...
 
 
 class Table(nn.Module):
@@ -47,6 +48,9 @@ class Table(nn.Module):
         super().__init__()
         self.embedding = nn.Embedding(vocabulary, width)
         nn.init.normal_(self.embedding.weight, std=width**-0.5, generator=keyed.generator("table", seed))
+
+    def words(self) -> Tensor:
+        return self.embedding.weight
 
     def forward(self, ids_BL: Tensor, mask_BL: Tensor, key_B: Tensor | None = None) -> list[Tensor]:
         state_BLH = self.embedding(ids_BL)
@@ -65,7 +69,7 @@ class TextEncoder(nn.Module):
     said        what was decided for the user, in sentences
     """
 
-    def __init__(self, net: nn.Module, tokenizer: Tokenizer, spec: dict[str, Any], said: tuple[str, ...] = (),
+    def __init__(self, net: Any, tokenizer: Tokenizer, spec: dict[str, Any], said: tuple[str, ...] = (),
                  *, seed: int = 0) -> None:  # fmt: skip
         super().__init__()
         if spec["pooler"] not in POOLERS:
@@ -85,6 +89,11 @@ class TextEncoder(nn.Module):
             features_BH = torch.tanh(self.dense(features_BH))
         return normalize(features_BH, dim=1) if self.spec["normalize"] else features_BH
 
+    def words(self) -> Tensor:
+        """The vectors of the vocabulary, (vocabulary, H)."""
+        weight: Tensor = self.net.words()
+        return weight
+
     def states(self, tokens: Mapping[str, Tensor]) -> Sequence[Tensor]:
         """Hidden states (B, L, H) of the embeddings and of every layer."""
         key_B = tokens.get("dropout") if self.training else None
@@ -103,6 +112,11 @@ def pooled(states: Sequence[Tensor], mask_BL: Tensor, pooler: str) -> Tensor:
         mean_BLH = (mean_BLH + states[1 if pooler == "first-last" else -2]) / 2
     weight_BL1 = mask_BL[..., None].to(mean_BLH.dtype)
     return (mean_BLH * weight_BL1).sum(dim=1) / weight_BL1.sum(dim=1).clamp(min=1)
+
+
+def together(views: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """The tokens of several views, padded alike, as the rows of one batch."""
+    return {name: torch.cat([view[name] for view in views]) for name in views[0]}
 
 
 def text_encoder(
@@ -154,7 +168,7 @@ def rebuilt(spec: dict[str, Any], tokenizer: Tokenizer, *, seed: int = 0) -> Tex
     return TextEncoder(_net(spec, seed), tokenizer, spec, seed=seed)
 
 
-def _net(spec: dict[str, Any], seed: int) -> nn.Module:
+def _net(spec: dict[str, Any], seed: int) -> Net:
     if spec["name"] == "bert":
         return Bert(Shape(**spec["shape"]), seed=seed)
     if spec["name"] == "static":

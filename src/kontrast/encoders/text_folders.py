@@ -36,7 +36,7 @@ class Foreign(nn.Module):
     which rows come together: with other chunks or process counts set its dropout to 0 where bits must not change.
     """
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: Any) -> None:  # a transformers PreTrainedModel
         super().__init__()
         self.model = model
 
@@ -47,6 +47,11 @@ class Foreign(nn.Module):
 
         with drawn_from("encoder", seed):
             return cls(AutoModel.from_config(AutoConfig.for_model(**config)))
+
+    def words(self) -> Tensor:
+        """The vectors of the vocabulary, (vocabulary, H)."""
+        weight: Tensor = self.model.get_input_embeddings().weight
+        return weight
 
     def forward(self, ids_BL: Tensor, mask_BL: Tensor, key_B: Tensor | None = None) -> Sequence[Tensor]:
         tokens = {"input_ids": ids_BL, "attention_mask": mask_BL, "output_hidden_states": True}
@@ -99,7 +104,7 @@ def from_folder(folder: Path, *, pooler: str | None, seed: int, name: str) -> Te
         "width": config.get("hidden_size") or config.get("dim") or config["d_model"], "pooler": chosen,
         "normalize": layout.normalize, "max_length": tokenizer.max_length, "lower": layout.lower,
     }  # fmt: skip
-    net: nn.Module
+    net: Bert | Foreign
     if _is_plain_bert(config):
         spec |= {"name": "bert", "shape": {ours: config[theirs] for ours, theirs in _SHAPE.items() if theirs in config}}
         net = Bert(Shape(**spec["shape"]), seed=seed)

@@ -130,7 +130,7 @@ def trained(texts: Iterable[str], *, max_length: int, vocabulary: int = VOCABULA
         texts, trainers.WordPieceTrainer(
             vocab_size=vocabulary, min_frequency=2, special_tokens=list(SPECIAL), show_progress=False)
     )  # fmt: skip
-    marks = {name: inner.token_to_id(name) for name in SPECIAL}
+    marks = {name: number for number, name in enumerate(SPECIAL)}
     inner.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]",
         pair="[CLS] $A [SEP] $B:1 [SEP]:1",
