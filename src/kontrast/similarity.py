@@ -26,7 +26,8 @@ Similarity: TypeAlias = Literal["cosine", "dot", "euclidean", "squared_euclidean
 
 def wide(x: Tensor) -> Tensor:
     """The tensor in float32, or float64 if it is: what every similarity and loss is computed in."""
-    return x if x.dtype in (torch.float32, torch.float64) else x.float()
+    narrow = x.dtype not in (torch.float32, torch.float64)
+    return x.to(torch.float32) if narrow else x
 
 
 class _Unit(torch.autograd.Function):
@@ -35,9 +36,8 @@ class _Unit(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x_RD: Tensor, scale: Tensor | float) -> Tensor:
         wide_RD = wide(x_RD)
-        inverse_R1 = torch.linalg.vector_norm(wide_RD, dim=-1, keepdim=True).clamp_(min=1e-12).reciprocal_()
-        inverse_R1.masked_fill_(inverse_R1 >= 1e12, 0.0)
-        factor_R1 = inverse_R1 * scale
+        norm_R1 = torch.linalg.vector_norm(wide_RD, dim=-1, keepdim=True)
+        factor_R1 = scale / norm_R1.masked_fill_(norm_R1 == 0, torch.inf)
         unit_RD = wide_RD * factor_R1
         ctx.save_for_backward(unit_RD, factor_R1, scale if isinstance(scale, Tensor) else None)
         ctx.scale, ctx.dtype = scale, x_RD.dtype
@@ -48,17 +48,18 @@ class _Unit(torch.autograd.Function):
     def backward(ctx: Any, gradient_RD: Tensor) -> tuple[Tensor | None, Tensor | None]:
         unit_RD, factor_R1, scale = ctx.saved_tensors
         scale = ctx.scale if scale is None else scale
-        along_R1 = torch.linalg.vecdot(gradient_RD, unit_RD).unsqueeze(-1)
+        product_RD = gradient_RD * unit_RD
+        along_R1 = product_RD.sum(-1, keepdim=True)
         dscale = along_R1.sum() / scale if ctx.needs_input_grad[1] else None
         if not ctx.needs_input_grad[0]:
             return None, dscale
-        dx_RD = unit_RD * (along_R1 / -(scale * scale))
+        dx_RD = torch.mul(unit_RD, along_R1 / -(scale * scale), out=product_RD)
         return dx_RD.add_(gradient_RD).mul_(factor_R1).to(ctx.dtype), dscale
 
 
 def unit(x_RD: Tensor, scale: Tensor | float = 1.0) -> Tensor:
     """The rows at length `scale` (default 1), in float32 or wider. A row of zeros stays zero, with zero gradient."""
-    made: Tensor = _Unit.apply(x_RD, scale)  # type: ignore[no-untyped-call]
+    made: Tensor = _Unit.apply(x_RD, scale)
     return made
 
 

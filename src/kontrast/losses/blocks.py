@@ -74,13 +74,13 @@ def log_sum_exp(
         columns=columns,
         euclidean=euclidean,
         powers=powers,
-        left_out=LeftOut(tags, limits, (height, width)),
+        left_out=LeftOut(Q, K, (height, width), tags, limits),
         keep=torch.is_grad_enabled()
         and (query_QE.requires_grad or key_KE.requires_grad)
         and entries * query_QE.element_size() <= KEEP_BYTES,
         bounded=largest is not None and largest * max(powers) <= (600.0 if dtype == torch.float64 else 60.0),
     )
-    out: Tensor = _LogSumExp.apply(query_QE, key_KE, plan)  # type: ignore[no-untyped-call]
+    out: Tensor = _LogSumExp.apply(query_QE, key_KE, plan)
     return out
 
 
@@ -150,21 +150,23 @@ class _Slopes:
     """How log-sums of rows or columns depend on their logits: d / d logit = factor * exp(power * logit - shift)."""
 
     def __init__(self, plan: Plan, gradient_PR: Tensor, log_sum_PR: Tensor) -> None:
-        self.shift_PR = log_sum_PR.masked_fill(log_sum_PR.isneginf(), 0.0)
-        self.factor_PR = gradient_PR * gradient_PR.new_tensor(plan.powers)[:, None]
+        self.shift_PR = log_sum_PR.nan_to_num(neginf=0.0)
+        self.factor_PR = (
+            gradient_PR if plan.powers == (1.0,) else gradient_PR * gradient_PR.new_tensor(plan.powers)[:, None]
+        )
         if plan.bounded:
-            self.factor_PR *= torch.exp(-self.shift_PR)
+            self.factor_PR = self.factor_PR * torch.exp(-self.shift_PR)
 
 
 def _terms(
-    plan: Plan, tile_RC: Tensor, sides: list[tuple[_Slopes, slice, int]], scratch: Tensor
+    plan: Plan, tile_RC: Tensor, sides: list[tuple[_Slopes, slice, int]], weight_RC: Tensor, scratch: Tensor
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Exponentials and factors whose products add up to the tile's d loss / d logit."""
     for p, power in enumerate(plan.powers):
         if plan.bounded:
             exp_RC = tile_RC if plan.exponentiated else torch.mul(tile_RC, power, out=scratch).exp_()
             factors = [slopes.factor_PR[p, part].unsqueeze(dim) for slopes, part, dim in sides]
-            yield exp_RC, factors[0] if len(factors) == 1 else factors[0] + factors[1]
+            yield exp_RC, factors[0] if len(factors) == 1 else torch.add(*factors, out=None if p else weight_RC)
             continue
         for slopes, part, dim in sides:
             shift = slopes.shift_PR[p, part].unsqueeze(dim)
@@ -179,7 +181,7 @@ class _LogSumExp(torch.autograd.Function):
         rows = _Sums(plan, plan.queries, query_QE)
         columns = _Sums(plan, plan.keys, query_QE) if plan.columns == "own" else rows
         buffer, scratch = plan.buffer(query_QE), plan.buffer(query_QE)
-        kept = []
+        kept: list[Tensor] = []
         for at_rows, at_columns, both in plan.tiles():
             if plan.keep and kept:
                 buffer = plan.buffer(query_QE)
@@ -222,28 +224,31 @@ class _LogSumExp(torch.autograd.Function):
                 table.fill(at_rows, at_columns, tile_RC)
                 if plan.exponentiated:
                     tile_RC.exp_()
+            own_mirror = ctx.one and plan.columns == "mirror" and at_rows == at_columns
             sides = [(slopes, at_rows, 1)]
-            if both:
+            if both or own_mirror:
                 sides.append((slopes, slice(at_columns.start + below, at_columns.stop + below), 0))
-            weight_RC = None
-            for exp_RC, factor in _terms(plan, tile_RC, sides, spare_RC):
-                if weight_RC is None:
-                    weight_RC = torch.mul(exp_RC, factor, out=_cut(weight, at_rows, at_columns))
+            weight_RC = _cut(weight, at_rows, at_columns)
+            for n, (exp_RC, factor) in enumerate(_terms(plan, tile_RC, sides, weight_RC, spare_RC)):
+                if n == 0:
+                    torch.mul(exp_RC, factor, out=weight_RC)
                 else:
                     weight_RC.addcmul_(exp_RC, factor)
-            table.pull(weight_RC, tile_RC, at_rows, at_columns, onto)
+            table.pull(weight_RC, tile_RC, at_rows, at_columns, Gradients(dquery_QE, None) if own_mirror else onto)
         return dquery_QE, None if ctx.one else dkey_KE, None
 
 
-def negatives_left(tags: Tags, queries: int, keys: int, limits: Limits | None = None) -> Tensor:
-    """How many keys each query keeps, (Q,)."""
-    side = LONGEST["cpu"]
-    left_out = LeftOut(tags, limits, (side, side))
-    left_Q = torch.full((queries,), keys, device=tags[0][0].device if tags else None)
-    for i in range(0, queries, side):
-        rows = slice(i, min(i + side, queries))
-        for j in range(0, keys, side):
-            out_RC = left_out(rows, slice(j, min(j + side, keys)))
-            if out_RC is not None:
-                left_Q[rows] -= out_RC.sum(1)
+def negatives_left(
+    tags: Tags, queries: int, keys: int, limits: Limits | None = None, device: torch.device | None = None
+) -> Tensor:
+    """How many keys each query keeps, (Q,) float64."""
+    height, width = min(queries, 1024), min(keys, 1024)
+    left_out = LeftOut(queries, keys, (height, width), tags, limits)
+    left_Q = torch.zeros(queries, dtype=torch.float64, device=device)
+    for i in range(0, queries, height):
+        for j in range(0, keys, width):
+            rows, columns = slice(i, min(i + height, queries)), slice(j, min(j + width, keys))
+            kept_RC = torch.ones(rows.stop - i, columns.stop - j, device=device)
+            left_out.fill(rows, columns, kept_RC, 0.0)
+            left_Q[rows] += kept_RC.sum(1)
     return left_Q

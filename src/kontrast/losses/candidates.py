@@ -28,8 +28,8 @@ import torch
 from torch import Tensor
 
 from kontrast.losses.blocks import Columns, log_sum_exp, negatives_left
-from kontrast.losses.rows import integers, scale_of
-from kontrast.losses.tiles import Limits, Tags
+from kontrast.losses.rows import integers, matrices, scale_of
+from kontrast.losses.tiles import Limits, Stripes, Tags
 from kontrast.similarity import Similarity, checked, logit, prepared, unit
 
 
@@ -49,32 +49,10 @@ class Guide(NamedTuple):
 
 
 class More(NamedTuple):
-    """More negatives, prepared: (N, E) for all rows, or (R, M, E) for each row its own; and tags for the shared ones."""
+    """More negatives, prepared: (N, E) shared by all rows and left out by tags, or (R, M, E), each row its own."""
 
     negatives: Tensor
     tags: Tags = ()
-
-    @classmethod
-    def of(
-        cls,
-        negatives: Tensor | None,
-        ids_N: Tensor | None,
-        own: Tensor | None,
-        row_ids_R: Tensor | None,
-        side: Tensor | float,
-        similarity: Similarity,
-        mine: slice,
-    ) -> list[More]:
-        made = []
-        if negatives is not None and negatives.ndim == 2:
-            integers(len(negatives), negative_ids_K=ids_N)
-            tags = [] if ids_N is None or row_ids_R is None else [(row_ids_R, ids_N)]
-            made.append(cls(prepared(negatives, side, similarity, key=True), tags))
-        elif negatives is not None:
-            made.append(cls(prepared(negatives[..., mine, :, :].flatten(0, -3), side, similarity, key=True)))
-        if own is not None:
-            made.append(cls(prepared(own[..., mine, :, :].flatten(0, -3), side, similarity, key=True)))
-        return made
 
 
 @dataclass(frozen=True)
@@ -86,15 +64,18 @@ class Against:
     tau_plus: float
     beta: float
     signs: dict[str, Tensor] | None
+    balanced: bool  # queries and keys are treated alike, so that they can be the same tensor
 
     @classmethod
     def of(
         cls,
         temperature: Tensor | float,
         similarity: Similarity,
+        *,
         tau_plus: float = 0.0,
         beta: float = 0.0,
         signs: dict[str, Tensor] | None = None,
+        balanced: bool = False,
     ) -> Against:
         if not 0 <= tau_plus < 1:
             raise ValueError(f"tau_plus is the share of false negatives, 0 <= tau_plus < 1, got {tau_plus}")
@@ -102,24 +83,46 @@ class Against:
             raise ValueError(f"beta sharpens towards harder negatives and must be >= 0, got {beta}")
         if tau_plus and similarity != "cosine":
             raise ValueError(f"tau_plus needs the least similarity there is, -1 for cosine; got {similarity!r}")
-        return cls(checked(similarity), scale_of(temperature), tau_plus, beta, signs)
+        return cls(
+            checked(similarity), scale_of(temperature), tau_plus, beta, signs, balanced and similarity != "euclidean"
+        )
 
-    @property
-    def half(self) -> Tensor | float:
-        """What each side is multiplied by when both sides are treated alike."""
-        return self.scale if self.similarity == "euclidean" else self.scale**0.5
+    def query(self, x: Tensor) -> Tensor:
+        """Rows prepared as queries. They carry 1 / temperature, or its root if keys carry the other half."""
+        return prepared(x, self.scale**0.5 if self.balanced else self.scale, self.similarity)
 
-    @property
-    def key_side(self) -> Tensor | float:
-        """What keys are multiplied by when queries carry the scale: a distance needs it on both sides."""
-        return self.scale if self.similarity == "euclidean" else 1.0
+    def key(self, x: Tensor) -> Tensor:
+        """Rows prepared as keys: as they are unless balanced; a distance needs 1 / temperature on both sides."""
+        side = self.scale if self.similarity == "euclidean" else self.scale**0.5 if self.balanced else 1.0
+        return prepared(x, side, self.similarity, key=True)
 
     @property
     def largest(self) -> float | None:
         """The largest |logit| there can be, if known without reading a GPU's memory."""
         if self.similarity != "cosine" or (isinstance(self.scale, Tensor) and self.scale.device.type != "cpu"):
             return None
-        return float(self.scale)
+        return float(self.scale.detach() if isinstance(self.scale, Tensor) else self.scale)
+
+    def more(
+        self,
+        shared_ND: Tensor | None,
+        shared_ids_N: Tensor | None,
+        own: Tensor | None,
+        ids_R: Tensor | None,
+        mine: slice,
+    ) -> list[More]:
+        """Negatives beside the batch's own: shared (N, D) with their ids, and each row's own, (..., B, M, D)."""
+        made = []
+        if shared_ND is not None and len(shared_ND):
+            matrices(negatives_KD=shared_ND)
+            integers(len(shared_ND), negative_ids_K=shared_ids_N)
+            if shared_ids_N is not None and ids_R is None:
+                raise ValueError("negative_ids_K are compared with the ids of the rows, which were not given")
+            tags: Tags = [] if shared_ids_N is None or ids_R is None else [(ids_R, shared_ids_N)]
+            made.append(More(self.key(shared_ND), tags))
+        if own is not None:
+            made.append(More(self.key(own[..., mine, :, :]).flatten(0, -3)))
+        return made
 
     def log_negatives(
         self,
@@ -144,13 +147,14 @@ class Against:
             sum_SR = torch.logaddexp(sum_SR, added_SR)
         if not self.tau_plus and not self.beta:
             return sum_SR[0]
-        negatives_R = negatives_left(tags, len(query_RE), len(key_KE), limits)
+        Q, K, device = len(query_RE), len(key_KE), query_RE.device
+        negatives_R = negatives_left(tags, Q, K, limits, device)
         if columns == "own":
-            swapped = [(key_tag, query_tag) for query_tag, key_tag in tags]
-            negatives_R = torch.cat([negatives_R, negatives_left(swapped, len(key_KE), len(query_RE))])
+            backwards = [tag.swapped() if isinstance(tag, Stripes) else (tag[1], tag[0]) for tag in tags]
+            negatives_R = torch.cat([negatives_R, negatives_left(backwards, K, Q, device=device)])
         for one in more:
-            negatives_R = negatives_R + negatives_left(one.tags, len(query_RE), one.negatives.shape[-2])
-        return self._hardened(sum_SR, positive_PR, negatives_R.to(sum_SR.device))
+            negatives_R = negatives_R + negatives_left(one.tags, Q, one.negatives.shape[-2], device=device)
+        return self._hardened(sum_SR, positive_PR, negatives_R)
 
     def _log_sum_exp(
         self,

@@ -1,6 +1,6 @@
 """Predict one view's cluster code from another view: the loss of SwAV, and the codes.
 
-Shapes: V views, B samples, K prototypes, A views that give codes, R rows that are ours, N rows kept from before (queue).
+Shapes: V views, B samples, K prototypes, A views that give codes, R rows that are ours, N rows and queue.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from kontrast.losses.rows import Reduction, reduced, scale_of
+from kontrast.losses.rows import Reduction, ours, reduced, scale_of
 from kontrast.similarity import wide
 
 
@@ -28,7 +28,8 @@ def swapped_prediction(
     collapse: a loss that stays at ln K has not begun to learn.
 
     Args:
-        scores_VBK: (V, B, K) cosines with the prototypes. codes_ABK: (A, B, K), rows sum to 1, no gradient (`sinkhorn`).
+        scores_VBK: (V, B, K) cosines with the prototypes.
+        codes_ABK: (A, B, K), rows sum to 1, no gradient (`sinkhorn`).
         rows: the samples that are ours; the loss is then their share. reduction: "none" gives (rows,).
 
     Source: Caron et al. 2020, arXiv:2006.09882.
@@ -41,7 +42,7 @@ def swapped_prediction(
     V, A, B = len(scores_VBK), len(codes_ABK), scores_VBK.shape[1]
     if V < 2 or not 1 <= A <= V:
         raise ValueError(f"a view's code is predicted from another view: need 1 <= A <= V and V >= 2, got A={A}, V={V}")
-    mine = rows or slice(None)
+    mine, _, _ = ours(rows, B)
     codes_ARK = wide(codes_ABK[:, mine])
     log_share_VRK = torch.log_softmax(wide(scores_VBK[:, mine]) * scale_of(temperature), dim=-1)
     all_pairs_R = (codes_ARK.sum(0) * log_share_VRK.sum(0)).sum(-1)
@@ -57,7 +58,7 @@ def sinkhorn(
 
         q = diag(u) exp(s / epsilon) diag(v),   columns sum to rows / K (in the limit), each row sums to 1 (exactly)
 
-    Computed as logarithms in float32 or wider: cosines of 1 with epsilon 0.05 would overflow half precision. No gradient.
+    Computed as logarithms in float32 or wider: a cosine of 1 with epsilon 0.05 would overflow half precision.
 
     Args:
         scores_BK: (B, K) cosines with the prototypes, of all processes' rows (the joined batch).

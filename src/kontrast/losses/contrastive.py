@@ -1,6 +1,6 @@
 """How surprised each row is by its own positive, among the candidates: the losses of SimCLR, MoCo and SimCSE.
 
-    loss_q = -s_qp / T + ln sum over candidates k of exp(s_qk / T)        p: the positive; candidates: p and the negatives
+    loss_q = -s_qp / T + ln sum over candidates k of exp(s_qk / T)      p: the positive; candidates: p and the negatives
 
 with s a similarity (`kontrast.similarity`) and T the temperature; in nats. *Decoupled* leaves p out of the candidates.
 The two are one step apart, loss = softplus(decoupled loss), and so it is computed: a loss never falls below 0. The sum
@@ -27,9 +27,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from kontrast.losses.candidates import Against, Guide, More
-from kontrast.losses.rows import Reduction, arange, count, integers, matrices, reduced
-from kontrast.similarity import Similarity, logit, prepared
+from kontrast.losses.candidates import Against, Guide
+from kontrast.losses.rows import Reduction, arange, integers, matrices, ours, reduced
+from kontrast.losses.tiles import Stripes, Tag
+from kontrast.similarity import Similarity, logit
 
 
 def surprise(positive_PR: Tensor, negative_R: Tensor, decoupled: bool = False) -> Tensor:
@@ -72,9 +73,9 @@ def nt_xent(
     Args:
         views_VBD: (V, B, D) float, V >= 2, B >= 2; row b of every view is the same sample.
         ids_B, groups_B: integers; samples with equal ids, or equal groups, are not each other's negatives.
-        negatives_KD: more negatives for all rows, (K, D), or for each row its own, (V, B, M, D).
-        own_negatives: each row its own, (V, B, M, D), when negatives_KD are shared.
-        negative_ids_K: ids of the shared ones; a row's own id among them is left out.
+        negatives_KD: more negatives, for all rows (a queue, random draws).
+        negative_ids_K: their ids; a row's own id among them is left out.
+        own_negatives: more negatives, each row its own, (V, B, M, D) (mined, mixed).
         guide: `Guide(BG, BG, margin)`, one guide embedding per sample.
         reduction: "none" gives (V, rows).
 
@@ -85,28 +86,25 @@ def nt_xent(
         raise ValueError(f"views must be float (V, B, D), V and B >= 2, got {views_VBD.dtype} {tuple(views_VBD.shape)}")
     V, B, _ = views_VBD.shape
     integers(B, ids_B=ids_B, groups_B=groups_B)
-    against = Against.of(temperature, similarity, tau_plus, beta, signs)
-    R, mine = count(rows, B), rows or slice(None)
-    query_VBE = prepared(views_VBD, against.half, similarity)
-    key_VBE = (
-        query_VBE if similarity != "squared_euclidean" else prepared(views_VBD, against.half, similarity, key=True)
-    )
+    against = Against.of(temperature, similarity, tau_plus=tau_plus, beta=beta, signs=signs, balanced=True)
+    mine, R, all_ours = ours(rows, B)
+    query_VBE = against.query(views_VBD)
+    key_VBE = against.key(views_VBD) if similarity == "squared_euclidean" else query_VBE
     query_VRE = query_VBE[:, mine]
 
-    pairs = {(u, v): logit(query_VRE[u], key_VBE[v, mine], similarity) for v in range(V) for u in range(v)}
-    of_views = [torch.stack([pairs[min(u, v), max(u, v)] for u in range(V) if u != v]) for v in range(V)]
-    positive_PR = torch.cat(of_views, dim=1)
+    others = [key_VBE[:, mine].roll(-shift, 0) for shift in range(1, V)]
+    positive_PR = torch.stack([logit(query_VRE, other_VRE, similarity).flatten() for other_VRE in others])
 
-    ids_B = arange(views_VBD, B) if ids_B is None else ids_B
-    tags = [(name_B[mine].repeat(V), name_B.repeat(V)) for name_B in (ids_B, groups_B) if name_B is not None]
+    ids_B = arange(views_VBD, B) if ids_B is None and not all_ours else ids_B
+    names = [(name_B[mine].repeat(V), name_B.repeat(V)) for name_B in (ids_B, groups_B) if name_B is not None]
     negative_R = against.log_negatives(
         query_VRE.reshape(V * R, -1),
         key_VBE.reshape(V * B, -1),
-        tags,
+        [Stripes(B), *names] if ids_B is None else names,
         positive_PR,
-        columns="mirror" if rows is None and guide is None else "none",
-        more=More.of(negatives_KD, negative_ids_K, own_negatives, tags[0][0], against.half, similarity, mine),
-        limits=None if guide is None else guide.limits(guide.key_KG, mine, repeat=V),
+        columns="mirror" if all_ours and guide is None else "none",
+        more=against.more(negatives_KD, negative_ids_K, own_negatives, None if ids_B is None else names[0][0], mine),
+        limits=None if guide is None else guide.limits(guide.key_KG[mine], mine, repeat=V),
     )
     return reduced(surprise(positive_PR, negative_R, decoupled).view(V, R), V * B, reduction)
 
@@ -159,10 +157,10 @@ def info_nce(
     Q, K = len(query_QD), len(key_KD)
     integers(Q, positive_Q=positive_Q, query_ids_Q=query_ids_Q, query_groups_Q=query_groups_Q)
     integers(K, key_ids_K=key_ids_K, key_groups_K=key_groups_K)
-    against = Against.of(temperature, similarity, tau_plus, beta, signs)
-    mine, side = rows or slice(None), against.key_side
-    query_RE, key_KE = prepared(query_QD[mine], against.scale, similarity), prepared(key_KD, side, similarity, key=True)
-    tags = []
+    against = Against.of(temperature, similarity, tau_plus=tau_plus, beta=beta, signs=signs)
+    mine, _, _ = ours(rows, Q)
+    query_RE, key_KE = against.query(query_QD[mine]), against.key(key_KD)
+    tags: list[Tag] = []
     for name_Q, name_K in ((query_ids_Q, key_ids_K), (query_groups_Q, key_groups_K)):
         if name_Q is not None and name_K is not None:
             tags.append((name_Q[mine], name_K))
@@ -171,14 +169,14 @@ def info_nce(
         if positive_Q is None and Q > K:
             raise ValueError(f"each query needs a positive: {Q} queries, {K} keys, and no positive_Q or positive_QD")
         positive_R = (arange(query_QD, Q) if positive_Q is None else positive_Q)[mine]
-        tags.append((positive_R, arange(key_KD, K)))
+        tags.append((positive_R, arange(key_KD, K)) if positive_Q is not None else Stripes(Q + K, mine.start))
         own_RE = key_KE[positive_R]
         limits = None if guide is None else guide.limits(guide.key_KG[positive_R], mine)
     else:
         matrices(query=query_QD, positive_QD=positive_QD, rows_too=True)
-        own_RE = prepared(positive_QD[mine], side, similarity, key=True)
+        own_RE = against.key(positive_QD[mine])
     positive_PR = logit(query_RE, own_RE, similarity)[None]
     ids_R = None if query_ids_Q is None else query_ids_Q[mine]
-    more = More.of(negatives_KD, negative_ids_K, own_negatives, ids_R, side, similarity, mine)
+    more = against.more(negatives_KD, negative_ids_K, own_negatives, ids_R, mine)
     negative_R = against.log_negatives(query_RE, key_KE, tags, positive_PR, more=more, limits=limits)
     return reduced(surprise(positive_PR, negative_R, decoupled), Q, reduction)

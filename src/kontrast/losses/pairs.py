@@ -10,8 +10,9 @@ from torch import Tensor
 
 from kontrast.losses.candidates import Against, Guide
 from kontrast.losses.contrastive import surprise
-from kontrast.losses.rows import Reduction, arange, count, integers, matrices, reduced
-from kontrast.similarity import Similarity, logit, prepared
+from kontrast.losses.rows import Reduction, integers, matrices, ours, reduced
+from kontrast.losses.tiles import Limits, Stripes, Tag
+from kontrast.similarity import Similarity, logit
 
 
 def clip(
@@ -46,23 +47,24 @@ def clip(
     Source: Radford et al. 2021, "Learning Transferable Visual Models From Natural Language Supervision", ICML 2021.
     """
     matrices(image=image_BD, text=text_BD, rows_too=True)
-    B, R, mine = len(image_BD), count(rows, len(image_BD)), rows or slice(None)
+    B = len(image_BD)
+    mine, R, all_ours = ours(rows, B)
     if B < 2:
         raise ValueError(f"a batch needs at least 2 pairs, or there are no negatives; got {B}")
     integers(B, ids_B=ids_B, groups_B=groups_B)
-    against = Against.of(temperature, similarity, tau_plus, beta, signs)
-    image_BE = prepared(image_BD, against.scale, similarity)
-    text_BE = prepared(text_BD, against.key_side, similarity, key=True)
+    against = Against.of(temperature, similarity, tau_plus=tau_plus, beta=beta, signs=signs)
+    image_BE, text_BE = against.query(image_BD), against.key(text_BD)
     positive_PR = logit(image_BE[mine], text_BE[mine], similarity).repeat(1, 2)
-    ids_B = arange(image_BD, B) if ids_B is None else ids_B
-    tags = [(name_B[mine], name_B) for name_B in (ids_B, groups_B) if name_B is not None]
-    if rows is None and guide is None:
+    tags: list[Tag] = [(name_B[mine], name_B) for name_B in (ids_B, groups_B) if name_B is not None]
+    if ids_B is None:
+        tags.append(Stripes(2 * B, mine.start))
+    if all_ours and guide is None:
         negative_2R = against.log_negatives(image_BE, text_BE, tags, positive_PR, columns="own")
     else:
-        limits = (None, None)
+        limits: list[Limits | None] = [None, None]
         if guide is not None:
             back = Guide(guide.key_KG, guide.query_QG, guide.margin)
-            limits = guide.limits(guide.key_KG[mine], mine), back.limits(guide.query_QG[mine], mine)
+            limits = [guide.limits(guide.key_KG[mine], mine), back.limits(guide.query_QG[mine], mine)]
         images_R = against.log_negatives(image_BE[mine], text_BE, tags, positive_PR[:, :R], limits=limits[0])
         texts_R = against.log_negatives(text_BE[mine], image_BE, tags, positive_PR[:, R:], limits=limits[1])
         negative_2R = torch.cat([images_R, texts_R])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from kontrast.losses.rows import Reduction, matrices, reduced
+from kontrast.losses.rows import Reduction, matrices, ours, reduced
 from kontrast.similarity import pairwise
 
 
@@ -24,5 +24,5 @@ def byol(
     reduction: "none" gives (rows,). Source: Grill et al. 2020, arXiv:2006.07733.
     """
     matrices(prediction=prediction_BD, target=target_BD, rows_too=True)
-    mine = rows or slice(None)
+    mine, _, _ = ours(rows, len(prediction_BD))
     return reduced(2.0 - 2.0 * pairwise(prediction_BD[mine], target_BD[mine]), len(prediction_BD), reduction)

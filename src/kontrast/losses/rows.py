@@ -30,7 +30,7 @@ def reduced(loss_R: Tensor, rows_in_all: int, reduction: Reduction) -> Tensor:
         return loss_R
     if reduction != "mean":
         raise ValueError(f'reduction must be "mean" or "none", got {reduction!r}')
-    return loss_R.sum() / rows_in_all
+    return loss_R.mean() if loss_R.numel() == rows_in_all else loss_R.sum() / rows_in_all
 
 
 def matrices(*, rows_too: bool = False, **named: Tensor) -> None:
@@ -51,9 +51,12 @@ def integers(rows: int, **named: Tensor | None) -> None:
             raise ValueError(f"{name} must be ({rows},) integers, one per row, got {x.dtype} {tuple(x.shape)}")
 
 
-def count(rows: slice | None, of: int) -> int:
-    """How many rows the slice selects."""
-    return of if rows is None else len(range(*rows.indices(of)))
+def ours(rows: slice | None, of: int) -> tuple[slice, int, bool]:
+    """The rows that are ours as start:stop, how many they are, and whether they are all rows."""
+    start, stop, step = (slice(None) if rows is None else rows).indices(of)
+    if step != 1 or stop <= start:
+        raise ValueError(f"rows must be a slice of neighbours among the {of} rows, with at least one, got {rows}")
+    return slice(start, stop), stop - start, stop - start == of
 
 
 def arange(like: Tensor, n: int) -> Tensor:

@@ -9,14 +9,31 @@ Shapes: Q queries, K keys, E width, R and C rows and columns of one tile, G widt
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
 
-Tags: TypeAlias = Sequence[tuple[Tensor, Tensor]]  # (Q,) and (K,) integers: a pair with equal integers is left out
 
+class Stripes(NamedTuple):
+    """Pairs with key = query + first, modulo period: what ids by place amount to, with nothing to look up."""
+
+    period: int
+    first: int = 0
+
+    def swapped(self) -> Stripes:
+        return Stripes(self.period, -self.first)
+
+    def fill(self, rows: slice, columns: slice, tile_RC: Tensor, value: float) -> None:
+        lowest, highest = columns.start - rows.stop + 1, columns.stop - rows.start  # of key - query within the tile
+        for stripe in range(lowest + (self.first - lowest) % self.period, highest, self.period):
+            tile_RC.diagonal(stripe - columns.start + rows.start).fill_(value)
+
+
+Tag: TypeAlias = "tuple[Tensor, Tensor] | Stripes"  # (Q,), (K,) integers: where they are equal, left out
+Tags: TypeAlias = Sequence[Tag]
+
+TINY = 2**15  # entries of a table whose tags are compared at once
 CLOSE = 1e-3  # a squared distance below this share of |q|^2 + |k|^2 is recomputed from the difference
 
 
@@ -35,50 +52,62 @@ class Gradients(NamedTuple):
     key_KE: Tensor | None
 
 
-@dataclass
 class LeftOut:
-    """Which pairs of a tile are not negatives: one comparison of integers per tile that holds any, never a Q x K mask."""
+    """Which pairs of the table are not negatives, tile by tile; never a Q x K mask.
 
-    tags: Tags
-    limits: Limits | None
-    tile: tuple[int, int]
-    hit: list[list[list[bool]]] = field(init=False)
+    Equal tags are found once by sorting, so a tile pays for the pairs it holds and not for its area. Where pairs abound
+    (few large groups), or the table is tiny, the tile compares its integers instead.
+    """
 
-    def __post_init__(self) -> None:
-        self.hit = [_tiles_hit(query_tag_Q, key_tag_K, self.tile) for query_tag_Q, key_tag_K in self.tags]
+    def __init__(
+        self, queries: int, keys: int, tile: tuple[int, int], tags: Tags = (), limits: Limits | None = None
+    ) -> None:
+        self.queries, self.keys, self.tile, self.limits = queries, keys, tile, limits
+        self.stripes = [tag for tag in tags if isinstance(tag, Stripes)]
+        self.compared: list[tuple[Tensor, Tensor]] = []
+        self.listed: list[tuple[Tensor, ...]] = []
+        for tag in tags:
+            if not isinstance(tag, Stripes):
+                pairs = None if queries * keys <= TINY else equal_pairs(*tag, most=16 * (queries + keys))
+                self.compared.append(tag) if pairs is None else self.listed.append(self._by_tile(*pairs))
 
-    def __call__(self, rows: slice, columns: slice) -> Tensor | None:
-        """(R, C) of bool, True where the pair is left out; None if all stay."""
-        out_RC = None
-        for (query_tag_Q, key_tag_K), hit in zip(self.tags, self.hit):
-            if hit[rows.start // self.tile[0]][columns.start // self.tile[1]]:
-                same_RC = query_tag_Q[rows, None] == key_tag_K[columns]
-                out_RC = same_RC if out_RC is None else out_RC.logical_or_(same_RC)
+    def _by_tile(self, query: Tensor, key: Tensor) -> tuple[Tensor, ...]:
+        """Places of the pairs within their tiles, flattened; one tensor per tile, row of tiles by row of tiles."""
+        height, width = self.tile
+        across = -(-self.keys // width)
+        number = torch.div(query, height, rounding_mode="floor") * across + torch.div(key, width, rounding_mode="floor")
+        place = (query % height) * (self.keys - key // width * width).clamp(max=width) + key % width
+        counts = torch.bincount(number, minlength=-(-self.queries // height) * across)
+        made: tuple[Tensor, ...] = place[number.argsort()].split(counts.tolist())
+        return made
+
+    def fill(self, rows: slice, columns: slice, tile_RC: Tensor, value: float) -> None:
+        """Write the value wherever the pair is left out."""
+        for stripes in self.stripes:
+            stripes.fill(rows, columns, tile_RC, value)
+        for places in self.listed:
+            across = -(-self.keys // self.tile[1])
+            tile_RC.view(-1).index_fill_(
+                0, places[rows.start // self.tile[0] * across + columns.start // self.tile[1]], value
+            )
+        for query_tag_Q, key_tag_K in self.compared:
+            tile_RC.masked_fill_(query_tag_Q[rows, None] == key_tag_K[columns], value)
         if self.limits is not None:
-            near_RC = self.limits.query_QG[rows] @ self.limits.key_KG[columns].T > self.limits.limit_Q[rows, None]
-            out_RC = near_RC if out_RC is None else out_RC.logical_or_(near_RC)
-        return out_RC
+            guide_RC = self.limits.query_QG[rows] @ self.limits.key_KG[columns].T
+            tile_RC.masked_fill_(guide_RC > self.limits.limit_Q[rows, None], value)
 
 
-def _tiles_hit(query_tag_Q: Tensor, key_tag_K: Tensor, tile: tuple[int, int]) -> list[list[bool]]:
-    """Which tiles hold a pair of equal tags, found by sorting. If pairs abound (few large groups): all tiles."""
-    grid = -(-len(query_tag_Q) // tile[0]), -(-len(key_tag_K) // tile[1])
-    everywhere = [[True] * grid[1]] * grid[0]
-    if grid == (1, 1):
-        return everywhere
+def equal_pairs(query_tag_Q: Tensor, key_tag_K: Tensor, most: int) -> tuple[Tensor, Tensor] | None:
+    """All (query, key) with equal tags, found by sorting; None if there are more than `most`."""
     sorted_K, place_K = key_tag_K.sort()
     first_Q = torch.searchsorted(sorted_K, query_tag_Q)
     many_Q = torch.searchsorted(sorted_K, query_tag_Q, right=True) - first_Q
     total = int(many_Q.sum())
-    if total > 16 * (len(query_tag_Q) + len(key_tag_K)):
-        return everywhere
-    query = torch.arange(len(query_tag_Q), device=many_Q.device).repeat_interleave(many_Q)
+    if total > most:
+        return None
+    query = torch.arange(len(many_Q), device=many_Q.device).repeat_interleave(many_Q)
     nth = torch.arange(total, device=many_Q.device) - (many_Q.cumsum(0) - many_Q)[query]
-    key = place_K[first_Q[query] + nth]
-    hit = torch.zeros(grid, dtype=torch.bool)
-    hit[(query // tile[0]).cpu(), (key // tile[1]).cpu()] = True
-    made: list[list[bool]] = hit.tolist()
-    return made
+    return query, place_K[first_Q[query] + nth]
 
 
 class Products:
@@ -90,9 +119,7 @@ class Products:
     def fill(self, rows: slice, columns: slice, logit_RC: Tensor) -> None:
         """Write the tile's logits; -inf where left out."""
         torch.mm(self.query_QE[rows], self.key_KE[columns].T, out=logit_RC)
-        out_RC = self.left_out(rows, columns)
-        if out_RC is not None:
-            logit_RC.masked_fill_(out_RC, -torch.inf)
+        self.left_out.fill(rows, columns, logit_RC, -torch.inf)
 
     def pull(self, weight_RC: Tensor, logit_RC: Tensor, rows: slice, columns: slice, onto: Gradients) -> None:
         """Add what the tile's d loss / d logit gives to the gradient of its queries and keys."""
@@ -117,15 +144,12 @@ class Distances:
         query_RE, key_CE = self.query_QE[rows], self.key_KE[columns]
         sizes_RC = self.query_square_Q[rows, None] + self.key_square_K[columns]
         torch.addmm(sizes_RC, query_RE, key_CE.T, alpha=-2, out=logit_RC)
-        out_RC = self.left_out(rows, columns)
-        if out_RC is not None:
-            logit_RC.masked_fill_(out_RC, torch.inf)
+        self.left_out.fill(rows, columns, logit_RC, torch.inf)
         again = (logit_RC < sizes_RC.mul_(CLOSE)).any(1).nonzero().squeeze(1)
         logit_RC.clamp_(min=0).sqrt_().neg_()
         if len(again):
             logit_RC[again] = -_difference(query_RE[again], key_CE)
-            if out_RC is not None:
-                logit_RC.masked_fill_(out_RC, -torch.inf)
+            self.left_out.fill(rows, columns, logit_RC, -torch.inf)
 
     def pull(self, weight_RC: Tensor, logit_RC: Tensor, rows: slice, columns: slice, onto: Gradients) -> None:
         """d logit / d query = (query - key) / logit, 0 for equal points."""
