@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hostile import deep_png, encoded, folder, pixels, png
 from PIL import Image
 
 from kontrast.data.pictures import InMemory, OnDemand
 from kontrast.data.sources import open_source
 from kontrast.errors import Unfit
-from hostile import deep_png, encoded, folder, pixels, png
 
 
 def test_flat_and_nested_in_sorted_order(tmp_path: Path) -> None:

