@@ -1,8 +1,8 @@
 """Batches of sentences: `batches(step)` is a pure function of (source, seed, step), as for pictures.
 
 Sentences alone become two views by the recipe of `positives.text`; pairs and triplets bring their own (anchor, positive,
-hard negative). All views of a step are padded alike, and each row carries the key of its dropout masks. Rows are not
-sorted into batches by length, which would make length a clue; the encoder sorts within the batch (`encoders.bert`).
+hard negative). All views of a step are padded alike. Batches are not made of sentences of one length, which would take
+length away as a clue; the encoder sorts by length within the batch (`encoders.bert`).
 
 Shapes: B rows of this process, L tokens of the longest.
 """
@@ -36,7 +36,7 @@ Tokenize = Callable[[Sequence[str], int], dict[str, Tensor]]
 
 
 class TextBatches:
-    """The tokens of every step: {"input_ids", "attention_mask"} (B, L) and {"dropout"} (B,) for each view.
+    """The tokens of every step: {"input_ids", "attention_mask"} (B, L), for each view.
 
     source      texts, pairs of texts, or triplets
     ids         the samples to train on, from `source.ids`
@@ -89,7 +89,7 @@ class TextBatches:
         others = None
         if self.random:
             ids_N = self._others(step, epoch)
-            others = self._batch(ids_N, self.texts(ids_N, epoch)[:1], step, first_view=len(ROLES))
+            others = self._batch(ids_N, self.texts(ids_N, epoch)[:1], step)
         batch = replace(self._batch(ids_B, self.texts(ids_B, epoch), step), others=others)
         self.waited += time.perf_counter() - began
         return batch
@@ -109,17 +109,21 @@ class TextBatches:
             views.append(hard_negatives(views[0], ids_B, self.seed, epoch, rules=self.rules, wordnet=self.wordnet))
         return views
 
-    def _batch(self, ids_B: Ids, texts_VB: list[list[str]], step: int, *, first_view: int = 0) -> Batch:
+    def _batch(self, ids_B: Ids, texts_VB: list[list[str]], step: int) -> Batch:
         """Tokenised together, so that all views are padded alike."""
-        ids = torch.from_numpy(ids_B)
         tokens = self.tokenize([text for texts in texts_VB for text in texts], self.max_length)
         parts = {name: both.to(self.device).split(len(ids_B)) for name, both in tokens.items()}
-        views = [{name: part[view] for name, part in parts.items()} for view in range(len(texts_VB))]
-        for number, view in enumerate(views, start=first_view):
-            view["dropout"] = row_keys(self.seed, step, ids, number).to(self.device)
-        names_B = equal_texts(texts_VB[0]) if self.source.groups is None else torch.from_numpy(self.source.groups[ids_B])
+        views = tuple({name: part[view] for name, part in parts.items()} for view in range(len(texts_VB)))
+        names_B = (
+            equal_texts(texts_VB[0]) if self.source.groups is None else torch.from_numpy(self.source.groups[ids_B])
+        )
         return Batch(
-            tuple(views), ids.to(self.device), step, self.total, self.seed, groups_B=names_B.to(self.device)
+            views,
+            torch.from_numpy(ids_B).to(self.device),
+            step,
+            self.total,
+            self.seed,
+            groups_B=names_B.to(self.device),
         )
 
     def _others(self, step: int, epoch: int) -> Ids:

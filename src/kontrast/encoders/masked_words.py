@@ -25,7 +25,7 @@ IGNORED = -100  # target of tokens that were not chosen
 
 
 def hidden(
-    tokens: Mapping[str, Tensor], tokenizer: Tokenizer, ids_B: Tensor, seed: int, step: int
+    tokens: Mapping[str, Tensor], tokenizer: Tokenizer, seed: int, step: int, ids_B: Tensor
 ) -> tuple[dict[str, Tensor], Tensor]:
     """(the tokens with words hidden, the targets (B, L): the word that was there, or `IGNORED`)."""
     words_BL = tokens["input_ids"]

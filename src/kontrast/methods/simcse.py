@@ -64,15 +64,18 @@ class SimCSE(nn.Module):
 
     def embed(self, batch: Batch) -> Embeddings:
         """One forward pass over all views; another for masked words, where asked for."""
+        key = (batch.seed, batch.step, batch.ids_B)
         views = batch.views if self.config.contrast else batch.views[:1]
+        views = [{**view, "dropout": row_keys(*key, number)} for number, view in enumerate(views)]
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.config.contrast > 0):
             features_VBH = self.encoder(together(views)).unflatten(0, (len(views), -1))
             roles = {"views": self.head(features_VBH)}
         if batch.others is not None:
-            roles["others"] = self.head(self.encoder(batch.others.views[0]))
+            other = {**batch.others.views[0], "dropout": row_keys(*key[:2], batch.others.ids_B, len(views) + 1)}
+            roles["others"] = self.head(self.encoder(other))
         if self.predictor is not None:
-            seen = {**batch.views[0], "dropout": row_keys(batch.seed, batch.step, batch.ids_B, len(batch.views))}
-            seen, target_BL = masked_words.hidden(seen, self.encoder.tokenizer, batch.ids_B, batch.seed, batch.step)
+            seen, target_BL = masked_words.hidden(batch.views[0], self.encoder.tokenizer, *key)
+            seen["dropout"] = row_keys(*key, len(views))
             states = self.encoder.states(seen)
             roles["words"] = self.predictor(states[-1], target_BL, self.encoder.words())
             if not self.config.contrast:

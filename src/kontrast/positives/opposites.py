@@ -27,7 +27,7 @@ AUXILIARY = sorted(listed("is are was were am be can could will would should mus
 ARTICLES = listed("a an the")
 BETWEEN = listed("to than from into over under behind before after above below beside against onto")
 JOINING = listed("and or but while who that which with in on at by of for near is are was were")
-COUNTS = sorted(NUMBERS - listed("zero one half first second third once twice"))
+COUNTS = sorted(NUMBERS - listed("zero one half hundred thousand million billion first second third once twice"))
 _NOT = re.compile(rf"\b({'|'.join(AUXILIARY)}) not\b|\b({'|'.join(AUXILIARY)})n['’]t\b|\b(can)not\b", re.IGNORECASE)
 _AUXILIARY = re.compile(rf"\b({'|'.join(AUXILIARY)})\b", re.IGNORECASE)
 
@@ -152,7 +152,7 @@ def hard_negatives(
         key = ("hard negative", seed, epoch, int(sample))
         order = np.argsort(keyed.words("rule", *key, np.arange(len(rules))))
         tried = (_by(rules[at], text, names, wordnet, key) for at in order)
-        denied = f"It is not true that {text[:1].lower()}{text[1:]}"
+        denied = f"It is not true that {text if text.startswith('I ') else text[:1].lower() + text[1:]}"
         made.append(next((negative for negative in tried if negative is not None), denied))
     return made
 
