@@ -87,7 +87,8 @@ class SwAV(nn.Module):
 
     def after_step(self, outcome: Outcome, progress: Progress) -> None:
         """The prototypes go back to unit length; from `queue_from` on the pictures join the queue."""
-        self._to_unit_length()
+        if progress.step > self.config.frozen:
+            self._to_unit_length()
         z = outcome.embeddings
         if self.queue is not None and progress.step > self.config.queue_from * progress.total:
             self.queue.push(torch.cat(list(unit(z["views"][:CODES])), dim=1), z.names_B, z.step)

@@ -1,6 +1,6 @@
 """BYOL as published. Each function returns a complete run; each number has its source.
 
-[paper] Grill et al. 2020, arXiv:2006.07733.  [code] deepmind-research/byol.  [solo] vturrisi/solo-learn, CIFAR-10 recipe.
+[paper] Grill et al. 2020, arXiv:2006.07733.  [code] deepmind-research/byol.  [solo] solo-learn, CIFAR-10.
 """
 
 from __future__ import annotations

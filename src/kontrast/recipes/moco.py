@@ -10,7 +10,7 @@ from kontrast.settings import Settings
 
 
 def imagenet() -> Settings:
-    """v1: ResNet-50, 200 epochs on ImageNet: 60.6 % linear top-1 ([v1], table 1). Its rate falls in steps, not a cosine."""
+    """v1: ResNet-50, 200 epochs on ImageNet: 60.6 % linear top-1 ([v1], table 1). Its rate falls in two steps."""
     return Settings(
         method="moco",
         encoder="resnet50",  # [v1] section 3.3
@@ -33,7 +33,7 @@ def cifar10() -> Settings:
         method="moco",
         encoder="resnet18",  # [demo]
         image_size=32,
-        views="simclr-cifar",  # [demo]: crops of 0.2 to 1, jitter 0.4, 0.4, 0.4, 0.1, grey, no blur; this is the nearest
+        views="simclr-cifar",  # nearest to [demo]: crops 0.2 to 1, jitter 0.4, 0.4, 0.4, 0.1, grey, no blur
         batch_size=512,  # [demo]
         epochs=200,  # [demo]
         optimizer="sgd",  # [demo]
