@@ -8,6 +8,7 @@ Shapes: K rows of the bank, Q test rows, H feature width, C clusters and classes
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,6 +41,7 @@ def kmeans(bank_KH: Vectors, test_QH: Vectors, answer_Q: Vectors, *, clusters: i
     Raises ValueError for a bank with fewer rows than clusters.
     """
     from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.metrics import normalized_mutual_info_score
     from threadpoolctl import threadpool_limits
 
@@ -49,7 +51,10 @@ def kmeans(bank_KH: Vectors, test_QH: Vectors, answer_Q: Vectors, *, clusters: i
         chosen_K = np.sort(np.argsort(keyed.words("clusters", seed, np.arange(len(bank_KH))))[:ROWS])
         bank_KH = bank_KH[chosen_K]
     answer = np.asarray(torch.as_tensor(answer_Q).cpu(), dtype=np.int64)
-    with threadpool_limits(limits=1, user_api="openmp"):  # threads would add up the centres in a random order
+    # Threads would add up the centres in a random order. A collapsed encoder has fewer distinct points than clusters:
+    # that is a result, not a warning.
+    with threadpool_limits(limits=1, user_api="openmp"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
         fitted = KMeans(clusters, n_init=STARTS, random_state=seed).fit(_unit(bank_KH))
         cluster_Q = fitted.predict(_unit(test_QH)).astype(np.int64)
     return Clustering(

@@ -65,15 +65,16 @@ def rows(result: Mapping[str, Any]) -> list[tuple[str, str, dict[str, float | No
 def table(result: Mapping[str, Any]) -> list[str]:
     """The evaluation as lines of at most 80 columns; fractions times 100."""
     columns = [name for name in COLUMNS if name in result]
-    lines = [f"{'%':<25}" + "".join(f"{COLUMNS[name]:>9}" for name in columns) + f"{'guessing':>10}"]
-    if "learned" in columns:
-        lines[0] = f"{'%':<25}{'learned':>9}{'95 % range':>13}" + lines[0][34:]
+    head = f"{'%':<24}"
+    for column in columns:
+        head += f"{COLUMNS[column]:>8}" + (f"{'95 % range':>12}" if column == "learned" else "")
+    lines = [f"{head}{'guessing':>9}"]
     for metric, name, values, around, chance in rows(result):
-        line = f"{name:<25}"
+        line = f"{name:<24}"
         for column in columns:
-            line += f"{shown(metric, values[column]):>9}"
+            line += f"{shown(metric, values[column]):>8}"
             if column == "learned":
-                line += f"{'-'.join(shown(metric, end) for end in around) if around else '':>13}"
+                line += f"{'-'.join(shown(metric, end) for end in around) if around else '':>12}"
         lines.append((line + f"{shown(metric, chance):>9}").rstrip())
     return lines + [f"  {line}" for line in conditions(result["about"])]
 
