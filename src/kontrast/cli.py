@@ -302,7 +302,9 @@ def _exit_code(call: Callable[[], Any], debug: bool) -> int:
     except Exception as problem:
         if debug:
             raise
-        print(f"kontrast: failed inside: {type(problem).__name__}: {problem}. Show where with --debug.", file=sys.stderr)
+        print(
+            f"kontrast: failed inside: {type(problem).__name__}: {problem}. Show where with --debug.", file=sys.stderr
+        )
         return 1
 
 

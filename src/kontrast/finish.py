@@ -6,19 +6,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from safetensors.torch import save_file
 
 from kontrast.data.sources import Source, open_source
 from kontrast.errors import Unfit
-from kontrast.evaluate import protocols
-from kontrast.exchange import model_folder
+from kontrast.evaluate import protocols as rooms
+from kontrast.evaluate import words
+from kontrast.exchange import folder as model_folder
+from kontrast.exchange.card import About
 from kontrast.explore import page
-from kontrast.explore.search import search
-from kontrast.explore.sheet import neighbour_sheet, views_sheet
+from kontrast.explore.gallery import gallery
+from kontrast.explore.sheet import views_sheet
 from kontrast.methods.method import Batch
 from kontrast.model import Model, load
-from kontrast.positives.images import Keys, views
+from kontrast.positives import papers
+from kontrast.positives.images import Keys, Recipe, views
 
 if TYPE_CHECKING:
     from kontrast.recipes.defaults import Plan
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from kontrast.training.record import Folder
 
 SHEET_ROWS = 8  # positive pairs on the report's sheet
-NEIGHBOUR_ROWS, NEIGHBOURS = 10, 8  # held-out pictures on the report, and how many neighbours each
+SHOWN = ("encoder", "image_size", "views", "epochs", "batch_size", "temperature", "optimizer", "lr", "seed", "precision")
 
 
 def save_batch(folder: Path, batch: Batch) -> None:
@@ -39,60 +41,60 @@ def save_batch(folder: Path, batch: Batch) -> None:
 
 
 def leave(
-    folder: Folder, plan: Plan, parts: Parts, model: Model, before: Model | None, summary: dict[str, Any],
+    folder: Folder,
+    plan: Plan,
+    parts: Parts,
+    model: Model,
+    *,
+    before: Model | None,
+    summary: dict[str, Any],
     say: Callable[[str], None],
-) -> None:  # fmt: skip
-    """Write model/, evaluate, write summary.json and report.html, and say what was learned."""
-    columns = _columns(model, before, plan.settings.seed or 0)
+) -> None:
+    """Write model/, evaluate, write report.html and summary.json, and say what was learned.
+
+    before: the weights the run began with, where they were not the random ones.
+    """
+    seed = plan.settings.seed or 0
+    columns = columns_of(model, before, seed)
     result: dict[str, Any] = {}
+    questions = []
     if parts.check is not None:
         bank = parts.source.part(parts.train_ids)
-        result = protocols.evaluate(columns, parts.check, bank=bank, recipe=parts.recipe, seed=plan.settings.seed or 0)
-        summary["learned"] = protocols.sentence(result)
-        for line in protocols.table(result):
+        result = rooms.evaluate(columns, parts.check, bank=bank, recipe=parts.recipe, seed=seed,
+                                about={"network": model.spec["name"], "layer": "encoder output"})  # fmt: skip
+        questions = gallery(columns, parts.check, bank, seed=seed)
+        for line in words.table(result):
             say(line)
-    summary["evaluation"] = result
-    model_folder.write(folder.path / "model", model, {"summary": summary, "data": parts.source.name, "plan": plan})
-    pairs = _pairs(plan, parts)
-    rows = _neighbours(columns, parts) if parts.check is not None else None
-    page.write(folder.path / "report.html", folder.rows(), summary, folder.config(), pairs=pairs, neighbours=rows, say=say)
-    folder.write_json("summary.json", summary)
-    if "learned" in summary:
-        say(summary["learned"])
-
-
-def _columns(model: Model, before: Model | None, seed: int) -> dict[str, protocols.Embedder]:
-    """The learned encoder beside what knows less."""
-    columns: dict[str, protocols.Embedder] = {"learned": model.embed_source}
-    if before is not None:
-        columns["before"] = before.embed_source
-    columns["random_weights"] = model.random(seed).embed_source
-    columns["raw_input"] = protocols.raw_pixels
-    return columns
-
-
-def _pairs(plan: Plan, parts: Parts) -> Any:
-    """The sheet of real positives of the first epoch."""
+    summary |= {"learned": words.sentence(result) if result else "", "evaluation": result}
+    settings = {name: getattr(plan.settings, name) for name in SHOWN}
+    about = About(
+        plan.settings.method or "", f"{parts.source.name} ({len(parts.train_ids):,} {parts.source.kind})", model.mean,
+        model.std, summary["verdict"], settings, {k: v for k, v in result.items() if k != "about"},
+        parts.check.name if parts.check is not None else "",
+    )  # fmt: skip
+    certificate = model_folder.write(folder.path / "model", model.encoder, about)
+    say(f"model    {folder.path / 'model'}: read by {certificate.loaders}; difference {certificate.difference:.2g}")
     ids = parts.train_ids[:SHEET_ROWS]
-    pictures = parts.source.images(ids)
-    keys = Keys(plan.settings.seed or 0, 0, ids)
-    return views_sheet(pictures, views(pictures, parts.recipe, keys, mode=plan.settings.view_mode or "exact"), parts.recipe)
+    pictures, keys = parts.source.images(ids), Keys(seed, 0, ids)
+    pairs = views_sheet(pictures, views(pictures, parts.recipe, keys, mode=plan.settings.view_mode or "exact"),
+                        parts.recipe, keys)  # fmt: skip
+    data = parts.source.name
+    page.write(
+        folder.path / "report.html", folder.rows(), summary, folder.config(), pairs=pairs, neighbours=questions, say=say,
+        commands=[
+            f"kontrast search {folder.path} {data} --query 0 --sheet found.png",
+            f"kontrast embed {folder.path} {data} -o vectors.npy",
+            f"kontrast evaluate {folder.path} {data}",
+        ],
+    )  # fmt: skip
+    folder.write_json("summary.json", summary)
 
 
-def _neighbours(columns: dict[str, protocols.Embedder], parts: Parts) -> dict[str, Any]:
-    """Ten held-out pictures, each with its nearest training pictures, once for each column."""
-    assert parts.check is not None
-    asked, bank_ids = parts.check_ids[:NEIGHBOUR_ROWS], parts.train_ids[:20_000]
-    pictures = parts.check.images(asked)
-    sheets = {}
-    for name, embedder in columns.items():
-        bank, query = (np.asarray(embedder(s, i)) for s, i in ((parts.source, bank_ids), (parts.check, asked)))
-        rows, scores = search(bank, query, min(NEIGHBOURS, len(bank)))
-        found = [parts.source.images(bank_ids[row]) for row in rows]
-        sheets[name] = neighbour_sheet(
-            [(picture, [(p, float(s)) for p, s in zip(near, score)]) for picture, near, score in zip(pictures, found, scores)]
-        )
-    return sheets
+def columns_of(model: Model, before: Model | None, seed: int) -> dict[str, rooms.Embed]:
+    """The learned encoder beside what knows less. A run that began at random began with the random weights."""
+    random = model.random(seed).embed_source
+    began = random if before is None else before.embed_source
+    return {"learned": model.embed_source, "before": began, "random_weights": random, "raw_input": rooms.raw_pixels}
 
 
 def evaluate(
@@ -106,27 +108,36 @@ def evaluate(
     seed: int = 0,
 ) -> tuple[dict[str, Any], list[str]]:
     """(the JSON of an evaluation, the lines of its table): an encoder beside random weights and raw input, in fp32."""
-    from kontrast.evaluate import protocols as rooms
-
     learned = load(model)
-    source = open_source(data, labels=labels)
+    channels = learned.spec["channels"]
+    source = open_source(data, labels=labels, split=split, channels=channels if channels in (1, 3) else None)
     said = []
     if split is None and "test" in source.splits:
-        split = "test"
-        said.append(f"split    {source.name} names a test split: only that is used")
-    source = source if split is None else source.split(split)
-    bank = _bank(train_data, labels, source, split)
-    if learned.channels != source.channels:
-        source = open_source(data, labels=labels, split=split, channels=learned.channels)
-    result = rooms.evaluate(_columns(learned, None, seed), source, bank=bank, protocols=protocols, seed=seed)
-    return result, [*said, *rooms.table(result), rooms.sentence(result)]
+        said.append(f"split    {source.name} names a test split: only that is used; --split names another")
+        source, split = source.split("test"), "test"
+    bank = _bank(train_data, labels, source, split, channels)
+    columns = columns_of(learned, None, seed)
+    columns.pop("before")
+    result = rooms.evaluate(columns, source, bank=bank, recipe=_recipe(model, learned), protocols=protocols, seed=seed,
+                            about={"network": learned.spec["name"], "layer": "encoder output"})  # fmt: skip
+    return result, [*said, *words.table(result), words.sentence(result)]
 
 
-def _bank(train_data: Any, labels: str | None, source: Source, split: str | None) -> Source | None:
+def _bank(train_data: Any, labels: str | None, source: Source, split: str | None, channels: int) -> Source | None:
     """What neighbours and probes learn from: --train-data, else the training split beside the test split."""
     if train_data is not None:
-        bank = open_source(train_data, labels=labels)
+        bank = open_source(train_data, labels=labels, channels=channels if channels in (1, 3) else None)
         if bank.labels is None:
-            raise Unfit(f"--train-data {train_data} has no labels; name them with --labels.")
+            raise Unfit(f"--train-data {train_data} has no labels; name them with --labels folder or --labels COLUMN.")
         return bank
     return source.split("train") if split == "test" and "train" in source.splits else None
+
+
+def _recipe(path: str | Path, model: Model) -> Recipe:
+    """How fresh views are drawn: as the run did, else as SimCLR does at this size."""
+    import yaml
+
+    config = Path(path) / "config.yaml"
+    named = yaml.safe_load(config.read_text()).get("views") if config.is_file() else None
+    small = "simclr-cifar" if model.image_size <= 64 else "simclr"
+    return papers.recipe(named or small, model.image_size, model.spec["channels"])

@@ -29,7 +29,7 @@ from kontrast.negatives import across
 from kontrast.positives import papers
 from kontrast.positives.images import Recipe
 from kontrast.recipes.defaults import Facts, Plan, complete, planned
-from kontrast.settings import NAMES, Settings, from_environment, from_mapping, pairs
+from kontrast.settings import NAMES, Settings, from_environment, from_mapping
 from kontrast.training import checkpoints, optimizers, processes, schedules
 from kontrast.training.loop import Course, Row, State, fit
 from kontrast.training.record import Folder, environment
@@ -99,7 +99,9 @@ def train(
     out = Path(said.out) if said.out else _free(Path("runs"), plan.settings.method or "run")
     folder = Folder.create(out) if processes.first() else None
     if folder:
-        folder.write_yaml("config.yaml", complete(plan, str(data) if isinstance(data, (str, Path)) else parts.source.name))
+        folder.write_yaml(
+            "config.yaml", complete(plan, str(data) if isinstance(data, (str, Path)) else parts.source.name)
+        )
         folder.write_json("environment.json", environment())
     return _run(folder, plan, parts, say, show, start=None, weights_from=weights_from)
 
@@ -171,12 +173,14 @@ def _announce(plan: Plan, parts: Parts, say: Callable[[str], None]) -> None:
     say(f"recipe   {plan.recipe}; what differs from it and why:")
     for choice in plan.choices:
         if choice.published is not None and choice.value != choice.published:
-            say(f"         {choice.name} {_short(choice.value)} (published {_short(choice.published)}): {choice.reason}")
+            say(
+                f"         {choice.name} {_short(choice.value)} (published {_short(choice.published)}): {choice.reason}"
+            )
     chosen = plan.settings
     say(
         f"plan     {chosen.encoder} on {chosen.image_size} px, {chosen.epochs} epochs, batch {chosen.batch_size}, "
-        f"{chosen.optimizer} lr {_short(chosen.lr)}, temperature {plan.config.temperature}, {chosen.precision}, "
-        f"{parts.device}"
+        f"{chosen.optimizer} lr {_short(chosen.lr)}, "
+        f"{f'temperature {chosen.temperature:g}, ' if chosen.temperature else ''}{chosen.precision}, {parts.device}"
     )
 
 
@@ -204,10 +208,12 @@ def _run(
         encoder.load_state_dict(load(weights_from).encoder.state_dict())
     beginning = {name: tensor.clone() for name, tensor in encoder.state_dict().items()}
     made_by, _ = methods.load(s.method)
-    method = made_by(encoder, encoder.width, plan.config, seed=s.seed).to(parts.device, memory_format=torch.channels_last)
+    method = made_by(encoder, encoder.width, plan.config, seed=s.seed).to(
+        parts.device, memory_format=torch.channels_last
+    )
     per_epoch = len(parts.train_ids) // s.batch_size
     steps = per_epoch * s.epochs
-    batches = ImageBatches(parts.source, parts.train_ids, parts.recipe, s.batch_size, s.seed, steps, mode=s.view_mode,
+    batches = ImageBatches(parts.source, parts.train_ids, parts.recipe, s.batch_size, s.seed, steps, mode=s.view_mode or "exact",
                            device=parts.device, rank=across.rank(), processes=across.processes(),
                            workers=s.workers or 0)  # fmt: skip
     groups: list[Group] = method.parameter_groups()
@@ -239,7 +245,9 @@ def _run(
         try:
             checkpoints.save(folder.path / "checkpoints", tensors, kept)
         except OSError as problem:
-            say(f"The checkpoint of step {state.step} could not be written ({problem}); the run goes on and tries again.")
+            say(
+                f"The checkpoint of step {state.step} could not be written ({problem}); the run goes on and tries again."
+            )
 
     def each_epoch(epoch: int) -> None:
         if parts.check is not None:
@@ -268,7 +276,7 @@ def _run(
         "samples_per_second": round(s.batch_size * state.step / (time.monotonic() - began), 1),
     }  # fmt: skip
     if folder:
-        finish.leave(folder, plan, parts, model, before, summary, say)
+        finish.leave(folder, plan, parts, model, before=before, summary=summary, say=say)
         folder.close()
     return Run(folder.path if folder else None, plan, ending, summary, model, int(watch.collapsed(state.step)))
 
@@ -279,12 +287,13 @@ def held_out_row(method: Any, parts: Parts, settings: Settings, step: int, steps
     assert parts.check is not None and settings.batch_size and settings.seed is not None
     size = min(settings.batch_size, len(parts.check_ids))
     batches = ImageBatches(parts.check, parts.check_ids, parts.recipe, size, settings.seed + 1, steps,
-                           mode=settings.view_mode, device=parts.device)  # fmt: skip
+                           mode=settings.view_mode or "exact", device=parts.device, rank=across.rank(),
+                           processes=across.processes())  # fmt: skip
     method.eval()
     rows = []
     for number in range(len(parts.check_ids) // size):
         outcome = method.compare(method.embed(batches(number)).joined())
-        rows.append((float(outcome.loss), float(retrieval_at_1(*outcome.pair))))
+        rows.append((float(processes.summed(outcome.loss)), float(retrieval_at_1(*outcome.pair))))
     method.train()
     loss, retrieval = np.mean(rows, axis=0)
     return {"held_out_loss": float(loss), "held_out_retrieval_at_1": float(retrieval)}
@@ -296,7 +305,9 @@ def _resumed(path: Path, said: Settings, say: Callable[[str], None], show: Calla
     changed = [name for name, value in said.said().items() if name != "out" and value != getattr(written, name)]
     if changed:
         told = ", ".join(f"{name} {getattr(said, name)} (was {getattr(written, name)})" for name in changed)
-        raise Unfit(f"--resume goes on with the same run, but these differ: {told}. A new run from old weights: --from.")
+        raise Unfit(
+            f"--resume goes on with the same run, but these differ: {told}. A new run from old weights: --from."
+        )
     plan, parts = planned_on(data, written)
     if (path / "summary.json").exists():
         say(f"{path} is finished already; nothing to do.")

@@ -150,7 +150,9 @@ def one_step(
     if not finite:
         state.loss_scale = scale / 2
         if precision != "fp16" or state.loss_scale < 1:
-            raise Failed(f"A gradient is not finite at step {batch.step} ({precision}); the loss was {float(loss):.4g}.")
+            raise Failed(
+                f"A gradient is not finite at step {batch.step} ({precision}); the loss was {float(loss):.4g}."
+            )
     return outcome
 
 
