@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from kontrast.data.sources import open_source
 from kontrast.errors import Unfit
@@ -51,12 +53,25 @@ def test_numbers_of_other_types() -> None:
         (np.zeros((4, 64), np.uint8), r"shape \(4, 64\)"),
         (np.zeros((0, 8, 8), np.uint8), "holds no pictures"),
         (np.array([["a"]])[None], "of type"),
-        ([1, 2], "not list"),
+        ([1, 2], "item 0 is int"),
+        ([], "holds no pictures"),
+        (5, "not int"),
     ],
 )
 def test_what_is_no_picture_is_refused(array: object, words: str) -> None:
     with pytest.raises(Unfit, match=words):
         open_source(array)
+
+
+def test_a_list_of_pictures_of_any_kind(tmp_path: Path) -> None:
+    array = RNG.integers(0, 256, (6, 7, 3), dtype=np.uint8)
+    Image.fromarray(array).save(tmp_path / "a.png")
+    source = open_source([tmp_path / "a.png", Image.fromarray(array[:4]), array[:, :, 0], str(tmp_path / "gone.png")])
+    assert source.ids.tolist() == [0, 1, 2] and source.skipped[0].reason.startswith("cannot be read (No such file")
+    first, second, third = (picture.numpy() for picture in source.images([0, 1, 2]))
+    assert np.array_equal(first, array.transpose(2, 0, 1)) and np.array_equal(second, first[:, :4])
+    assert np.array_equal(third, np.stack([array[:, :, 0]] * 3))
+    assert torch.equal(open_source(tmp_path / "a.png").images([0])[0], torch.from_numpy(first))
 
 
 def test_labels_one_a_row() -> None:
@@ -89,7 +104,7 @@ def test_digits_split_never_changes() -> None:
     assert open_source("digits", same="label").groups.tolist() == train.labels.tolist()
 
 
-def test_an_npy_file_without_pickles(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_an_npy_file_without_pickles(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.zeros((2, 4, 4), np.uint8))
     assert len(open_source(tmp_path / "a.npy")) == 2
     np.save(tmp_path / "b.npy", np.array([{"x": 1}], dtype=object), allow_pickle=True)

@@ -6,18 +6,21 @@ Shapes: N samples, C channels, H height, W width.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 from torch import Tensor
 
 from kontrast import keyed
-from kontrast.data.decode import Pixels, to_channels
+from kontrast.data.decode import Pixels, from_pillow, to_channels
 from kontrast.data.pictures import Ids, InMemory
-from kontrast.data.source import Options, Source, fingerprint, numbered
+from kontrast.data.source import Options, Source, fingerprint, numbered, of_pictures
 from kontrast.data.words import described
 from kontrast.errors import Unfit
 
@@ -62,6 +65,26 @@ def from_array(array: npt.NDArray[Any] | Tensor, options: Options, name: str = "
         digests=digests,
         said=(*lines, *said),
     )
+
+
+def from_list(items: Sequence[Any], options: Options) -> Source:
+    """A list of picture files, Pillow pictures, or arrays (H, W) or (H, W, C) of any sizes; sample id = place."""
+    for place, item in enumerate(items):
+        if not isinstance(item, str | os.PathLike | Image.Image | np.ndarray):
+            raise Unfit(
+                f"data: item {place} is {type(item).__name__}; file paths, Pillow pictures or arrays were expected."
+            )
+    if not items:
+        raise Unfit("data: the list holds no pictures.")
+
+    def read(place: int) -> bytes | Pixels:
+        item = items[place]
+        if isinstance(item, str | os.PathLike):
+            return Path(item).read_bytes()
+        return from_pillow(item if isinstance(item, Image.Image) else Image.fromarray(item))
+
+    names = [str(item) if isinstance(item, str | os.PathLike) else f"item {place}" for place, item in enumerate(items)]
+    return of_pictures(names[0] if len(names) == 1 else "list", names, read, range(len(items)), options)
 
 
 def digits(options: Options) -> Source:

@@ -23,7 +23,7 @@ from torch import Tensor
 from kontrast.data.decode import Broken, Pixels, decode, to_channels, to_depth
 
 Ids: TypeAlias = npt.NDArray[np.int64]
-Read: TypeAlias = "Callable[[int], bytes]"  # sample id -> encoded bytes; raises OSError or Broken
+Read: TypeAlias = "Callable[[int], bytes | Pixels]"  # sample id -> encoded, or pixels (C, H, W); OSError or Broken
 
 SMALL_FILE = 8192  # bytes; below, handing a picture to a thread costs more than decoding it
 CHUNK = 64  # pictures that a thread takes at a time
@@ -90,7 +90,7 @@ class OnDemand:
         return [torch.from_numpy(picture) for picture in pixels]
 
     def _one(self, sample: int) -> Pixels:
-        pixels = decode(self.read(sample), self.shorter_side)
+        pixels = _decoded(self.read(sample), self.shorter_side)
         return to_channels(to_depth(pixels, self.dtype), self.channels)
 
 
@@ -134,9 +134,9 @@ def survey(
     return found
 
 
-def look(raw: bytes, shorter_side: int | None) -> tuple[Fact, Pixels]:
+def look(raw: bytes | Pixels, shorter_side: int | None) -> tuple[Fact, Pixels]:
     """One picture, decoded, and what there is to know about it."""
-    pixels = decode(raw, shorter_side)
+    pixels = _decoded(raw, shorter_side)
     channels, height, width = pixels.shape
     digest = hashlib.blake2b(raw, digest_size=16).digest()
     return Fact((channels, height, width), pixels.dtype.itemsize * 8, digest), pixels
@@ -170,6 +170,10 @@ def store(
     for row, pixels in enumerate(found.kept):
         stack[row] = to_channels(to_depth(pixels, dtype), channels)
     return InMemory(stack, row_N)
+
+
+def _decoded(raw: bytes | Pixels, shorter_side: int | None) -> Pixels:
+    return decode(raw, shorter_side) if isinstance(raw, bytes) else raw
 
 
 def _looked_at(

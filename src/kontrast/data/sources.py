@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from kontrast.data.arrays import digits, from_array
+from kontrast.data.arrays import digits, from_array, from_list
 from kontrast.data.emoji import emoji
-from kontrast.data.folders import SPLITS, from_folder
+from kontrast.data.folders import SPLITS, extensions, from_folder
 from kontrast.data.roles import KNOWN
 from kontrast.data.rows import from_table
 from kontrast.data.source import Options, Source, held_out
@@ -36,7 +36,7 @@ def open_source(
     shorter_side: int | None = 512,
     workers: int | None = None,
 ) -> Source:
-    """Samples from a path, "digits", "emoji", a NumPy or torch array, or a source.
+    """Samples from a path, "digits", "emoji", a NumPy or torch array, a list of pictures, or a source.
 
     labels        "folder" or a column, for evaluation only; for arrays one label a row
     split         which part, where the data names parts; else all of it, and that is said
@@ -63,6 +63,8 @@ def open_source(
         return digits(options)
     if data == "emoji":
         return emoji(options)
+    if isinstance(data, list | tuple):
+        return from_list(data, options)
     if not isinstance(data, str | os.PathLike):
         raise Unfit(
             f"data: a path, 'digits', 'emoji', or an array of pictures was expected, not {type(data).__name__}."
@@ -80,6 +82,8 @@ def open_source(
         return from_table(read_table(path, known), options)
     if path.suffix.lower() == ".npy" and path.is_file():
         return from_array(_array(path), options, str(path))
+    if path.suffix.lower() in extensions() and path.is_file():
+        return from_list([path], options)
     if path.is_file():
         raise Unfit(f"{path} is a file of a kind that cannot be read; known: a folder, {', '.join(ENDINGS)}, .npy.")
     raise Unfit(f"{path} does not exist; give a folder, a file, or the name of an embedded set: digits, emoji.")
