@@ -1,6 +1,6 @@
 """Batches of sentences: `batches(step)` is a pure function of (source, seed, step), as for pictures.
 
-Sentences alone become two views by the recipe of `positives.text`; pairs and triplets bring their own (anchor, positive,
+Sentences alone become two views by a recipe of `positives.text`; pairs and triplets bring their own (anchor, positive,
 hard negative). All views of a step are padded alike. Batches are not made of sentences of one length, which would take
 length away as a clue; the encoder sorts by length within the batch (`encoders.bert`).
 

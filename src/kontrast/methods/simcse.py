@@ -65,17 +65,17 @@ class SimCSE(nn.Module):
     def embed(self, batch: Batch) -> Embeddings:
         """One forward pass over all views; another for masked words, where asked for."""
         key = (batch.seed, batch.step, batch.ids_B)
-        views = batch.views if self.config.contrast else batch.views[:1]
-        views = [{**view, "dropout": row_keys(*key, number)} for number, view in enumerate(views)]
+        count = len(batch.views) if self.config.contrast else 1
+        views = [{**view, "dropout": row_keys(*key, number)} for number, view in enumerate(batch.views[:count])]
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.config.contrast > 0):
-            features_VBH = self.encoder(together(views)).unflatten(0, (len(views), -1))
+            features_VBH = self.encoder(together(views)).unflatten(0, (count, -1))
             roles = {"views": self.head(features_VBH)}
         if batch.others is not None:
-            other = {**batch.others.views[0], "dropout": row_keys(*key[:2], batch.others.ids_B, len(views) + 1)}
+            other = {**batch.others.views[0], "dropout": row_keys(*key[:2], batch.others.ids_B, count + 1)}
             roles["others"] = self.head(self.encoder(other))
         if self.predictor is not None:
             seen, target_BL = masked_words.hidden(batch.views[0], self.encoder.tokenizer, *key)
-            seen["dropout"] = row_keys(*key, len(views))
+            seen["dropout"] = row_keys(*key, count)
             states = self.encoder.states(seen)
             roles["words"] = self.predictor(states[-1], target_BL, self.encoder.words())
             if not self.config.contrast:
@@ -88,7 +88,7 @@ class SimCSE(nn.Module):
         c, views_VBH = self.config, z["views"]
         loss, guessing, signs = views_VBH.new_zeros(()), 0.0, self.negatives.signs(z.step)
         if c.contrast:
-            loss, guessing = (c.contrast * part for part in self._contrast(z, signs))
+            loss, guessing = self._contrast(z, signs)
         if self.predictor is not None:
             words_B2 = z["words"]
             loss = loss + c.mlm * words_B2[z.rows, 0].sum() / words_B2[:, 1].sum().clamp(min=1)
@@ -114,7 +114,8 @@ class SimCSE(nn.Module):
         if hard and not c.decoupled:
             loss_R = F.softplus(loss_R)
         count_B = in_batch.others(name_B) + len(hard) * len(name_B) + more.count_B
-        return loss_R.sum() / len(name_B), in_batch.guessing(count_B, decoupled=c.decoupled)
+        guessing = in_batch.guessing(count_B, decoupled=c.decoupled)
+        return c.contrast * loss_R.sum() / len(name_B), c.contrast * guessing
 
     def after_step(self, outcome: Outcome, progress: Progress) -> None:
         """SimCSE remembers nothing, unless it was given a queue: then the positives."""
