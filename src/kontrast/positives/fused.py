@@ -67,7 +67,7 @@ def colours(view: View, drawn: Drawn, channels: int) -> tuple[Tensor, Tensor]:
         pull_B11 = (1 - contrast) * (place_B == 1)[:, None, None]  # towards the mean grey of what came before
         of_mean_BCC = step_BCC @ of_mean_BCC + pull_B11 * (grey_CC @ (of_pixel_BCC + of_mean_BCC))
         of_pixel_BCC = step_BCC @ of_pixel_BCC
-    grey_BCC = torch.where(greyed, grey_CC, eye_CC)
+    grey_BCC = torch.where(greyed & (not view.grey_first), grey_CC, eye_CC)
     return grey_BCC @ of_pixel_BCC, grey_BCC @ of_mean_BCC
 
 

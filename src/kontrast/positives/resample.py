@@ -190,15 +190,16 @@ def prepare(
     """The one look of evaluation, (B, C, size, size) float32: shorter side to `size`, centre, normalise.
 
     The resize is bicubic and antialiased; pictures of that size already keep their pixels. The same as timm's
-    evaluation transform with `crop_pct` 1, within half a step of 1/255, which timm rounds to.
+    evaluation transform with `crop_pct` 1, within 1/255.
     """
     if not isinstance(pictures, Tensor):
         return torch.cat([prepare(picture[None], size, mean, std, white=white) for picture in pictures])
     short = min(pictures.shape[2:])
     height, width = (int(size * side / short) for side in pictures.shape[2:])
-    pixels = pictures.float() / (white or WHITE[pictures.dtype])
+    pixels = pictures if pictures.dtype == torch.uint8 else pictures.float()  # of uint8 the resize rounds, as Pillow's
     if (height, width) != pictures.shape[2:]:
-        pixels = interpolate(pixels, (height, width), mode="bicubic", antialias=True).clamp_(0, 1)
+        pixels = interpolate(pixels, (height, width), mode="bicubic", antialias=True)
+    pixels = (pixels.float() / (white or WHITE[pictures.dtype])).clamp_(0, 1)
     top, left = round((height - size) / 2), round((width - size) / 2)
     shift_C11, scale_C11 = (torch.tensor(v, device=pixels.device)[:, None, None] for v in (mean, std))
     return (pixels[:, :, top : top + size, left : left + size] - shift_C11) / scale_C11
