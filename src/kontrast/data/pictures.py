@@ -138,7 +138,7 @@ def look(raw: bytes | Pixels, shorter_side: int | None) -> tuple[Fact, Pixels]:
     """One picture, decoded, and what there is to know about it."""
     pixels = _decoded(raw, shorter_side)
     channels, height, width = pixels.shape
-    digest = hashlib.blake2b(raw, digest_size=16).digest()
+    digest = hashlib.blake2b(raw if isinstance(raw, bytes) else raw.tobytes(), digest_size=16).digest()
     return Fact((channels, height, width), pixels.dtype.itemsize * 8, digest), pixels
 
 
