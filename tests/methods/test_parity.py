@@ -83,9 +83,7 @@ def test_swav(lengths, queue):
     method = swav.SwAV(Tiny(), WIDTH, config, seed=1).double()
     paper = oracle.SwAV(weights(method), 0.1, 0.05, 3, queue or 10**9, 0.1, 2)
     prototypes = method.prototypes[0].weight
-    with (
-        torch.no_grad()
-    ):  # the paper's are put to unit length in each step
+    with torch.no_grad():  # the paper's are put to unit length in each step
         prototypes.copy_(oracle.unit(prototypes))
         paper.net["prototypes.0.weight"].copy_(3.0 * prototypes)
     seen = []
