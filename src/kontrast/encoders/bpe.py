@@ -49,6 +49,10 @@ class Captions:
     def context(self) -> int:
         return self.inner.max_length
 
+    @property
+    def pad_id(self) -> int:
+        return self.inner.pad_id
+
     def __call__(self, texts: Sequence[str], *, full: bool = False) -> Tensor:
         """int64 ids (B, T): T is that of the longest, or with `full` the whole context."""
         ids_BT = self.inner([cleaned(text, self.clean) for text in texts])["input_ids"]

@@ -41,6 +41,7 @@ METHODS = {
         "views agree feature by feature, features are uncorrelated; no negatives",
         {},
     ),
+    "clip": Entry("clip", "CLIP", "pairs", "pictures and their captions in one space: search and classes in words", {}),
 }
 
 

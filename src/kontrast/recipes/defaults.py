@@ -12,7 +12,7 @@ from typing import Any
 
 from kontrast import methods
 from kontrast.errors import Unfit
-from kontrast.recipes import barlow_twins, byol, moco, simclr, swav
+from kontrast.recipes import barlow_twins, byol, clip, moco, simclr, swav
 from kontrast.settings import NAMES, Settings, checked, pairs
 
 PUBLISHED: dict[str, dict[str, Callable[[], Settings]]] = {
@@ -22,6 +22,7 @@ PUBLISHED: dict[str, dict[str, Callable[[], Settings]]] = {
     "swav": {"imagenet": swav.imagenet, "cifar10": swav.cifar10},
     "byol": {"imagenet": byol.imagenet, "cifar10": byol.cifar10},
     "barlow-twins": {"imagenet": barlow_twins.imagenet, "cifar10": barlow_twins.cifar10},
+    "clip": {"imagenet": clip.imagenet, "cifar10": clip.cifar10},
 }
 SMALL_PICTURE = 64  # pixels up to which the CIFAR recipe is the nearer one
 IN_METHOD = (
@@ -124,6 +125,12 @@ def by_method(name: str, n: int, batch: int, steps: int) -> dict[str, tuple[Any,
             "width": (1024, "a quarter of a million correlations are enough for small nets"),
             "hidden": (1024, "enough for small nets"),
             "bias_rate": (1.0, "AdamW finds each parameter's own scale; the published factor is for LARS"),
+        },
+        "clip": {
+            "temperature": (None, "learned: it begins at 0.07, or at the pretrained model's own"),
+            "views": ("clip", "as published: captions speak of left, right and colour"),
+            "channels": (3, "CLIP's image towers take three"),
+            "weight_decay": (0.1, "open_clip's for small sets"),
         },
     }
     return tables.get(name, {})
