@@ -26,8 +26,7 @@ Similarity: TypeAlias = Literal["cosine", "dot", "euclidean", "squared_euclidean
 
 def wide(x: Tensor) -> Tensor:
     """The tensor in float32, or float64 if it is: what every similarity and loss is computed in."""
-    narrow = x.dtype not in (torch.float32, torch.float64)
-    return x.to(torch.float32) if narrow else x
+    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 class _Unit(torch.autograd.Function):
@@ -37,7 +36,7 @@ class _Unit(torch.autograd.Function):
     def forward(ctx: Any, x_RD: Tensor, scale: Tensor | float) -> Tensor:
         wide_RD = wide(x_RD)
         norm_R1 = torch.linalg.vector_norm(wide_RD, dim=-1, keepdim=True)
-        factor_R1 = scale / norm_R1.masked_fill_(norm_R1 == 0, torch.inf)
+        factor_R1 = norm_R1.reciprocal_().nan_to_num_(posinf=0.0) * scale
         unit_RD = wide_RD * factor_R1
         ctx.save_for_backward(unit_RD, factor_R1, scale if isinstance(scale, Tensor) else None)
         ctx.scale, ctx.dtype = scale, x_RD.dtype

@@ -1,15 +1,46 @@
 """How surprised: losses as functions of embeddings, usable alone in any training loop.
 
-from kontrast import losses
-loss = losses.nt_xent(torch.stack([first_BD, second_BD]), temperature=0.1)
+    from kontrast import losses
+    loss = losses.nt_xent(torch.stack([first_BD, second_BD]), temperature=0.1)
+
+contrastive   info_nce, nt_xent                    one positive against many negatives
+pairs         clip, siglip                         images and their texts
+labelled      sup_con, margin                      labels say who belongs together
+sphere        alignment, uniformity                the two aims of all of these
+clusters      swapped_prediction, sinkhorn         predict the other view's cluster
+redundancy    barlow_twins                         no two dimensions say the same
+regression    byol                                 predict the other view
+guessing      chance                               what each costs if all similarities are equal
+explaining    explain                              a small batch as a table, worked out by hand
+
+Beneath: `candidates` (who is a negative), `blocks` and `tiles` (the engine).
 """
 
 from kontrast.losses.candidates import Guide
 from kontrast.losses.clusters import sinkhorn, swapped_prediction
 from kontrast.losses.contrastive import info_nce, nt_xent
+from kontrast.losses.explaining import explain
 from kontrast.losses.guessing import chance
-from kontrast.losses.pairs import clip
+from kontrast.losses.labelled import margin, sup_con
+from kontrast.losses.pairs import clip, siglip
 from kontrast.losses.redundancy import barlow_twins
 from kontrast.losses.regression import byol
+from kontrast.losses.sphere import alignment, uniformity
 
-__all__ = ["Guide", "barlow_twins", "byol", "chance", "clip", "info_nce", "nt_xent", "sinkhorn", "swapped_prediction"]
+__all__ = [
+    "Guide",
+    "alignment",
+    "barlow_twins",
+    "byol",
+    "chance",
+    "clip",
+    "explain",
+    "info_nce",
+    "margin",
+    "nt_xent",
+    "siglip",
+    "sinkhorn",
+    "sup_con",
+    "swapped_prediction",
+    "uniformity",
+]

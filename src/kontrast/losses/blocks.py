@@ -80,7 +80,8 @@ def log_sum_exp(
         and entries * query_QE.element_size() <= KEEP_BYTES,
         bounded=largest is not None and largest * max(powers) <= (600.0 if dtype == torch.float64 else 60.0),
     )
-    out: Tensor = _LogSumExp.apply(query_QE, key_KE, plan)
+    one_tile = plan.exponentiated and (height, width) == (Q, K)
+    out: Tensor = (_OneTile if one_tile else _LogSumExp).apply(query_QE, key_KE, plan)
     return out
 
 
@@ -236,6 +237,39 @@ class _LogSumExp(torch.autograd.Function):
                     weight_RC.addcmul_(exp_RC, factor)
             table.pull(weight_RC, tile_RC, at_rows, at_columns, Gradients(dquery_QE, None) if own_mirror else onto)
         return dquery_QE, None if ctx.one else dkey_KE, None
+
+
+class _OneTile(torch.autograd.Function):
+    """The same for a small table that is one tile, bounded and of products: as few operations as it takes."""
+
+    @staticmethod
+    def forward(ctx: Any, query_QE: Tensor, key_KE: Tensor, plan: Plan) -> Tensor:
+        exp_QK = torch.mm(query_QE, key_KE.T)
+        plan.left_out.fill(slice(0, plan.queries), slice(0, plan.keys), exp_QK, -torch.inf)
+        sum_L = exp_QK.exp_().sum(1)
+        if plan.columns == "own":
+            sum_L = torch.cat([sum_L, exp_QK.sum(0)])
+        ctx.save_for_backward(query_QE, key_KE, exp_QK, sum_L)
+        ctx.plan, ctx.one = plan, query_QE is key_KE and plan.columns == "mirror"
+        return sum_L.log().unsqueeze(0)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient_1L: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        query_QE, key_KE, exp_QK, sum_L = ctx.saved_tensors
+        Q = ctx.plan.queries
+        factor_L = gradient_1L[0] / sum_L.clamp(
+            min=torch.finfo(sum_L.dtype).tiny
+        )  # a row with nothing left has sum 0 and takes nothing
+        if ctx.one:  # the table is its own mirror image: rows and columns together give one gradient
+            weight_QK = (factor_L[:, None] + factor_L).mul_(exp_QK)
+            return weight_QK @ key_KE, None, None
+        if ctx.plan.columns == "own":
+            weight_QK = (factor_L[:Q, None] + factor_L[Q:]).mul_(exp_QK)
+        else:
+            weight_QK = exp_QK * factor_L[:, None]
+        dquery_QE = weight_QK @ key_KE if ctx.needs_input_grad[0] else None
+        return dquery_QE, weight_QK.T @ query_QE if ctx.needs_input_grad[1] else None, None
 
 
 def negatives_left(

@@ -97,6 +97,11 @@ class Against:
         return prepared(x, side, self.similarity, key=True)
 
     @property
+    def powers(self) -> tuple[float, ...]:
+        """Of exp(logit), whose sums the row needs."""
+        return (1.0 + self.beta, self.beta) if self.beta else (1.0,)
+
+    @property
     def largest(self) -> float | None:
         """The largest |logit| there can be, if known without reading a GPU's memory."""
         if self.similarity != "cosine" or (isinstance(self.scale, Tensor) and self.scale.device.type != "cpu"):
@@ -136,14 +141,13 @@ class Against:
         limits: Limits | None = None,
     ) -> Tensor:
         """ln of each row's sum over negatives, (R,). With columns="own" the keys' own sums follow, (R + K,)."""
-        powers = (1.0 + self.beta, self.beta) if self.beta else (1.0,)
-        sum_SR = self._log_sum_exp(query_RE, key_KE, tags, powers, columns, limits)
+        sum_SR = self._log_sum_exp(query_RE, key_KE, tags, columns, limits)
         for one in more:
             if one.negatives.ndim == 2:
-                added_SR = self._log_sum_exp(query_RE, one.negatives, one.tags, powers)
+                added_SR = self._log_sum_exp(query_RE, one.negatives, one.tags)
             else:
                 logit_RM = logit(query_RE[:, None], one.negatives, self.similarity)
-                added_SR = torch.stack([(power * logit_RM).logsumexp(1) for power in powers])
+                added_SR = torch.stack([(power * logit_RM).logsumexp(1) for power in self.powers])
             sum_SR = torch.logaddexp(sum_SR, added_SR)
         if not self.tau_plus and not self.beta:
             return sum_SR[0]
@@ -161,19 +165,18 @@ class Against:
         query_RE: Tensor,
         key_KE: Tensor,
         tags: Tags,
-        powers: tuple[float, ...],
         columns: Columns = "none",
         limits: Limits | None = None,
     ) -> Tensor:
         if not len(key_KE):
-            return query_RE.new_full((len(powers), len(query_RE)), -torch.inf)
+            return query_RE.new_full((len(self.powers), len(query_RE)), -torch.inf)
         return log_sum_exp(
             query_RE,
             key_KE,
             tags,
             columns=columns,
             euclidean=self.similarity == "euclidean",
-            powers=powers,
+            powers=self.powers,
             limits=limits,
             largest=self.largest,
         )

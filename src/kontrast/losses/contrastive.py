@@ -90,16 +90,18 @@ def nt_xent(
     mine, R, all_ours = ours(rows, B)
     query_VBE = against.query(views_VBD)
     key_VBE = against.key(views_VBD) if similarity == "squared_euclidean" else query_VBE
-    query_VRE = query_VBE[:, mine]
+    key_RE = key_VBE.flatten(0, 1)
+    query_RE = key_RE if all_ours and key_VBE is query_VBE else query_VBE[:, mine].flatten(0, 1)
 
-    others = [key_VBE[:, mine].roll(-shift, 0) for shift in range(1, V)]
-    positive_PR = torch.stack([logit(query_VRE, other_VRE, similarity).flatten() for other_VRE in others])
+    others = [key_VBE.roll(-shift, 0)[:, mine].flatten(0, 1) for shift in range(1, V)]
+    positives = [logit(query_RE, other_RE, similarity) for other_RE in others]
+    positive_PR = torch.stack(positives) if V > 2 else positives[0][None]
 
     ids_B = arange(views_VBD, B) if ids_B is None and not all_ours else ids_B
     names = [(name_B[mine].repeat(V), name_B.repeat(V)) for name_B in (ids_B, groups_B) if name_B is not None]
     negative_R = against.log_negatives(
-        query_VRE.reshape(V * R, -1),
-        key_VBE.reshape(V * B, -1),
+        query_RE,
+        key_RE,
         [Stripes(B), *names] if ids_B is None else names,
         positive_PR,
         columns="mirror" if all_ours and guide is None else "none",

@@ -6,13 +6,15 @@ Shapes: B pairs, D width, E prepared width, G width of a guide model, R rows tha
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from kontrast.losses.candidates import Against, Guide
 from kontrast.losses.contrastive import surprise
-from kontrast.losses.rows import Reduction, integers, matrices, ours, reduced
+from kontrast.losses.rows import Reduction, integers, matrices, ours, reduced, scale_of
+from kontrast.losses.sigmoids import softplus_sum
 from kontrast.losses.tiles import Limits, Stripes, Tag
-from kontrast.similarity import Similarity, logit
+from kontrast.similarity import Similarity, logit, unit
 
 
 def clip(
@@ -69,3 +71,41 @@ def clip(
         texts_R = against.log_negatives(text_BE[mine], image_BE, tags, positive_PR[:, R:], limits=limits[1])
         negative_2R = torch.cat([images_R, texts_R])
     return reduced(surprise(positive_PR, negative_2R, decoupled).view(2, R).mean(0), B, reduction)
+
+
+def siglip(
+    image_BD: Tensor,
+    text_BD: Tensor,
+    *,
+    temperature: Tensor | float,
+    bias: Tensor | float,
+    ids_B: Tensor | None = None,
+    groups_B: Tensor | None = None,
+    rows: slice | None = None,
+    reduction: Reduction = "mean",
+) -> Tensor:
+    """SigLIP: each image and text is judged alone, together or not; no softmax over the batch.
+
+        loss_b = sum over texts c of  -ln sigmoid(y_bc (cos(image_b, text_c) / T + bias))     mean over B images
+        y = 1 where b = c, else -1
+
+    Guessing (cosine 0) costs softplus(-bias) + (B - 1) softplus(bias): about 10 + 1.5 at B = 32,768 with bias -10.
+
+    Args:
+        temperature: > 0; starts at 1/10. bias: starts at -10. Both are learned: tensors get their gradients.
+        ids_B, groups_B: pairs with equal ids are not each other's negatives.
+        rows: the images that are ours. reduction: "none" gives (rows,).
+
+    Source: Zhai et al. 2023, "Sigmoid Loss for Language Image Pre-Training", arXiv:2303.15343.
+    """
+    matrices(image=image_BD, text=text_BD, rows_too=True)
+    B = len(image_BD)
+    mine, _, _ = ours(rows, B)
+    integers(B, ids_B=ids_B, groups_B=groups_B)
+    image_RE, text_BE = unit(image_BD[mine], scale_of(temperature)), unit(text_BD)
+    biased_R1 = torch.ones_like(image_RE[:, :1]) * bias  # the bias rides along as one more coordinate
+    image_RE, text_BE = torch.cat([image_RE, biased_R1], 1), torch.cat([text_BE, torch.ones_like(text_BE[:, :1])], 1)
+    tags: list[Tag] = [(name_B[mine], name_B) for name_B in (ids_B, groups_B) if name_B is not None]
+    against_R = softplus_sum(image_RE, text_BE, [*tags, Stripes(2 * B, mine.start)])
+    together_R = F.softplus(-logit(image_RE, text_BE[mine], "dot"), threshold=50.0)
+    return reduced(together_R + against_R, B, reduction)

@@ -67,9 +67,13 @@ class LeftOut:
         self.compared: list[tuple[Tensor, Tensor]] = []
         self.listed: list[tuple[Tensor, ...]] = []
         for tag in tags:
-            if not isinstance(tag, Stripes):
-                pairs = None if queries * keys <= TINY else equal_pairs(*tag, most=16 * (queries + keys))
-                self.compared.append(tag) if pairs is None else self.listed.append(self._by_tile(*pairs))
+            if isinstance(tag, Stripes):
+                continue
+            equal = None if queries * keys <= TINY else Equal(*tag)
+            if equal is None or equal.total > 16 * (queries + keys):
+                self.compared.append(tag)
+            else:
+                self.listed.append(self._by_tile(*equal.pairs()))
 
     def _by_tile(self, query: Tensor, key: Tensor) -> tuple[Tensor, ...]:
         """Places of the pairs within their tiles, flattened; one tensor per tile, row of tiles by row of tiles."""
@@ -97,17 +101,21 @@ class LeftOut:
             tile_RC.masked_fill_(guide_RC > self.limits.limit_Q[rows, None], value)
 
 
-def equal_pairs(query_tag_Q: Tensor, key_tag_K: Tensor, most: int) -> tuple[Tensor, Tensor] | None:
-    """All (query, key) with equal tags, found by sorting; None if there are more than `most`."""
-    sorted_K, place_K = key_tag_K.sort()
-    first_Q = torch.searchsorted(sorted_K, query_tag_Q)
-    many_Q = torch.searchsorted(sorted_K, query_tag_Q, right=True) - first_Q
-    total = int(many_Q.sum())
-    if total > most:
-        return None
-    query = torch.arange(len(many_Q), device=many_Q.device).repeat_interleave(many_Q)
-    nth = torch.arange(total, device=many_Q.device) - (many_Q.cumsum(0) - many_Q)[query]
-    return query, place_K[first_Q[query] + nth]
+class Equal:
+    """The (query, key) pairs with equal tags, found by sorting."""
+
+    def __init__(self, query_tag_Q: Tensor, key_tag_K: Tensor) -> None:
+        sorted_K, self.place_K = key_tag_K.sort()
+        self.first_Q = torch.searchsorted(sorted_K, query_tag_Q)
+        self.many_Q = torch.searchsorted(sorted_K, query_tag_Q, right=True) - self.first_Q
+        self.total = int(self.many_Q.sum())
+
+    def pairs(self) -> tuple[Tensor, Tensor]:
+        """Their queries and keys, (total,) each."""
+        device = self.many_Q.device
+        query = torch.arange(len(self.many_Q), device=device).repeat_interleave(self.many_Q)
+        nth = torch.arange(self.total, device=device) - (self.many_Q.cumsum(0) - self.many_Q)[query]
+        return query, self.place_K[self.first_Q[query] + nth]
 
 
 class Products:
