@@ -69,6 +69,14 @@ def test_negative_and_zero_scores_are_ordered() -> None:
     torch.testing.assert_close(score, torch.tensor([[1.0, 0.0, 0.0, 0.0, -1.0, -1.0]]), atol=1e-6, rtol=0)
 
 
+def test_packing_keeps_the_order_and_knows_one_zero() -> None:
+    score = torch.tensor([-torch.inf, -2.0, -1e-30, -0.0, 0.0, 1e-30, 2.0])
+    key = knn._packed(score, torch.zeros(7, dtype=torch.int64))
+    assert (key.diff() > 0).tolist() == [True, True, True, False, True, True]
+    back, row = knn._unpacked(knn._packed(score, torch.arange(7)))
+    assert torch.equal(back, score) and row.tolist() == list(range(7))
+
+
 def test_a_memory_mapped_half_precision_bank(tmp_path: Path) -> None:
     bank = vectors("b", 300, 5).half()
     np.save(tmp_path / "bank.npy", bank.numpy())

@@ -192,7 +192,10 @@ def test_the_sentence_follows_the_numbers(values: tuple[float, Any, float, float
 def test_the_table_fits_a_terminal(result: dict[str, Any]) -> None:
     lines = words.table(result)
     assert max(len(line) for line in lines) <= 80
-    assert lines[0].split() == ["%", "learned", "95", "%", "range", "before", "random", "raw", "guessing"]
+    assert lines[0].split() == ["%", "learned", "95", "%", "range", "random", "raw", "guessing"]
+    assert any("the run began with these random weights" in line for line in lines)
+    four = words.table(result | {"before": result["raw_input"]})
+    assert "before" in four[0] and max(len(line) for line in four) <= 80
     knn = next(line for line in lines if line.startswith("nearest"))
     assert f"{100 * result['raw_input']['knn_top1']:.1f}" in knn and knn.endswith("12.2")
     assert len(words.table(judged(0.5, None, 0.5, 0.5))) > 2

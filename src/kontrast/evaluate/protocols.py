@@ -85,10 +85,9 @@ def evaluate(
 
     result: dict[str, Any] = {}
     ranges: dict[str, dict[str, list[float]]] = {}
-    measured: dict[int, str] = {}
     for name, embed in columns.items():
-        twin = measured.setdefault(id(embed), name)
-        if twin != name:  # the weights it began with are the random ones: measured once
+        twin = next((other for other in result if columns[other] == embed), None)
+        if twin is not None:  # the weights it began with are the random ones: measured once
             result[name], ranges[name] = dict(result[twin]), dict(ranges[twin])
             continue
         found: dict[str, float] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 COLUMNS = {"learned": "learned", "before": "before", "random_weights": "random", "raw_input": "raw"}
 METRICS = {
@@ -17,9 +17,9 @@ METRICS = {
     "few_label_10": "10 labels a class",
     "zero_shot_top1": "zero-shot",
     "spearman": "Spearman's rank corr.",
-    "recall_at_1": "recall at 1",
-    "recall_at_5": "recall at 5",
-    "recall_at_10": "recall at 10",
+    "recall_at_1": "partner found (R@1)",
+    "recall_at_5": "among first 5 (R@5)",
+    "recall_at_10": "among first 10 (R@10)",
     "median_rank": "median rank",
     "alignment": "alignment",
     "uniformity": "uniformity",
@@ -50,43 +50,61 @@ def shown(metric: str, value: float | None) -> str:
     return f"{value:.{PLAIN[metric]}f}" if metric in PLAIN else f"{100 * value:.1f}"
 
 
-def rows(result: Mapping[str, Any]) -> list[tuple[str, str, dict[str, float | None], list[float] | None, float | None]]:
-    """The table as data: (metric, its name, value of each column, 95 % range of the learned one, guessing)."""
-    about = result["about"]
-    columns = [name for name in COLUMNS if name in result]
+def columns(result: Mapping[str, Any]) -> list[str]:
+    """The columns worth showing: "before" only where it was not the random weights that the run began with."""
+    return [name for name in COLUMNS if name in result and not (name == "before" and began_at_random(result))]
+
+
+class Row(NamedTuple):
+    """One test: its name, the value of each column worth showing, the 95 % range of the learned one, guessing."""
+
+    metric: str
+    name: str
+    values: dict[str, float | None]
+    around: list[float] | None
+    chance: float | None
+
+
+def rows(result: Mapping[str, Any]) -> list[Row]:
+    """The table as data."""
+    about, wanted = result["about"], columns(result)
     around = about["range"].get("learned", {})
     return [
-        (metric, name, {c: result[c].get(metric) for c in columns}, around.get(metric), about["chance"].get(metric))
+        Row(metric, name, {c: result[c].get(metric) for c in wanted}, around.get(metric), about["chance"].get(metric))
         for metric, name in METRICS.items()
-        if any(metric in result[column] for column in columns)
+        if any(metric in result[column] for column in wanted)
     ]
 
 
 def table(result: Mapping[str, Any]) -> list[str]:
     """The evaluation as lines of at most 80 columns; fractions times 100."""
-    columns = [name for name in COLUMNS if name in result]
+    wanted = columns(result)
     head = f"{'%':<24}"
-    for column in columns:
+    for column in wanted:
         head += f"{COLUMNS[column]:>8}" + (f"{'95 % range':>12}" if column == "learned" else "")
     lines = [f"{head}{'guessing':>9}"]
     for metric, name, values, around, chance in rows(result):
         line = f"{name:<24}"
-        for column in columns:
+        for column in wanted:
             line += f"{shown(metric, values[column]):>8}"
             if column == "learned":
                 line += f"{'-'.join(shown(metric, end) for end in around) if around else '':>12}"
         lines.append((line + f"{shown(metric, chance):>9}").rstrip())
-    return lines + [f"  {line}" for line in conditions(result["about"])]
+    return lines + [f"  {line}" for line in conditions(result)]
 
 
-def conditions(about: Mapping[str, Any]) -> list[str]:
-    """How it was measured, in a few lines: data, bank, k, T, and what was left out."""
-    lines = [f"tested on {about['data']}, {about['items']:,} items"]
+def conditions(result: Mapping[str, Any]) -> list[str]:
+    """How it was measured, in a few lines: network, data, bank, k, T, and what was left out."""
+    about = result["about"]
+    lines = [f"{about['network']}, {about['layer']}, fp32"] if {"network", "layer"} <= set(about) else []
+    lines += [f"tested on {about['data']}, {about['items']:,} items"]
     if "bank" in about:
         lines.append(f"bank: {about['bank']}, {about['bank_items']:,} items; {about['classes']} classes")
         lines.append(f"kNN: k {about['k']}, T {about['temperature']}; few labels: {about['few_label_draws']} draws")
     if "views" in about:
         lines.append(f"recall: the item's other fresh view ({about['views']}) among {about['view_items']:,}")
+    if "before" in result and began_at_random(result):
+        lines.append("the run began with these random weights")
     return lines + list(about.get("notes", []))
 
 
@@ -115,7 +133,7 @@ def sentence(result: Mapping[str, Any]) -> str:
     value = f"{shown(metric, result['learned'][metric])}{unit}"
     asked = QUESTIONS[metric].format(value=value, count=about.get("view_items", about["items"]))
     others = {name: result[name][metric] for name in BESIDE if metric in result.get(name, {})}
-    if _began_at_random(result):
+    if began_at_random(result):
         others.pop("before", None)
     beside = [f"{shown(metric, found)}{unit} {BESIDE[name]}" for name, found in others.items()]
     if metric in about["chance"]:
@@ -133,7 +151,7 @@ def mood(result: Mapping[str, Any]) -> str:
 def _standing(result: Mapping[str, Any]) -> str:
     if not any(metric in result["learned"] for metric in DECISIVE):
         return "as random"
-    if not _began_at_random(result) and sum(_signs(result, "before")) < 0:
+    if "before" in result and not began_at_random(result) and sum(_signs(result, "before")) < 0:
         return "worse than before"
     for column, short in (("random_weights", "random"), ("raw_input", "raw")):
         if signs := _signs(result, column):
@@ -144,9 +162,9 @@ def _standing(result: Mapping[str, Any]) -> str:
     return "learned"
 
 
-def _began_at_random(result: Mapping[str, Any]) -> bool:
+def began_at_random(result: Mapping[str, Any]) -> bool:
     """Whether the weights it began with are told as random ones: because they are the same column."""
-    return bool(result.get("before") == result.get("random_weights"))
+    return "before" in result and bool(result["before"] == result.get("random_weights"))
 
 
 def _signs(result: Mapping[str, Any], column: str) -> list[int]:

@@ -61,7 +61,11 @@ def gallery(
     if k < 1:
         return []
     answers: list[dict[str, list[Found]]] = [{} for _ in asked_Q]
+    used: list[Embedder] = []
     for name, embed in columns.items():
+        if embed in used:  # the random weights that it began with are shown once
+            continue
+        used.append(embed)
         row_Qk, score_Qk = search(embed(among, bank_M), embed(asked, asked_Q), min(k + 1, len(bank_M)))
         for q, own in enumerate(asked_Q):
             id_k = bank_M[row_Qk[q]]

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from kontrast.evaluate.words import COLUMNS, PLAIN, conditions, rows, shown
+from kontrast.evaluate.words import PLAIN, columns, conditions, rows, shown
 from kontrast.explore.curves import Chart, captioned
 from kontrast.explore.gallery import Found, Question
 
@@ -75,19 +75,19 @@ def evaluation(result: Mapping[str, Any]) -> str:
         "Every column took the same tests on the same items. Trust the difference between the columns more than any "
         "number alone."
     )
-    columns = [name for name in COLUMNS if name in result]
-    head = "".join(f"<th>{WHO[name][0]}</th>" for name in columns)
+    wanted = columns(result)
+    head = "".join(f"<th>{WHO[name][0]}</th>" for name in wanted)
     lines = []
     for metric, name, values, around, chance in rows(result):
         cells = ""
-        for column in columns:
+        for column in wanted:
             between = f"<small>{' to '.join(shown(metric, end) for end in around)}</small>" if around else ""
             inside = f"{shown(metric, values[column]) or '–'}{between if column == 'learned' else ''}"
             cells += f'<td class="{column}">{inside}</td>'
         cells += f"<td>{shown(metric, chance) or '–'}</td>"
         unit = "" if metric in PLAIN else ", %"
         lines.append(f"<tr><th>{name}{unit}<small>{ASKED[metric]}</small></th>{cells}</tr>")
-    notes = "".join(f"<br>{escape(line)}" for line in conditions(result["about"]))
+    notes = "".join(f"<br>{escape(line)}" for line in conditions(result))
     body = (
         f'<div class="scroll"><table><thead><tr><th>test</th>{head}<th>guessing</th></tr></thead>'
         f"<tbody>{''.join(lines)}</tbody></table></div>"
