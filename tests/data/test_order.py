@@ -34,6 +34,13 @@ def test_epochs_and_seeds_differ_and_steps_need_no_history() -> None:
     assert not np.array_equal(batch_ids(ids, 0, 100, 5), batch_ids(ids, 0, 100, 6))
 
 
+def test_small_and_large_sets_are_shuffled_by_one_rule(monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = np.arange(500)
+    at_once = [batch_ids(ids, step, 32, 9) for step in (0, 7, 40)]
+    monkeypatch.setattr("kontrast.data.order.SMALL", 0)
+    assert all(np.array_equal(a, batch_ids(ids, step, 32, 9)) for a, step in zip(at_once, (0, 7, 40)))
+
+
 def test_every_sample_is_left_out_equally_often() -> None:
     ids, left = np.arange(50), np.zeros(50)
     for epoch in range(400):

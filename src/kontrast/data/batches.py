@@ -67,15 +67,16 @@ class ImageBatches:
         in_memory = isinstance(source.pictures, InMemory)
         ahead = self.device.type != "cpu" or not in_memory
         self._background = ThreadPoolExecutor(1, "kontrast-data") if ahead else None
-        self._next: tuple[int, Future[list[Raw]]] | None = None
+        self._next: tuple[int, Future[tuple[Ids, list[Raw]]]] | None = None
 
     def __call__(self, step: int) -> Batch:
         """This process's rows of a step."""
         began = time.perf_counter()
-        ids_B, epoch = self._ids(step), step // self.steps_per_epoch
+        ids_B, pictures = self._samples(step)
+        epoch = step // self.steps_per_epoch
         groups_N = self.source.groups
         batch = Batch(
-            views=self._views(self._pictures(step), ids_B, epoch),
+            views=self._views(pictures, ids_B, epoch),
             ids_B=torch.from_numpy(ids_B).to(self.device),
             step=step,
             total=self.total,
@@ -87,9 +88,6 @@ class ImageBatches:
 
     def __len__(self) -> int:
         return self.total
-
-    def _ids(self, step: int) -> Ids:
-        return batch_ids(self.ids, step, self.batch_size, self.seed)[self.rows]
 
     def _views(self, pictures: list[Raw], ids_B: Ids, epoch: int) -> tuple[Tensor, ...]:
         if self._members is None:
@@ -103,8 +101,8 @@ class ImageBatches:
         both = [view for pair in zip(own, theirs) for view in pair]
         return tuple(both + own[len(theirs) :])
 
-    def _pictures(self, step: int) -> list[Raw]:
-        """The raw pictures of a step, from the background where they were read ahead."""
+    def _samples(self, step: int) -> tuple[Ids, list[Raw]]:
+        """Ids and raw pictures of a step, from the background where they were read ahead."""
         if self._background is None:
             return self._read(step)
         ready = self._next[1] if self._next is not None and self._next[0] == step else None
@@ -113,12 +111,12 @@ class ImageBatches:
             self._next = (step + 1, self._background.submit(self._read, step + 1))
         return now.result()
 
-    def _read(self, step: int) -> list[Raw]:
-        ids_B = self._ids(step)
+    def _read(self, step: int) -> tuple[Ids, list[Raw]]:
+        ids_B = batch_ids(self.ids, step, self.batch_size, self.seed)[self.rows]
         wanted = [ids_B]
         if self._members is not None:
             wanted.append(self._members.partner(ids_B, self.seed, step // self.steps_per_epoch))
-        return [self._moved(self.source.images(ids, workers=self.workers)) for ids in wanted]
+        return ids_B, [self._moved(self.source.images(ids, workers=self.workers)) for ids in wanted]
 
     def _moved(self, pictures: Raw) -> Raw:
         if self.device.type == "cpu":

@@ -11,11 +11,15 @@ Shapes: N usable samples, B samples of the whole batch.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from kontrast import keyed
 from kontrast.data.pictures import Ids
 from kontrast.errors import Unfit
+
+SMALL = 1 << 16  # samples; up to here the shuffle of an epoch is made once, above it step by step
 
 
 def steps_per_epoch(samples: int, batch_size: int) -> int:
@@ -30,9 +34,18 @@ def steps_per_epoch(samples: int, batch_size: int) -> int:
 def batch_ids(ids_N: Ids, step: int, batch_size: int, seed: int) -> Ids:
     """The sample ids of one step, (B,), of all processes together; no id twice."""
     epoch, place = divmod(step, steps_per_epoch(len(ids_N), batch_size))
-    position_B = np.arange(place * batch_size, (place + 1) * batch_size)
-    chosen_B: Ids = ids_N[keyed.permuted(position_B, len(ids_N), "order", seed, epoch)]
+    rows = slice(place * batch_size, (place + 1) * batch_size)
+    if len(ids_N) <= SMALL:
+        chosen_B: Ids = ids_N[_whole_epoch(len(ids_N), seed, epoch)[rows]]
+        return chosen_B
+    chosen_B = ids_N[keyed.permuted(np.arange(rows.start, rows.stop), len(ids_N), "order", seed, epoch)]
     return chosen_B
+
+
+@lru_cache(maxsize=2)
+def _whole_epoch(samples: int, seed: int, epoch: int) -> Ids:
+    """The same shuffle, all positions at once: for small sets the array overheads of each step would cost more."""
+    return keyed.permuted(np.arange(samples), samples, "order", seed, epoch)
 
 
 def own_rows(batch_size: int, rank: int, processes: int) -> slice:
