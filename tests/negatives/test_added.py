@@ -153,19 +153,18 @@ def test_any_similarity_with_a_queue(similarity):
     torch.testing.assert_close(method.compare(z).loss, total / (2 * B), rtol=1e-9, atol=1e-9)
 
 
-def test_random_positions_are_new_different_and_never_in_the_batch():
-    samples, batch = 103, 20
-    seen = set()
+def test_random_draws_are_new_different_and_never_in_the_batch():
+    ids, seen = np.arange(103) * 3 + 1, set()
     for step in range(12):
-        drawn = random.positions(step, batch, samples, 30, seed=1)
-        start = step % (samples // batch) * batch
-        assert len(set(drawn.tolist())) == 30 and drawn.min() >= 0 and drawn.max() < samples
-        assert not set(drawn.tolist()) & set(range(start, start + batch))
+        batch = ids[step : step + 20]
+        drawn = random.drawn(ids, batch, 30, 1, step)
+        assert len(set(drawn.tolist())) == 30 and set(drawn.tolist()) <= set(ids.tolist()) - set(batch.tolist())
+        assert np.array_equal(drawn, random.drawn(ids, batch, 30, 1, step))
         seen.add(tuple(drawn.tolist()))
-        assert np.array_equal(drawn, random.positions(step, batch, samples, 30, seed=1))
     assert len(seen) == 12
+    assert len(random.drawn(ids, ids[:20], 83, 1, 0)) == 83
     with pytest.raises(ValueError, match="outside of a batch"):
-        random.positions(0, batch, samples, 84, seed=1)
+        random.drawn(ids, ids[:20], 84, 1, 0)
 
 
 def test_names_count_and_texts():

@@ -3,7 +3,7 @@
 They are encoded with gradient, one view each, and are nobody's positive. How many there are belongs to the loss's
 scale (guessing costs ln of the candidates), so the count is fixed for a run and in its record.
 
-Shapes: N samples of the set, M draws.
+Shapes: N samples of the set, B of them in the batch, M draws.
 """
 
 from __future__ import annotations
@@ -14,17 +14,16 @@ import numpy.typing as npt
 from kontrast import keyed
 from kontrast.errors import Unfit
 
+Ids = npt.NDArray[np.int64]
 
-def positions(step: int, batch_size: int, samples: int, count: int, seed: int) -> npt.NDArray[np.int64]:
-    """Which places of this epoch's order are drawn at a step, int64 (M,): different ones, none of them in the batch.
 
-    The order of an epoch puts the batch of place p at p * batch_size; the draws are a keyed choice among all others.
-    """
-    if count > samples - batch_size:
+def drawn(ids_N: Ids, batch_B: Ids, count: int, seed: int, step: int) -> Ids:
+    """The ids of a step's draws, int64 (M,): different samples, none of them in the batch (of all processes)."""
+    N, B = len(ids_N), len(batch_B)
+    if count > N - B:
         raise Unfit(
-            f"--negatives random:{count} asks for more samples than there are outside of a batch: {samples:,} less "
-            f"{batch_size:,} in the batch."
+            f"--negatives random:{count} asks for more samples than there are outside of a batch: {N:,} less {B:,}."
         )
-    end = (step % (samples // batch_size) + 1) * batch_size
-    drawn = keyed.permuted(np.arange(count), samples - batch_size, "random negatives", seed, step)
-    return (end + drawn) % samples
+    first = ids_N[keyed.permuted(np.arange(count + B), N, "random negatives", seed, step)]
+    chosen: Ids = first[~np.isin(first, batch_B)][:count]
+    return chosen
