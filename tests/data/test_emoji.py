@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 
+from kontrast.data import emoji
 from kontrast.data.sources import open_source
 from kontrast.errors import Unfit
 
@@ -35,7 +35,16 @@ def test_emoji(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not set(groups[train.ids]) & set(groups[test.ids]) and 0.1 < len(test.ids) / len(source) < 0.2
     assert len(train.ids) + len(test.ids) == len(source)
     assert len(list(cache.glob("*.npy"))) == 1
-    next(cache.glob("*.npy")).write_bytes(b"half written")
-    assert np.array_equal(open_source("emoji").images(train.ids), source.images(train.ids))
     with pytest.raises(Unfit, match="train, test and all"):
         open_source("emoji", split="dev")
+
+
+def test_a_half_written_cache_is_drawn_again(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KONTRAST_CACHE", str(tmp_path))
+    points, names = emoji._named()
+    monkeypatch.setattr(emoji, "_named", lambda: (points[300:340], names[300:340]))
+    first = open_source("emoji", split="all")
+    (kept,) = tmp_path.glob("*.npy")
+    kept.write_bytes(kept.read_bytes()[:1000])
+    again = open_source("emoji", split="all")
+    assert again.fingerprint == first.fingerprint and kept.stat().st_size > 100_000
