@@ -16,6 +16,7 @@ from kontrast.encoders.clip_presets import model_cfg
 from kontrast.encoders.clip_towers import towers
 from kontrast.errors import Unfit
 from kontrast.exchange import open_clip as folders
+from kontrast.positives.images import prepare
 
 pytest.importorskip("tokenizers", reason="tokenizers is not installed")
 needs_peer = pytest.mark.skipif(find_spec("open_clip") is None, reason="open_clip is not installed")
@@ -51,14 +52,18 @@ def with_bert(words, folder):
         max_position_embeddings=20, pad_token_id=words.inner.pad_id,
     )  # fmt: skip
     shape.to_json_file(folder / "config.json")
-    config = model_cfg("small", folder, image_size=32, vocab_size=words.inner.size, own_words=True, context_length=16)
+    config = model_cfg(
+        "test_resnet", folder, image_size=32, vocab_size=words.inner.size, own_words=True, context_length=16
+    )
     return towers(config, seed=1, folder=folder).eval()
 
 
 @needs_peer
 def test_our_folders_give_open_clip_the_same_vectors_without_kontrast(tmp_path):
     words = bpe.learned(CAPTIONS * 3, context=16)
-    models = {"own": small(words), "timm": small(words, "test_resnet"), "bert": with_bert(words, tmp_path)}
+    tiny = {"image_size": 32, "layers": [1, 1, 1, 1], "width": 16, "head_width": 32}
+    resnet = small(words, vision_cfg=tiny)
+    models = {"own": resnet, "timm": small(words, "test_resnet"), "bert": with_bert(words, tmp_path)}
     for name, model in models.items():
         folders.write(tmp_path / name, model, words, *LOOK)
     pixels = np.random.default_rng(0).standard_normal((3, 3, 32, 32), dtype=np.float32)
@@ -76,6 +81,35 @@ def test_our_folders_give_open_clip_the_same_vectors_without_kontrast(tmp_path):
         assert look["mean"] == list(LOOK[0]) and look["std"] == list(LOOK[1])
         again = folders.read(tmp_path / name)
         assert torch.equal(again.towers.encode_text(words(CAPTIONS)), model.encode_text(words(CAPTIONS)))
+
+
+OWN = """
+import json, sys
+sys.modules["kontrast"] = None
+import numpy as np, torch
+from PIL import Image
+from encoder import load, prepare, words
+net = load()
+picture = Image.fromarray(np.load("picture.npy"))
+with torch.no_grad():
+    image, text = net.encode_image(prepare(picture)[None]), net.encode_text(words(json.loads(sys.argv[1])))
+np.savez("found.npz", image=image.numpy(), text=text.numpy())
+"""
+
+
+def test_a_folder_of_our_small_net_loads_by_its_own_file_without_kontrast(tmp_path):
+    words = bpe.learned(CAPTIONS * 3, context=16)
+    model = small(words)
+    assert not folders.says_it(model)
+    folders.write(tmp_path, model, words, *LOOK)
+    picture = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    np.save(tmp_path / "picture.npy", picture)
+    subprocess.run([sys.executable, "-c", OWN, json.dumps(CAPTIONS)], cwd=tmp_path, check=True, capture_output=True)
+    found = np.load(tmp_path / "found.npz")
+    pixels = prepare([torch.from_numpy(picture).permute(2, 0, 1)], 32, *LOOK)
+    with torch.no_grad():
+        np.testing.assert_allclose(found["image"], model(pixels).numpy(), rtol=0, atol=1e-5)
+        np.testing.assert_allclose(found["text"], model.encode_text(words(CAPTIONS)).numpy(), rtol=0, atol=1e-5)
 
 
 @needs_peer
@@ -143,12 +177,12 @@ def test_what_does_not_fit_is_said(tmp_path):
     words = bpe.learned(CAPTIONS * 3, context=16)
     model = small(words)
     folders.write(tmp_path, model, words, *LOOK)
-    (tmp_path / "open_clip_model.safetensors").unlink()
+    (tmp_path / "model.safetensors").unlink()
     with pytest.raises(Unfit, match="pickled"):
         folders.read(tmp_path)
     state = folders.written(model)
-    state.pop("visual.conv1.weight")
-    with pytest.raises(Unfit, match=r"1 are missing \(first: visual.conv1.weight\)"):
+    state.pop("visual.head.proj.weight")
+    with pytest.raises(Unfit, match=r"1 are missing \(first: visual.head.proj.weight\)"):
         folders.load(model, state)
 
 
@@ -158,7 +192,7 @@ def test_interpolation_reproduces_both_ends_to_the_bit():
     for share, want in ((0.0, start), (1.0, end)):
         mixed = folders.interpolated(start, end, share)
         assert all(torch.equal(mixed[name], want[name]) for name in want)
-    half = folders.interpolated(start, end, 0.5)["visual.conv1.weight"]
-    torch.testing.assert_close(half, (start["visual.conv1.weight"] + end["visual.conv1.weight"]) / 2)
+    half = folders.interpolated(start, end, 0.5)["visual.trunk.0.weight"]
+    torch.testing.assert_close(half, (start["visual.trunk.0.weight"] + end["visual.trunk.0.weight"]) / 2)
     with pytest.raises(ValueError, match="between 0"):
         folders.interpolated(start, end, 1.5)

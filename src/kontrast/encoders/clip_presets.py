@@ -1,7 +1,7 @@
 """Towers by name, as open_clip's `model_cfg`: the sizes of the paper, and a small pair for two processor cores.
 
-The image tower is "small", a size of the paper ("ViT-B-32", "RN50"), or any timm name. The text tower is "small", the
-paper's own for such an image tower, or a folder with a Hugging Face encoder.
+The image tower is "small" (our net for small pictures), a size of the paper ("ViT-B-32", "RN50"), or any timm name. The
+text tower is "small", the paper's own for such an image tower, or a folder with a Hugging Face encoder.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ PAPER: dict[str, tuple[int, int, int | list[int], int, int | None, int]] = {
     "ViT-L-14": (768, 224, 24, 1024, 14, 768),
 }
 SMALL_EMBED = 128
-SMALL_VISION = {"layers": [1, 1, 1, 1], "width": 16, "head_width": 32}  # a ResNet that takes pictures of 32 n pixels
 SMALL_TEXT = {"context_length": 32, "width": 128, "heads": 4, "layers": 3}
 
 
@@ -48,7 +47,7 @@ def model_cfg(
         embed, _, layers, width, patch, text_width = PAPER[image]
         vision: dict[str, Any] = {"layers": layers, "width": width, "patch_size": patch}
     elif image == "small":
-        embed, text_width, vision = SMALL_EMBED, 512, {**SMALL_VISION, "patch_size": None}
+        embed, text_width, vision = SMALL_EMBED, 512, {"kontrast_model_name": "small"}
     elif timm.is_model(image):
         embed, text_width = 256 if text == "small" else 512, 512
         vision = {"timm_model_name": image, "timm_pool": "", "timm_proj": "linear", "timm_model_pretrained": False}

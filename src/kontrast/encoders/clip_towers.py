@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from kontrast.encoders.clip_resnet import ModifiedResNet
 from kontrast.encoders.clip_transformers import ImageTransformer, QuickGELU, TextTransformer
+from kontrast.encoders.images import small_net
 from kontrast.encoders.norm import convert
 from kontrast.encoders.weights import drawn_from
 from kontrast.errors import Unfit
@@ -45,6 +46,7 @@ class Vision:
     no_ln_pre: bool = False
     final_ln_after_pool: bool = False
     pool_type: str = "tok"
+    kontrast_model_name: str | None = None  # ours: "small", our net for small pictures, which open_clip does not have
     timm_model_name: str | None = None
     timm_model_pretrained: bool = False  # read, and not followed: weights come from the folder
     timm_pool: str = "avg"
@@ -95,30 +97,35 @@ def understood(kind: type[_Config], config: Mapping[str, Any]) -> _Config:
     return kind(**{name: value for name, value in values.items() if name in known})
 
 
-class TimmTower(nn.Module):
-    """Any timm network and a projection, under open_clip's names: `trunk` and `head`."""
+class TrunkTower(nn.Module):
+    """Any picture network and a projection, under open_clip's names: `trunk` and `head`."""
 
-    def __init__(self, vision: Vision, embed: int) -> None:
+    def __init__(self, trunk: nn.Module, head: nn.Module) -> None:
         super().__init__()
-        assert vision.timm_model_name is not None
-        if vision.timm_pool in ("abs_attn", "rot_attn") or vision.timm_proj not in ("linear", "none", ""):
-            raise Unfit(f"kontrast does not build timm_pool={vision.timm_pool!r} with timm_proj={vision.timm_proj!r}.")
-        own_classifier = not vision.timm_proj
-        options: dict[str, Any] = {"global_pool": vision.timm_pool} if vision.timm_pool else {}
-        if vision.timm_drop_path is not None:
-            options["drop_path_rate"] = vision.timm_drop_path
-        self.trunk: nn.Module = timm.create_model(
-            vision.timm_model_name, num_classes=embed if own_classifier else 0, **options
-        )
-        self.head = nn.Sequential()
-        if vision.timm_proj == "linear":
-            width = int(self.trunk.num_features)
-            drop, proj = nn.Dropout(vision.timm_drop), nn.Linear(width, embed, bias=vision.timm_proj_bias)
-            self.head = nn.Sequential(OrderedDict(drop=drop, proj=proj))
+        self.trunk, self.head = trunk, head
 
     def forward(self, pixels_BChw: Tensor) -> Tensor:
         embedded_BE: Tensor = self.head(self.trunk(pixels_BChw))
         return embedded_BE
+
+
+def projection(width: int, embed: int, *, bias: bool = False, drop: float = 0.0) -> nn.Sequential:
+    """One Linear, under open_clip's names."""
+    return nn.Sequential(OrderedDict(drop=nn.Dropout(drop), proj=nn.Linear(width, embed, bias=bias)))
+
+
+def timm_tower(vision: Vision, embed: int) -> TrunkTower:
+    """A timm network and what `timm_proj` says of the projection: "linear", "none", or "" for timm's own classifier."""
+    if vision.timm_pool in ("abs_attn", "rot_attn") or vision.timm_proj not in ("linear", "none", ""):
+        raise Unfit(f"kontrast does not build timm_pool={vision.timm_pool!r} with timm_proj={vision.timm_proj!r}.")
+    options: dict[str, Any] = {"global_pool": vision.timm_pool} if vision.timm_pool else {}
+    if vision.timm_drop_path is not None:
+        options["drop_path_rate"] = vision.timm_drop_path
+    trunk = timm.create_model(vision.timm_model_name, num_classes=0 if vision.timm_proj else embed, **options)
+    head = nn.Sequential()
+    if vision.timm_proj == "linear":
+        head = projection(trunk.num_features, embed, bias=vision.timm_proj_bias, drop=vision.timm_drop)
+    return TrunkTower(trunk, head)
 
 
 class HuggingFaceTower(nn.Module):
@@ -206,7 +213,7 @@ class Towers(nn.Module):
 
     def _still(self) -> list[nn.Module]:
         """What is locked: the tower without the projection behind it, where that is a module of its own."""
-        image = self.visual.trunk if isinstance(self.visual, TimmTower) else self.visual
+        image = self.visual.trunk if isinstance(self.visual, TrunkTower) else self.visual
         text = self.text.transformer if isinstance(self.text, HuggingFaceTower) else self.text
         return [module for name, module in (("image", image), ("text", text)) if name in self.locked]
 
@@ -233,7 +240,11 @@ def towers(model_cfg: Mapping[str, Any], *, seed: int, folder: Path | None = Non
 
 def _image_tower(vision: Vision, embed: int, quick: bool) -> nn.Module:
     if vision.timm_model_name is not None:
-        return TimmTower(vision, embed)
+        return timm_tower(vision, embed)
+    if vision.kontrast_model_name is not None:
+        trunk = small_net(3)
+        width = [module.out_channels for module in trunk if isinstance(module, nn.Conv2d)][-1]
+        return TrunkTower(trunk, projection(width, embed))
     if isinstance(vision.layers, tuple):
         heads = vision.width * 32 // vision.head_width
         return ModifiedResNet(vision.image_size, vision.width, vision.layers, heads, embed)

@@ -23,10 +23,12 @@ from torch import Tensor, nn
 
 from kontrast.encoders import bpe
 from kontrast.encoders.bpe import Captions
-from kontrast.encoders.clip_towers import HuggingFaceTower, Towers, hugging_face, towers
+from kontrast.encoders.clip_towers import HuggingFaceTower, Towers, TrunkTower, hugging_face, towers
 from kontrast.errors import Unfit
+from kontrast.exchange import plain_pairs
 
 CONFIG, WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
+OWN_CONFIG, OWN_WEIGHTS = "config.json", "model.safetensors"  # where open_clip cannot name the image tower
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)  # OpenAI's pictures
 TEXT_PARTS = ("text_projection", "positional_embedding", "token_embedding", "transformer", "ln_final")
 NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size")  # scalars in OpenAI's state dicts
@@ -49,13 +51,14 @@ class Pairs:
 def read(folder: str | Path) -> Pairs:
     """The model of an open_clip folder. Raises Unfit when something is missing, unknown, or does not fit."""
     folder = Path(folder)
+    name = CONFIG if (folder / CONFIG).is_file() else OWN_CONFIG
     try:
-        config = json.loads((folder / CONFIG).read_text())
+        config = json.loads((folder / name).read_text())
         model_cfg, look = config["model_cfg"], config.get("preprocess_cfg") or {}
     except FileNotFoundError:
         raise Unfit(f"{folder} is not an open_clip folder: there is no {CONFIG} in it.") from None
     except (OSError, ValueError, KeyError, TypeError) as problem:
-        raise Unfit(f"{folder / CONFIG} cannot be read as open_clip's configuration: {problem!r}") from None
+        raise Unfit(f"{folder / name} cannot be read as open_clip's configuration: {problem!r}") from None
     found = towers(model_cfg, seed=0, folder=folder)
     load(found, weights(folder))
     captions = bpe.read(folder, model_cfg["text_cfg"])
@@ -73,7 +76,7 @@ def read_openai(file: str | Path, *, vocabulary: Path | None = None) -> Pairs:
 
 def weights(folder: Path) -> dict[str, Tensor]:
     """The tensors of an open_clip folder, whatever its safetensors file is called."""
-    files = [folder / name for name in (WEIGHTS, "open_clip_pytorch_model.safetensors", "model.safetensors")]
+    files = [folder / name for name in (WEIGHTS, "open_clip_pytorch_model.safetensors", OWN_WEIGHTS)]
     file = next((file for file in files if file.is_file()), None)
     if file is None:
         raise Unfit(f"{folder} has no {WEIGHTS}. Other formats hold pickled code and are not opened; {_TURN_IT}")
@@ -116,9 +119,14 @@ def _inside(name: str) -> str:
     return f"text.{name}" if name.split(".")[0] in TEXT_PARTS else name
 
 
+def says_it(model: Towers) -> bool:
+    """Whether open_clip can build these towers: all but our own small net."""
+    return model.spec["vision_cfg"].get("kontrast_model_name") is None
+
+
 def written(model: Towers) -> dict[str, Tensor]:
     """The state dict under open_clip's names, fp32 on the CPU."""
-    plain = not isinstance(model.text, HuggingFaceTower)
+    plain = says_it(model) and not isinstance(model.text, HuggingFaceTower)
     return {
         name.removeprefix("text.") if plain else name: tensor.detach().cpu().contiguous()
         for name, tensor in model.state_dict().items()
@@ -126,15 +134,25 @@ def written(model: Towers) -> dict[str, Tensor]:
 
 
 def write(folder: Path, model: Towers, captions: Captions, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
-    """Write the folder that open_clip loads. A Hugging Face text tower needs its config.json beside: then open_clip
-    must be called from inside the folder, because it looks for `hf_model_name` "." in the working directory.
+    """Write the folder that open_clip loads; with our small net, one that its own encoder.py loads.
+
+    A Hugging Face text tower needs its config.json beside: then open_clip must be called from inside the folder,
+    because it looks for `hf_model_name` "." in the working directory.
     """
     folder.mkdir(parents=True, exist_ok=True)
     look = {"mean": list(mean), "std": list(std), "interpolation": "bicubic", "resize_mode": "shortest"}
-    config = {"model_cfg": model.spec, "preprocess_cfg": look}
-    (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n")
-    save_file(written(model), folder / WEIGHTS, metadata={"format": "pt"})
+    config = json.dumps({"model_cfg": model.spec, "preprocess_cfg": look}, indent=2) + "\n"
     bpe.write(captions, folder)
+    if says_it(model):
+        (folder / CONFIG).write_text(config)
+        save_file(written(model), folder / WEIGHTS, metadata={"format": "pt"})
+    else:
+        assert isinstance(model.visual, TrunkTower)
+        (folder / OWN_CONFIG).write_text(config)
+        trunk = model.visual.head.get_submodule("proj").get_parameter("weight").shape[1]
+        text = plain_pairs.encoder_py(model.spec, trunk=trunk, pad_id=captions.pad_id, plain=bpe.PLAIN)
+        (folder / "encoder.py").write_text(text)
+        save_file(written(model), folder / OWN_WEIGHTS, metadata={"format": "pt"})
     if isinstance(model.text, HuggingFaceTower):
         inner: Any = model.text.transformer
         inner.config.to_json_file(folder / "config.json")

@@ -35,6 +35,7 @@ class Config:
     largest_scale: float = 100.0  # paper, section 2.5: 1 / temperature is clipped there, after the step
     similarity: Similarity = "cosine"  # paper, section 2.3
     decoupled: bool = False  # True: the positive is left out of the denominator (Yeh et al. 2021, arXiv:2110.06848)
+    text: str = ""  # text tower: "small", "clip" (the paper's) or a Hugging Face folder; "" = as the image tower is
     lock: str = ""  # "image", "text" or "image text": towers that stand still (LiT: Zhai et al. 2022, arXiv:2111.07991)
 
 
