@@ -32,6 +32,7 @@ from kontrast.errors import Unfit
 POOLERS = ("cls", "cls-before-pooler", "mean", "first-last", "top2")
 TOKENS_AT_ONCE = 16_384  # in one forward pass of `embed`: bounds memory, about 0.5 GB at width 384
 STATIC_WIDTH = 256
+UNLIMITED = 1 << 20  # tokens of a text that only averages its words
 
 
 class Net(Protocol):
@@ -151,7 +152,7 @@ def _own(name: str, texts: Sequence[str], seed: int, pooler: str | None) -> Text
         raise Unfit(f'The encoder "static" averages its word vectors: --pooler mean, not {pooler}.')
     if not texts:
         raise ValueError(f"texts: the tokenizer of {name!r} is trained on sentences, and none were given.")
-    longest = Shape().positions if name == "small" else 512
+    longest = Shape().positions if name == "small" else UNLIMITED
     tokenizer = tokenizers.trained(texts, max_length=longest, special=name == "small")
     shape = asdict(Shape(vocabulary=tokenizer.size)) if name == "small" else {
         "vocabulary": tokenizer.size, "width": STATIC_WIDTH}  # fmt: skip

@@ -18,11 +18,11 @@ from torch import Tensor, nn
 
 from kontrast.encoders import tokens as tokenizers
 from kontrast.encoders.bert import Bert, Shape
-from kontrast.encoders.text import Table, TextEncoder
+from kontrast.encoders.text import UNLIMITED, Table, TextEncoder
 from kontrast.encoders.weights import drawn_from
 from kontrast.errors import Unfit
 
-_SHAPE = {  # ours -> BertConfig's
+BERT_NAMES = {  # ours -> BertConfig's
     "vocabulary": "vocab_size", "width": "hidden_size", "layers": "num_hidden_layers", "heads": "num_attention_heads",
     "hidden": "intermediate_size", "positions": "max_position_embeddings", "types": "type_vocab_size",
     "epsilon": "layer_norm_eps", "dropout": "hidden_dropout_prob", "attention_dropout": "attention_probs_dropout_prob",
@@ -106,7 +106,10 @@ def from_folder(folder: Path, *, pooler: str | None, seed: int, name: str) -> Te
     }  # fmt: skip
     net: Bert | Foreign
     if _is_plain_bert(config):
-        spec |= {"name": "bert", "shape": {ours: config[theirs] for ours, theirs in _SHAPE.items() if theirs in config}}
+        spec |= {
+            "name": "bert",
+            "shape": {ours: config[theirs] for ours, theirs in BERT_NAMES.items() if theirs in config},
+        }
         net = Bert(Shape(**spec["shape"]), seed=seed)
         _fill(net, layout.weights(), name)
     else:
@@ -253,7 +256,7 @@ def _static(layout: _Layout, name: str, pooler: str | None) -> TextEncoder:
         raise Unfit(f"{name} averages its word vectors: --pooler mean, not {pooler}.")
     assert layout.static is not None
     weight = load_file(layout.static / "model.safetensors")["embedding.weight"].float()
-    tokenizer = tokenizers.read(layout.static, max_length=1 << 20, special=False)
+    tokenizer = tokenizers.read(layout.static, max_length=UNLIMITED, special=False)
     table = Table(*weight.shape)
     table.load_state_dict({"embedding.weight": weight})
     spec = {

@@ -55,9 +55,9 @@ def card(
         f"Pixels are scaled to 0 to 1, then normalised with mean {_numbers(about.mean)} and std {_numbers(about.std)}; "
         f"the shorter side becomes {size} pixels (bicubic, antialiased), then the centre is taken.",
         "## How good it is",
-        _table(about) or "It was not evaluated.",
+        table(about) or "It was not evaluated.",
         "## How it was trained",
-        _settings(about),
+        settings_table(about),
         "## Limits",
         "It knows what its data showed and what its views called the same. Measure it on your own pictures before you "
         f"rely on it. Licence of the weights: {about.license}.",
@@ -83,7 +83,7 @@ def _numbers(values: tuple[float, ...]) -> str:
     return "(" + ", ".join(f"{value:.4g}" for value in values) + ")"
 
 
-def _table(about: About) -> str:
+def table(about: About) -> str:
     """Metrics down, whose across; fractions stay fractions, as in the JSON."""
     if not about.evaluation:
         return ""
@@ -97,6 +97,6 @@ def _table(about: About) -> str:
     return f"{on}Fractions from 0 to 1, beside what the same test gives without learning.\n\n" + "\n".join(lines)
 
 
-def _settings(about: About) -> str:
+def settings_table(about: About) -> str:
     rows = [("method", about.method), ("data", about.data), *about.settings.items()]
     return "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)])

@@ -1,0 +1,156 @@
+"""The sentence-transformers layout: one folder that sentence-transformers and, for transformers, AutoModel load.
+
+    config.json, model.safetensors, tokenizer.json, tokenizer_config.json    the encoder, as AutoModel reads it
+    modules.json, sentence_bert_config.json, 1_Pooling/ ...                  how its tokens become one vector
+    README.md                                                                the model card
+
+The classic files are written by hand: what sentence-transformers 6 saves, 5 cannot load. "first-last" and "top2" are a
+WeightedLayerPooling before the mean; "cls" is a Dense layer with tanh after the first token, and the same weights are
+BERT's own pooler. A static encoder is a StaticEmbedding, which AutoModel does not know.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from kontrast.encoders.bert import Shape
+from kontrast.encoders.text import TextEncoder, embed, text_encoder
+from kontrast.encoders.text_folders import BERT_NAMES
+from kontrast.errors import Failed
+from kontrast.exchange.card import About, settings_table, table
+from kontrast.exchange.folder import TOLERANCE, Certificate
+
+PROBES = ("A dog.", "Two children play football in the rain.", "no", "It cost 12 dollars, not 20!",
+          "The committee, which had met only twice that year, put off its decision until the spring.")  # fmt: skip
+MODULES = "sentence_transformers.models"
+
+
+def write(folder: str | Path, encoder: TextEncoder, about: About) -> Certificate:
+    """Write the folder. Raises Failed if what was written, read again, gives other vectors than the live encoder."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    static = encoder.spec["name"] == "static"
+    modules = _static(folder, encoder) if static else _transformer(folder, encoder)
+    if encoder.spec["normalize"]:
+        modules.append(("Normalize", f"{len(modules)}_Normalize"))
+        _json(folder / modules[-1][1] / "config.json", {})  # git and zip drop empty folders
+    listed = [
+        {"idx": place, "name": str(place), "path": path, "type": f"{MODULES}.{kind}"}
+        for place, (kind, path) in enumerate(modules)
+    ]
+    _json(folder / "modules.json", listed)
+    said: dict[str, Any] = {"prompts": {}, "default_prompt_name": None, "similarity_fn_name": "cosine"}
+    _json(folder / "config_sentence_transformers.json", {"__version__": {}, **said})
+    live_BH, again_BH = embed(encoder, PROBES), embed(text_encoder(str(folder), seed=0), PROBES)
+    difference, largest = float((live_BH - again_BH).abs().max()), float(live_BH.abs().max())
+    if not difference <= TOLERANCE * max(1.0, largest):
+        raise Failed(
+            f"{folder} was written but gives other vectors when it is read again (difference {difference:.2g})."
+        )
+    loaders = "sentence-transformers (5 or newer) and kontrast" if static else (
+        "sentence-transformers (5 or newer), transformers (AutoModel, AutoTokenizer) and kontrast")  # fmt: skip
+    (folder / "README.md").write_text(_card(encoder, about, loaders, difference), encoding="utf-8")
+    return Certificate("sentence-transformers", loaders, difference, largest)
+
+
+def _static(folder: Path, encoder: TextEncoder) -> list[tuple[str, str]]:
+    path = folder / "0_StaticEmbedding"
+    path.mkdir(exist_ok=True)
+    _weights(path, encoder.net.state_dict())
+    encoder.tokenizer.save(path)
+    return [("StaticEmbedding", path.name)]
+
+
+def _transformer(folder: Path, encoder: TextEncoder) -> list[tuple[str, str]]:
+    """The encoder's own files and those of its pooling; the modules in order."""
+    spec, weights, pooler = encoder.spec, encoder.net.state_dict(), encoder.pooler
+    if spec["name"] == "bert":
+        config = _bert_config(spec, encoder.tokenizer.pad_id)
+    else:
+        config = dict(spec["config"])
+        weights = {name.removeprefix("model."): tensor for name, tensor in weights.items()}
+    if spec["name"] == "bert":  # a pooler that was never trained is written as the identity, or loading would warn
+        unused = {"weight": torch.eye(encoder.width), "bias": torch.zeros(encoder.width)}
+        dense = encoder.dense.state_dict() if pooler == "cls" else unused
+        weights |= {f"pooler.dense.{name}": tensor for name, tensor in dense.items()}
+    by_layers = pooler in ("first-last", "top2")
+    _json(folder / "config.json", config | ({"output_hidden_states": True} if by_layers else {}))
+    _weights(folder, weights)
+    encoder.tokenizer.save(folder)
+    _json(folder / "sentence_bert_config.json", {"max_seq_length": spec["max_length"], "do_lower_case": spec["lower"]})
+    modules = [("Transformer", "")]
+    if by_layers:
+        modules.append(("WeightedLayerPooling", "1_WeightedLayerPooling"))
+        layers = config.get("num_hidden_layers") or config["n_layers"]
+        used = (1, layers) if pooler == "first-last" else (layers - 1, layers)
+        each = torch.tensor([float(place in used) for place in range(layers + 1)])
+        said = {"word_embedding_dimension": encoder.width, "layer_start": 0, "num_hidden_layers": layers}
+        _json(folder / modules[-1][1] / "config.json", said)
+        _weights(folder / modules[-1][1], {"layer_weights": each})
+    modules.append(("Pooling", f"{len(modules)}_Pooling"))
+    first = pooler.startswith("cls")
+    modes = {"cls_token": first, "mean_tokens": not first, "max_tokens": False, "mean_sqrt_len_tokens": False,
+             "weightedmean_tokens": False, "lasttoken": False}  # fmt: skip
+    said = {"word_embedding_dimension": encoder.width, "include_prompt": True}
+    _json(folder / modules[-1][1] / "config.json", said | {f"pooling_mode_{name}": on for name, on in modes.items()})
+    if pooler == "cls":
+        modules.append(("Dense", f"{len(modules)}_Dense"))
+        said = {"in_features": encoder.width, "out_features": encoder.width, "bias": True}
+        said["activation_function"] = "torch.nn.modules.activation.Tanh"
+        _json(folder / modules[-1][1] / "config.json", said)
+        _weights(folder / modules[-1][1], {f"linear.{name}": x for name, x in encoder.dense.state_dict().items()})
+    return modules
+
+
+def _bert_config(spec: dict[str, Any], pad_id: int) -> dict[str, Any]:
+    """BERT's config.json, which transformers reads as it stands."""
+    shape = vars(Shape(**spec["shape"]))
+    numbers = {BERT_NAMES[name]: value for name, value in shape.items()}
+    fixed = {"architectures": ["BertModel"], "model_type": "bert", "hidden_act": "gelu", "pad_token_id": pad_id}
+    return fixed | {"position_embedding_type": "absolute"} | numbers
+
+
+def _weights(folder: Path, weights: dict[str, Tensor]) -> None:
+    """fp32, and no date, duration or path in it."""
+    tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in weights.items()}
+    tensors = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def _json(path: Path, content: Any) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(content, indent=2) + "\n")
+
+
+def _card(encoder: TextEncoder, about: About, loaders: str, difference: float) -> str:
+    tags = ["sentence-transformers", "sentence-similarity", "contrastive-learning", about.method]
+    licence = [f"license: {json.dumps(about.license)}"] if about.license != "unknown" else []
+    front = ["---", "library_name: sentence-transformers", "pipeline_tag: sentence-similarity", "tags:",
+             *(f"- {json.dumps(tag)}" for tag in tags), *licence, "---"]  # fmt: skip
+    sections = [
+        "\n".join(front),
+        f"# A sentence encoder trained with {about.method}",
+        f"A sentence in, a vector of {encoder.width} numbers out; at most {encoder.spec['max_length']:,} tokens are "
+        f"read. Trained by contrast on {about.data}. Sentences alike in meaning have a large cosine.",
+        about.verdict,
+        "## Load it",
+        f"Read by {loaders}. Read again after writing and compared with the encoder in memory: largest difference "
+        f"{difference:.1e}.",
+        "```python\nfrom sentence_transformers import SentenceTransformer\n\n"
+        'vectors = SentenceTransformer("model").encode(["A dog runs.", "A cat sleeps."])\n```',
+        f"Pooling: {encoder.pooler}.",
+        "## How good it is",
+        table(about) or "It was not evaluated.",
+        "## How it was trained",
+        settings_table(about),
+        "## Limits",
+        "It knows what its sentences showed and what was called the same. Measure it on your own sentences before you "
+        f"rely on it. Licence of the weights: {about.license}.",
+    ]
+    return "\n\n".join(section for section in sections if section) + "\n"
