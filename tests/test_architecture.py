@@ -21,7 +21,7 @@ MAY_IMPORT = {  # room -> rooms of ours it may import (besides itself)
     "training": {"errors", "keyed", "methods.method", "negatives", "settings"},
     "data": {"errors", "keyed", "methods.method", "negatives", "positives", "settings"},
     "evaluate": {"errors", "keyed", "data", "positives", "similarity", "losses"},
-    "recipes": {"errors", "settings", "methods"},
+    "recipes": {"errors", "settings", "methods", "negatives"},
     "exchange": {"errors", "keyed", "encoders", "positives", "data", "training.checkpoints"},
 }
 ONLY_TORCH = {"similarity", "losses", "negatives"}  # of other people's packages

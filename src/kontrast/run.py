@@ -19,19 +19,20 @@ from torch import Tensor
 
 from kontrast import finish, methods
 from kontrast.data.batches import ImageBatches
+from kontrast.data.others import WithOthers
 from kontrast.data.pictures import Ids
 from kontrast.data.sources import Source, open_source
 from kontrast.encoders.images import image_encoder
 from kontrast.errors import Failed, Unfit
 from kontrast.methods.method import Group, retrieval_at_1
 from kontrast.model import Model, load
-from kontrast.negatives import across
+from kontrast.negatives import across, parsed
 from kontrast.positives import papers
 from kontrast.positives.images import Recipe
 from kontrast.recipes.defaults import Facts, Plan, complete, planned
 from kontrast.settings import NAMES, Settings, from_environment, from_mapping
 from kontrast.training import checkpoints, optimizers, processes, schedules
-from kontrast.training.loop import Course, Row, State, fit
+from kontrast.training.loop import Batches, Course, Row, State, fit
 from kontrast.training.record import Folder, environment
 from kontrast.training.watch import Watch
 
@@ -213,9 +214,12 @@ def _run(
     )
     per_epoch = len(parts.train_ids) // s.batch_size
     steps = per_epoch * s.epochs
-    batches = ImageBatches(parts.source, parts.train_ids, parts.recipe, s.batch_size, s.seed, steps, mode=s.view_mode or "exact",
+    pictures = ImageBatches(parts.source, parts.train_ids, parts.recipe, s.batch_size, s.seed, steps, mode=s.view_mode or "exact",
                            device=parts.device, rank=across.rank(), processes=across.processes(),
                            workers=s.workers or 0)  # fmt: skip
+    batches: Batches = pictures
+    if others := parsed(s.negatives or "").random:
+        batches = WithOthers(pictures, others, rank=across.rank(), processes=across.processes())
     groups: list[Group] = method.parameter_groups()
     optimizer = optimizers.optimizer(groups, s.optimizer, lr=s.lr, weight_decay=s.weight_decay)
     course = Course(

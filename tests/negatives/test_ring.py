@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from kontrast.errors import Unfit
-from kontrast.negatives.queue import NOBODY, Ring, check_size
+from kontrast.negatives import check_size
+from kontrast.negatives.queue import NOBODY, Ring
 
 
 def keys(first, count):

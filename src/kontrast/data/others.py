@@ -5,6 +5,7 @@ Shapes: N more samples of this process.
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import torch
@@ -20,15 +21,12 @@ class WithOthers:
     """`batches(step)` with `count` more samples in `Batch.others`, none of them in the batch; processes share them out."""
 
     def __init__(self, batches: ImageBatches, count: int, *, rank: int = 0, processes: int = 1) -> None:
-        self.batches, self.count = batches, count
+        self.batches, self.count, self.waited = batches, count, 0.0
         self.rows = own_rows(count, rank, processes)
-
-    @property
-    def waited(self) -> float:
-        return self.batches.waited
 
     def __call__(self, step: int) -> Batch:
         """This process's rows of a step, and of the other samples."""
+        began = time.perf_counter()
         of, batch = self.batches, self.batches(step)
         epoch = step // of.steps_per_epoch
         in_batch = batch_ids(of.ids, step, of.batch_size, of.seed)
@@ -43,4 +41,5 @@ class WithOthers:
             ids_B=torch.from_numpy(ids_N).to(of.device),
             groups_B=groups_N,
         )
+        self.waited += time.perf_counter() - began
         return replace(batch, others=others)

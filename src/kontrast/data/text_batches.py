@@ -17,13 +17,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kontrast import keyed
 from kontrast.data.order import batch_ids, own_rows, steps_per_epoch
 from kontrast.data.pictures import Ids
 from kontrast.data.source import Source
 from kontrast.errors import Unfit
 from kontrast.methods.method import Batch
-from kontrast.negatives.random import positions
+from kontrast.negatives.random import drawn
 from kontrast.negatives.repeats import equal_texts
 from kontrast.positives.opposites import hard_negatives
 from kontrast.positives.text import edited
@@ -88,7 +87,7 @@ class TextBatches:
         epoch = step // self.steps_per_epoch
         others = None
         if self.random:
-            ids_N = self._others(step, epoch)
+            ids_N = self._others(step)
             others = self._batch(ids_N, self.texts(ids_N, epoch)[:1], step)
         batch = replace(self._batch(ids_B, self.texts(ids_B, epoch), step), others=others)
         self.waited += time.perf_counter() - began
@@ -126,9 +125,8 @@ class TextBatches:
             groups_B=names_B.to(self.device),
         )
 
-    def _others(self, step: int, epoch: int) -> Ids:
+    def _others(self, step: int) -> Ids:
         """This process's share of the further sentences of a step."""
-        place_N = positions(step, self.batch_size, len(self.ids), self.random, self.seed)
+        in_batch = batch_ids(self.ids, step, self.batch_size, self.seed)
         mine = own_rows(self.random, self.rank, self.processes)
-        others_N: Ids = self.ids[keyed.permuted(place_N[mine], len(self.ids), "order", self.seed, epoch)]
-        return others_N
+        return drawn(self.ids, in_batch, self.random, self.seed, step)[mine]

@@ -98,4 +98,13 @@ def parsed(text: str) -> Negatives:
     return found
 
 
+def check_size(queue: int, samples: int) -> None:
+    """Unfit when a queue would hold the whole set: then every row would meet older keys of all that it knows."""
+    if queue >= samples:
+        raise Unfit(
+            f"A queue of {queue:,} keys is no smaller than the {samples:,} samples to train on: every sample would be "
+            f"in it. Take less, such as {max(1, samples // 4):,}."
+        )
+
+
 EXAMPLES = {"queue": 4096, "random": 256, "mined": 64, "mixed": 64, "reweighted": 1, "debiased": 0.1}

@@ -13,18 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from kontrast import keyed
-from kontrast.errors import Unfit
 
 NOBODY = -1  # the name of the random rows at the start
-
-
-def check_size(size: int, samples: int) -> None:
-    """Unfit when the queue would hold the whole set: then every row meets older keys of itself and of all it knows."""
-    if size >= samples:
-        raise Unfit(
-            f"A queue of {size:,} keys is no smaller than the {samples:,} samples to train on: every sample would be "
-            f"in it. Take less, such as {max(1, samples // 4):,}."
-        )
 
 
 class Ring(nn.Module):

@@ -12,6 +12,7 @@ from typing import Any
 
 from kontrast import methods
 from kontrast.errors import Unfit
+from kontrast.negatives import check_size, parsed
 from kontrast.recipes import barlow_twins, byol, clip, moco, simclr, swav
 from kontrast.settings import NAMES, Settings, checked, pairs
 
@@ -69,11 +70,11 @@ def power_of_two(limit: float) -> int:
     return 1 << max(1, int(limit).bit_length() - 1)
 
 
-def by_size(facts: Facts, published: Settings) -> dict[str, tuple[Any, str]]:
+def by_size(facts: Facts, said: Settings, published: Settings) -> dict[str, tuple[Any, str]]:
     """The table: what depends on the data and the machine, with a one-line reason each."""
     small = facts.side <= SMALL_PICTURE
-    batch = min(512, power_of_two(facts.n / 4))
-    epochs = next(epochs for limit, epochs in EPOCHS if facts.n < limit)
+    batch = said.batch_size or min(512, power_of_two(facts.n / 4))
+    epochs = said.epochs or next(epochs for limit, epochs in EPOCHS if facts.n < limit)
     steps = max(1, facts.n // batch) * epochs
     table: dict[str, tuple[Any, str]] = {
         "channels": (facts.channels, "as the pictures are"),
@@ -166,9 +167,9 @@ def planned(said: Settings, facts: Facts) -> Plan:
     own = pairs(said.set, "--set")
     as_published = vars(methods.configured(name, {})) | pairs(published.set, "recipe")
     choices = []
-    rules = {**FIXED, **by_size(facts, published)}
-    batch = said.batch_size or rules["batch_size"][0]
-    steps = max(1, facts.n // batch) * (said.epochs or rules["epochs"][0])
+    rules = {**FIXED, **by_size(facts, said, published)}
+    batch = rules["batch_size"][0]
+    steps = max(1, facts.n // batch) * rules["epochs"][0]
     for field, (value, reason) in {**rules, **by_method(name, facts.n, batch, steps)}.items():
         if field not in NAMES:
             if field not in own:
@@ -186,6 +187,8 @@ def planned(said: Settings, facts: Facts) -> Plan:
     settings = replace(said, method=name, **chosen)
     within = {field: chosen[field] for field in IN_METHOD if field in fields}
     config = methods.configured(name, {**within, **own})
+    against = parsed(vars(config).get("negatives", ""))
+    check_size(against.queue or vars(config).get("queue", 0), facts.n)
     return Plan(settings, config, choices, f"{name}, {recipe}")
 
 
