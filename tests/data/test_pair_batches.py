@@ -1,0 +1,84 @@
+"""Batches of pictures and captions: what they hold, what they name, and that they are a function of the step."""
+
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from kontrast.data.batches import ImageBatches
+from kontrast.data.pair_batches import PairBatches, picture_names
+from kontrast.data.sources import open_source
+from kontrast.encoders import bpe
+from kontrast.positives import papers
+
+pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+pytest.importorskip("tokenizers", reason="tokenizers is not installed")
+CAPTIONS = [
+    ["a red dot", "a dot that is red"], ["a blue dot"], ["a red dot"], ["one", "two", "three"],
+    ["a green dot on the left of it all, and then some more words than fit"], ["a blue dot"], ["six"], ["seven"],
+]  # fmt: skip
+
+
+@pytest.fixture
+def source(tmp_path):
+    cells = []
+    for shade in (0, 20, 40, 60, 80, 120, 120, 140):  # samples 5 and 6 are the same picture
+        buffer = io.BytesIO()
+        Image.fromarray(np.full((8, 8, 3), shade, np.uint8)).save(buffer, "png")
+        cells.append({"bytes": buffer.getvalue(), "path": f"{len(cells)}.png"})
+    table = pa.table({"image": cells, "captions": CAPTIONS})
+    pytest.importorskip("pyarrow.parquet").write_table(table, tmp_path / "pairs.parquet")
+    return open_source(tmp_path / "pairs.parquet")
+
+
+def batches(source, **more):
+    flat = [caption for several in CAPTIONS for caption in several]
+    words = bpe.learned(flat * 2, context=10)
+    recipe = papers.recipe("clip", 8, 3)
+    return PairBatches(ImageBatches(source, source.ids, recipe, 4, 5, 40, **more), words), words
+
+
+def test_each_picture_comes_with_one_of_its_own_captions_keyed_by_epoch(source):
+    made, words = batches(source)
+    told = [{tuple(words([caption])[0].tolist()) for caption in several} for several in CAPTIONS]
+    seen = [set() for _ in CAPTIONS]
+    for step in range(40):
+        batch = made(step)
+        for row, sample in enumerate(made.images(step).ids_B.tolist()):
+            ids = [i for i in batch.views[1]["input_ids"][row].tolist() if i != words.pad_id]
+            assert tuple(ids) in told[sample]
+            seen[sample].add(tuple(ids))
+    assert seen == told  # over twenty epochs every caption is used
+    chosen = source.texts(source.ids, seed=5, epoch=3)
+    all_of_them = [caption for several in source.captions(source.ids) for caption in several]
+    assert [all_of_them[k] for k in made.chosen(source.ids, 3)] == chosen
+
+
+def test_a_batch_is_a_function_of_its_step_and_processes_share_it(source):
+    (first, _), (again, _) = batches(source), batches(source)
+    again(3)
+    whole = again(1)
+    parts = [batches(source, rank=rank, processes=2)[0](1) for rank in range(2)]
+    assert torch.equal(first(1).views[0], whole.views[0]) and torch.equal(first(1).groups_B, whole.groups_B)
+    assert torch.equal(torch.cat([part.groups_B for part in parts]), whole.groups_B)
+    assert torch.equal(torch.cat([part.views[0] for part in parts]), whole.views[0])
+
+
+def test_equal_captions_and_equal_pictures_have_equal_names(source):
+    made, words = batches(source)
+    names = picture_names(source)
+    assert names[5] == names[6] and len(set(names.tolist())) == len(CAPTIONS) - 1
+    pairs = {}
+    for step in range(40):
+        batch = made(step)
+        for name, ids in zip(batch.groups_B.tolist(), batch.views[1]["input_ids"].tolist()):
+            pairs.setdefault(name, set()).add(tuple(i for i in ids if i != words.pad_id))
+    assert all(len(ids) == 1 for ids in pairs.values())
+    assert len(pairs) == len({caption for several in CAPTIONS for caption in several})
+
+
+def test_what_is_cut_for_its_length_is_said(source):
+    made, _ = batches(source)
+    assert made.said.startswith("1 of 11 captions are longer than 10 tokens")

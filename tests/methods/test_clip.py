@@ -1,0 +1,122 @@
+"""CLIP's arithmetic in float64 over several steps, its temperature, its masks, and what it may be composed with."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from kontrast.encoders.clip_towers import towers
+from kontrast.methods.clip import CLIP, Config
+from kontrast.methods.method import Batch, Embeddings, Progress
+
+VISION = {"image_size": 32, "layers": 1, "width": 32, "head_width": 16, "patch_size": 16}
+TEXT = {"context_length": 6, "vocab_size": 40, "width": 16, "heads": 2, "layers": 1}
+CONFIG = {"embed_dim": 12, "vision_cfg": VISION, "text_cfg": TEXT}
+ROWS = 7
+
+
+def made(**config):
+    encoder = towers(CONFIG, seed=3).double()
+    return CLIP(encoder, encoder.width, Config(**config))
+
+
+def batch(step, groups=None):
+    g = torch.Generator().manual_seed(step)
+    pixels = torch.randn(ROWS, 3, 32, 32, generator=g, dtype=torch.float64)
+    tokens = torch.randint(1, 38, (ROWS, 6), generator=g)
+    tokens[:, 5] = 39
+    return Batch((pixels, {"input_ids": tokens}), torch.arange(ROWS), step, 10, 0, groups)
+
+
+def papers_loss(image, text, log_scale, same=None):
+    """Figure 3 of the paper, a row at a time, masked pairs left out of both sums."""
+    image, text = (rows / rows.norm(dim=1, keepdim=True) for rows in (image, text))
+    total = torch.zeros((), dtype=torch.float64)
+    for row in range(len(image)):
+        others = [k for k in range(len(image)) if k == row or same is None or same[k] != same[row]]
+        for query, keys in ((image, text), (text, image)):
+            scores = torch.stack([math.e**log_scale * query[row] @ keys[k] for k in others])
+            total = total - (scores[others.index(row)] - scores.exp().sum().log()) / 2
+    return total / len(image)
+
+
+@pytest.mark.parametrize("same", [None, [0, 1, 1, 3, 4, 1, 0]])
+def test_five_steps_are_the_papers_in_float64(same):
+    method, paper = made(), made()
+    groups = None if same is None else torch.tensor(same)
+    ours, theirs = (torch.optim.AdamW(m.parameters(), lr=0.05, weight_decay=0.0) for m in (method, paper))
+    for step in range(5):
+        seen = batch(step, groups)
+        outcome = method.compare(method.embed(seen).joined())
+        want = papers_loss(
+            paper.encoder.visual(seen.views[0]), paper.encoder.text(seen.views[1]["input_ids"]),
+            paper.encoder.logit_scale, same,
+        )  # fmt: skip
+        torch.testing.assert_close(outcome.loss, want, rtol=1e-10, atol=1e-11)
+        for optimizer, loss in ((ours, outcome.loss), (theirs, want)):
+            optimizer.zero_grad()
+            loss.backward()
+        scale = [m.encoder.logit_scale.grad for m in (method, paper)]
+        torch.testing.assert_close(scale[0], scale[1], rtol=1e-8, atol=1e-10)
+        ours.step(), theirs.step()
+        method.after_step(outcome, Progress(step + 1, 10))
+        with torch.no_grad():
+            paper.encoder.logit_scale.clamp_(max=math.log(100))
+    for name, value in paper.state_dict().items():
+        torch.testing.assert_close(method.state_dict()[name], value, rtol=1e-6, atol=1e-8)
+
+
+def test_the_temperature_starts_as_published_is_clipped_after_the_step_and_does_not_decay():
+    method = made()
+    assert float(method.temperature().detach()) == pytest.approx(0.07)
+    outcome = method.compare(method.embed(batch(0)))
+    assert outcome.signs["temperature"] == pytest.approx(0.07)
+    nn.init.constant_(method.encoder.logit_scale, 9.0)
+    assert float(method.temperature().detach()) == pytest.approx(math.exp(-9.0))  # not clipped where the loss reads it
+    method.after_step(outcome, Progress(1, 10))
+    assert float(method.encoder.logit_scale.detach()) == pytest.approx(math.log(100))
+    decayed = [p for group in method.parameter_groups() if group.decay for p in group.parameters]
+    assert all(p is not method.encoder.logit_scale and p.ndim > 1 for p in decayed)
+    assert float(made(temperature=0.5).temperature().detach()) == pytest.approx(0.5)
+    assert not made(learned=False).encoder.logit_scale.requires_grad
+
+
+def test_guessing_is_the_loss_of_equal_similarities_under_the_same_masks():
+    method, groups = made(), torch.tensor([0, 0, 0, 1, 2, 3, 4])
+    same = torch.ones(ROWS, 12, dtype=torch.float64)
+    z = Embeddings.of(batch(0, groups), same, image=same, text=same)
+    outcome = method.compare(z)
+    assert float(outcome.loss.detach()) == pytest.approx(outcome.guessing)
+    assert outcome.guessing < math.log(ROWS)
+
+
+def test_captions_that_repeat_are_not_pushed_apart():
+    method = made()
+    seen = batch(0)
+    free, masked = (
+        method.compare(method.embed(batch(0, groups))).loss for groups in (None, torch.tensor([0, 0, 2, 3, 4, 5, 6]))
+    )
+    assert float(masked) < float(free)
+    image = method.encoder(seen.views[0]).detach().requires_grad_()
+    text = method.encoder.encode_text(seen.views[1]["input_ids"]).detach()
+    z = Embeddings.of(batch(0, torch.zeros(ROWS, dtype=torch.int64)), image.detach(), image=image, text=text)
+    method.compare(z).loss.backward()
+    assert float(image.grad.abs().max()) < 1e-12  # all captions equal: nothing to tell apart
+
+
+def test_compare_is_pure_and_the_decoupled_loss_is_smaller():
+    method = made()
+    z = method.embed(batch(0))
+    assert torch.equal(method.compare(z).loss, method.compare(z).loss)
+    assert float(made(decoupled=True).compare(z).loss) < float(method.compare(z).loss)
+
+
+def test_a_locked_text_tower_gets_no_gradient():
+    method = made(lock="text")
+    outcome = method.compare(method.embed(batch(0)))
+    outcome.loss.backward()
+    assert all(p.grad is None for p in method.encoder.text.parameters())
+    trained = {id(p) for group in method.parameter_groups() for p in group.parameters}
+    assert not trained & {id(p) for p in method.encoder.text.parameters()}
+    assert method.encoder.visual.proj.grad is not None
