@@ -26,7 +26,8 @@ Similarity: TypeAlias = Literal["cosine", "dot", "euclidean", "squared_euclidean
 
 def wide(x: Tensor) -> Tensor:
     """The tensor in float32, or float64 if it is: what every similarity and loss is computed in."""
-    return x.to(torch.promote_types(x.dtype, torch.float32))
+    made: Tensor = x.to(torch.promote_types(x.dtype, torch.float32))
+    return made
 
 
 class _Unit(torch.autograd.Function):
@@ -37,7 +38,7 @@ class _Unit(torch.autograd.Function):
         wide_RD = wide(x_RD)
         norm_R1 = torch.linalg.vector_norm(wide_RD, dim=-1, keepdim=True)
         factor_R1 = norm_R1.reciprocal_().nan_to_num_(posinf=0.0) * scale
-        unit_RD = wide_RD * factor_R1
+        unit_RD: Tensor = wide_RD * factor_R1
         ctx.save_for_backward(unit_RD, factor_R1, scale if isinstance(scale, Tensor) else None)
         ctx.scale, ctx.dtype = scale, x_RD.dtype
         return unit_RD

@@ -1,0 +1,19 @@
+"""An engine cut into tiny tiles, so that small cases cross tile borders."""
+
+import pytest
+
+from kontrast.losses import blocks, redundancy, sigmoids, tiles
+
+
+@pytest.fixture(params=["one tile", "tiny tiles, kept", "tiny tiles, recomputed"])
+def engine(request, monkeypatch):
+    """Every way the engine can take: whole, in tiles of 5 rows with the table kept, and computed again."""
+    if request.param != "one tile":
+        monkeypatch.setattr(blocks, "LONGEST", {"cpu": 5})
+        monkeypatch.setattr(blocks, "TILE_ENTRIES", {"cpu": 35})
+        monkeypatch.setattr(tiles, "TINY", 0)
+        monkeypatch.setattr(sigmoids, "TILE", 5)
+        monkeypatch.setattr(redundancy, "BLOCK", 3)
+    if request.param == "tiny tiles, recomputed":
+        monkeypatch.setattr(blocks, "KEEP_BYTES", 0)
+    return request.param
