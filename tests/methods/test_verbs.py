@@ -206,3 +206,40 @@ def test_every_number_has_its_source(name):
     for field, _, source in methods.numbers(name):
         assert source, f"{name}: {field} has no comment that says where it comes from"
     assert methods.configured(name, {}) == methods.configured(name, {})
+
+
+@every_method
+def test_the_shares_of_all_rows_add_up(name):
+    method, _ = trained(name, 3)
+    z = method.embed(floats(made_up(3))).joined()
+    whole = method.compare(z).loss.item()
+    parts = [method.compare(replace(z, rows=rows)).loss.item() for rows in (slice(0, 5), slice(5, 6), slice(6, ROWS))]
+    assert sum(parts) == pytest.approx(whole, rel=1e-5)
+
+
+@every_method
+def test_the_pair_is_two_views_of_the_same_rows(name):
+    method = MADE[name](norm=False).eval()
+    batch = floats(made_up(0))
+    swapped = replace(batch, views=batch.views[::-1])
+    first, second = method.compare(method.embed(batch)).pair
+    other_second, other_first = method.compare(method.embed(swapped)).pair
+    assert not torch.allclose(first, second)
+    if not name.startswith("moco"):  # whose second of the pair comes from the twin
+        torch.testing.assert_close(first, other_first)
+        torch.testing.assert_close(second, other_second)
+
+
+def test_barlow_biases_have_their_own_rate():
+    weights, biases = MADE["barlow-twins"]().parameter_groups()
+    assert weights.scale == 1.0 and biases.scale == 0.0015 and not biases.decay and not biases.adapt
+    assert all(p.ndim > 1 for p in weights.parameters) and all(p.ndim == 1 for p in biases.parameters)
+
+
+def test_simclr_queues_the_second_views():
+    method = MADE["simclr, more"]()
+    outcome = method.compare(method.embed(floats(made_up(0))))
+    method.after_step(outcome, Progress(1, 10))
+    kept = method.negatives.queue.keys_KD
+    second = torch.nn.functional.normalize(outcome.embeddings["views"][1].detach())
+    assert torch.cdist(kept, second).amin(1).max() < 1e-3
