@@ -18,8 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from kontrast import keyed
 from kontrast.encoders.dropout import dropout
+from kontrast.encoders.weights import drawn_from
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,15 +69,15 @@ class Bert(nn.Module):
     def __init__(self, shape: Shape, *, seed: int = 0) -> None:
         super().__init__()
         self.shape = shape
-        self.embeddings = _Embeddings(shape)
-        layers = nn.ModuleList(_Layer(shape, 1 + 3 * n) for n in range(shape.layers))
-        self.encoder = nn.ModuleDict({"layer": layers})
-        draw = keyed.generator("bert", seed)
-        for module in self.modules():
-            if isinstance(module, nn.Linear | nn.Embedding):
-                nn.init.normal_(module.weight, std=0.02, generator=draw)
-            if isinstance(module, nn.Linear):
-                nn.init.zeros_(module.bias)
+        with drawn_from("bert", seed):
+            self.embeddings = _Embeddings(shape)
+            layers = nn.ModuleList(_Layer(shape, 1 + 3 * n) for n in range(shape.layers))
+            self.encoder = nn.ModuleDict({"layer": layers})
+            for module in self.modules():
+                if isinstance(module, nn.Linear | nn.Embedding):
+                    nn.init.normal_(module.weight, std=0.02)
+                if isinstance(module, nn.Linear):
+                    nn.init.zeros_(module.bias)
 
     def words(self) -> Tensor:
         """The vectors of the vocabulary, (vocabulary, H)."""

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from kontrast import keyed
 from kontrast.encoders.text import TextEncoder
 from kontrast.encoders.tokens import Tokenizer
+from kontrast.encoders.weights import drawn_from
 from kontrast.errors import Unfit
 
 SHARE = 0.15
@@ -50,8 +51,9 @@ class Predictor(nn.Module):
         if encoder.spec["name"] == "static" or encoder.tokenizer.mask_id is None:
             raise Unfit("Masked words need an encoder whose tokens see each other and whose tokenizer has a mask.")
         width = encoder.width
-        self.dense, self.norm = nn.Linear(width, width), nn.LayerNorm(width, eps=1e-12)
-        nn.init.normal_(self.dense.weight, std=0.02, generator=keyed.generator("masked words", seed))
+        with drawn_from("masked words", seed):
+            self.dense, self.norm = nn.Linear(width, width), nn.LayerNorm(width, eps=1e-12)
+            nn.init.normal_(self.dense.weight, std=0.02)
         nn.init.zeros_(self.dense.bias)
         self.bias = nn.Parameter(torch.zeros(encoder.tokenizer.size))
 
@@ -63,6 +65,7 @@ class Predictor(nn.Module):
         chosen_BL = target_BL != IGNORED
         state_MH = self.norm(F.gelu(self.dense(state_BLH[chosen_BL])))
         logit_MW = F.linear(state_MH, words_WH[: len(self.bias)], self.bias)
-        loss_M = F.cross_entropy(logit_MW.float(), target_BL[chosen_BL], reduction="none")
+        wide = torch.promote_types(logit_MW.dtype, torch.float32)
+        loss_M = F.cross_entropy(logit_MW.to(wide), target_BL[chosen_BL], reduction="none")
         loss_BL = state_BLH.new_zeros(target_BL.shape, dtype=loss_M.dtype).masked_scatter(chosen_BL, loss_M)
         return torch.stack([loss_BL.sum(dim=1), chosen_BL.sum(dim=1).to(loss_M.dtype)], dim=1)

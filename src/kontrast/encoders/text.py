@@ -22,11 +22,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from kontrast import keyed
 from kontrast.encoders import tokens as tokenizers
 from kontrast.encoders.bert import Bert, Shape
 from kontrast.encoders.dropout import dropout
 from kontrast.encoders.tokens import Tokenizer
+from kontrast.encoders.weights import drawn_from
 from kontrast.errors import Unfit
 
 POOLERS = ("cls", "cls-before-pooler", "mean", "first-last", "top2")
@@ -47,8 +47,9 @@ class Table(nn.Module):
 
     def __init__(self, vocabulary: int, width: int, *, seed: int = 0) -> None:
         super().__init__()
-        self.embedding = nn.Embedding(vocabulary, width)
-        nn.init.normal_(self.embedding.weight, std=width**-0.5, generator=keyed.generator("table", seed))
+        with drawn_from("table", seed):
+            self.embedding = nn.Embedding(vocabulary, width)
+            nn.init.normal_(self.embedding.weight, std=width**-0.5)
 
     def words(self) -> Tensor:
         return self.embedding.weight
@@ -79,8 +80,9 @@ class TextEncoder(nn.Module):
         self.width: int = spec["width"]
         self.pooler: str = spec["pooler"]
         if self.pooler == "cls":
-            self.dense = nn.Linear(self.width, self.width)
-            nn.init.normal_(self.dense.weight, std=0.02, generator=keyed.generator("pooler", seed))
+            with drawn_from("pooler", seed):
+                self.dense = nn.Linear(self.width, self.width)
+                nn.init.normal_(self.dense.weight, std=0.02)
             nn.init.zeros_(self.dense.bias)
 
     def forward(self, tokens: Mapping[str, Tensor]) -> Tensor:

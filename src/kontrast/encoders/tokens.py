@@ -122,14 +122,21 @@ def trained(texts: Iterable[str], *, max_length: int, vocabulary: int = VOCABULA
     from tokenizers import Tokenizer as Inner
     from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
 
-    inner = Inner(models.WordPiece(unk_token="[UNK]"))
-    inner.normalizer = normalizers.BertNormalizer(lowercase=True)
-    inner.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    inner.decoder = decoders.WordPiece()
-    inner.train_from_iterator(
-        texts, trainers.WordPieceTrainer(
-            vocab_size=vocabulary, min_frequency=2, special_tokens=list(SPECIAL), show_progress=False)
+    normalizer = normalizers.BertNormalizer(lowercase=True)
+    plain = [normalizer.normalize_str(text) for text in texts]
+    # The library numbers inner letters in the order of a hash table, which no two runs share: number them beforehand.
+    letters = sorted({letter for text in plain for letter in text if not letter.isspace()})
+    numbered = [*SPECIAL, *letters, *(f"##{letter}" for letter in letters)]
+    learner = Inner(models.WordPiece(unk_token="[UNK]"))
+    learner.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    learner.train_from_iterator(
+        plain, trainers.WordPieceTrainer(
+            vocab_size=vocabulary, min_frequency=2, special_tokens=numbered, show_progress=False)
     )  # fmt: skip
+    inner = Inner(models.WordPiece(learner.get_vocab(), unk_token="[UNK]"))
+    inner.add_special_tokens(list(SPECIAL))
+    inner.normalizer, inner.pre_tokenizer = normalizer, pre_tokenizers.BertPreTokenizer()
+    inner.decoder = decoders.WordPiece()
     marks = {name: number for number, name in enumerate(SPECIAL)}
     inner.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]",
