@@ -23,6 +23,7 @@ from kontrast import losses
 from kontrast.encoders import heads
 from kontrast.encoders.twin import Twin, keep_at
 from kontrast.methods.method import Batch, Embeddings, Group, Outcome, Progress, groups
+from kontrast.similarity import pairwise
 
 TARGETS = 2  # views that give targets: the full-size ones, when there are small crops too
 
@@ -68,7 +69,9 @@ class BYOL(nn.Module):
         each = [losses.byol(prediction_VBD[v], target_ABD[a], rows=z.rows) for v, a in pairs]
         loss = torch.stack(each).sum() / (len(prediction_VBD) - 1)
         first_BD, second_BD = z["projection"]
-        return Outcome(loss, losses.chance("byol", directions=len(target_ABD)), z, (first_BD, second_BD))
+        gain = pairwise(prediction_VBD[0].detach(), target_ABD[1]) - pairwise(first_BD, target_ABD[1])
+        guessing = losses.chance("byol", directions=len(target_ABD))
+        return Outcome(loss, guessing, z, (first_BD, second_BD), {"predictor_gain": gain.mean()})
 
     def after_step(self, outcome: Outcome, progress: Progress) -> None:
         """The twin follows, ever more slowly."""
