@@ -171,7 +171,7 @@ def _crop_sides(view: View, u_BP: Floats, sizes_B2: Integers) -> Integers:
     return np.where(fits_BT.any(axis=1, keepdims=True), first_B2, np.clip(whole_B2, 1, sizes_B2))
 
 
-def views(pictures: Pictures, recipe: Recipe, keys: Keys, *, mode: Mode = "fast") -> list[Tensor]:
+def views(pictures: Pictures, recipe: Recipe, keys: Keys, *, mode: Mode = "exact") -> list[Tensor]:
     """One float32 tensor (B, C, size, size) for each view of the recipe, normalised: (pixel / white - mean) / std.
 
     `pictures` is (B, C, H, W), or a list of (C, H, W) of mixed sizes; uint8, uint16, or float32 in [0, 1]. A pure
