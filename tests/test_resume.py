@@ -1,0 +1,153 @@
+"""Resume that cannot be faked: kill -9 at random moments, go on, end with the same bits as if nothing had happened."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from safetensors.torch import load_file
+
+from kontrast import keyed
+from kontrast.training import checkpoints
+from tests.training.test_checkpoints import alter
+
+KILLS = 5  # `make proof` does more
+PROGRAM = """
+import json, os, signal, sys, torch
+from kontrast import run
+torch.set_num_threads(1)
+words, kill_at = json.loads(sys.argv[1]), int(sys.argv[2])
+
+def show(row, steps):
+    if row.get("step") == kill_at and "loss" in row:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+run.finish.leave = lambda *_, **__: None  # what a finished run leaves is tested elsewhere; here only the bits count
+run.train(show=show, **words)
+"""
+
+
+def child(words, kill_at=-1):
+    return subprocess.run(
+        [sys.executable, "-c", PROGRAM, json.dumps(words), str(kill_at)], capture_output=True, text=True, check=False
+    )
+
+
+def ending(folder):
+    path = checkpoints.found(folder / "checkpoints")[-1]
+    tensors, state = checkpoints.load(path)
+    return {name: tensor.numpy().tobytes() for name, tensor in tensors.items()}, state
+
+
+def words(out, **more):
+    return {"data": "digits", "method": "simclr", "out": str(out), "epochs": 5, "batch_size": 128, "threads": 1, **more}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """An uninterrupted run of 55 steps, a checkpoint every 11."""
+    out = tmp_path_factory.mktemp("whole") / "run"
+    done = child(words(out))
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+def test_killed_and_resumed_is_the_same_run(whole, tmp_path):
+    for trial in range(KILLS):
+        out = tmp_path / f"run{trial}"
+        kill_at = int(23 + keyed.below(31, "kill", trial))
+        assert child(words(out), kill_at).returncode == -signal.SIGKILL
+        step = checkpoints.load(checkpoints.found(out / "checkpoints")[-1])[1]["step"]
+        assert step == (kill_at - 1) // 11 * 11
+        done = child({"resume": str(out)})
+        assert done.returncode == 0, done.stderr
+        assert f"at step {step}" in done.stderr
+        rows = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+        steps = [row["step"] for row in rows if "loss" in row]
+        assert steps == list(range(1, 56)), "the resumed run's first new step is the one after its checkpoint"
+        assert ending(out) == ending(whole)
+
+
+def copied(whole, tmp_path, name, step):
+    """The run as it stood at a checkpoint."""
+    out = tmp_path / name
+    shutil.copytree(whole, out)
+    for path in checkpoints.found(out / "checkpoints"):
+        if int(path.stem.split("-")[1]) > step:
+            path.unlink()
+    return out
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda tensors, state: next(t for n, t in tensors.items() if n.endswith("exp_avg")).mul_(1.5),
+        lambda tensors, state: state["loop"].update(step=state["loop"]["step"] - 3),
+    ],
+    ids=["optimizer", "order"],
+)
+def test_an_altered_checkpoint_with_a_repaired_hash_ends_elsewhere(whole, tmp_path, change):
+    """So the comparison above has teeth: it sees the optimizer and the order."""
+    out = copied(whole, tmp_path, "altered", 44)
+    alter(checkpoints.found(out / "checkpoints")[-1], change, repair=True)
+    assert child({"resume": str(out)}).returncode == 0
+    assert ending(out)[0] != ending(whole)[0]
+
+
+def test_an_altered_checkpoint_with_its_old_hash_is_refused_and_the_one_before_taken(whole, tmp_path):
+    out = tmp_path / "refused"
+    assert child(words(out), 40).returncode == -signal.SIGKILL
+    newest = checkpoints.found(out / "checkpoints")[-1]
+    alter(newest, lambda tensors, state: next(iter(tensors.values())).add_(1), repair=False)
+    done = child({"resume": str(out)})
+    assert f"{newest.name} was refused" in done.stderr and "at step 22" in done.stderr
+    assert ending(out) == ending(whole)
+
+
+@pytest.mark.parametrize("number,code", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_polite_signal_saves_and_says_how_to_go_on(tmp_path, number, code):
+    out = tmp_path / "run"
+    command = [sys.executable, "-m", "kontrast", "train", "digits", "--epochs", "400", "--out", str(out), "--threads", "1"]
+    running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while not (out / "log.jsonl").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    running.send_signal(number)
+    _, said = running.communicate(timeout=60)
+    assert running.returncode == code, said
+    assert f"kontrast train --resume {out}" in said and "Traceback" not in said
+    assert checkpoints.newest(out / "checkpoints")[1]["step"] > 0
+
+
+def test_two_runs_never_share_a_folder(whole, tmp_path):
+    out = copied(whole, tmp_path, "shared", 44)
+    import fcntl
+
+    with open(out / ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = child({"resume": str(out)})
+    assert done.returncode != 0 and "in use by another run" in done.stderr
+
+
+def test_changed_data_cannot_go_on_as_the_same_run(tmp_path):
+    import numpy as np
+    from PIL import Image
+
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for i in range(40):
+        Image.fromarray(np.full((8, 8), 6 * i, dtype=np.uint8)).save(folder / f"{i:02d}.png")
+    out = tmp_path / "run"
+    assert child({**words(out), "data": str(folder), "batch_size": 8, "epochs": 4}, 9).returncode == -signal.SIGKILL
+    os.remove(folder / "07.png")
+    done = child({"resume": str(out)})
+    assert done.returncode != 0 and "has changed since this run began" in done.stderr
+
+
+def test_the_model_holds_no_date_or_path(whole):
+    tensors = load_file(checkpoints.found(whole / "checkpoints")[-1])
+    assert tensors
