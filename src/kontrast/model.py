@@ -20,6 +20,7 @@ from kontrast.data.decode import to_channels
 from kontrast.data.sources import Source, open_source
 from kontrast.encoders.images import ImageEncoder, image_encoder
 from kontrast.encoders.stored import stored
+from kontrast.exchange import open_clip
 from kontrast.positives.images import prepare
 
 BATCH = 256  # pictures encoded at once; no result depends on it
@@ -79,8 +80,12 @@ class Model:
         return Model(other, self.image_size, self.mean, self.std)
 
 
-def load(path: str | Path) -> Model:
-    """The model of a run folder or of a `model/` folder, on the CPU."""
+def load(path: str | Path) -> Any:
+    """The `Model` of a run folder or of a `model/` folder, on the CPU; a `PairModel` where it has two towers."""
+    if open_clip.holds(Path(path)):
+        from kontrast.pair_model import load_pairs
+
+        return load_pairs(path)
     found = stored(path)
     return Model(found.encoder().eval(), found.spec["image_size"], found.mean, found.std)
 

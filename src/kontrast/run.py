@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,10 @@ import torch
 import yaml
 from torch import Tensor
 
-from kontrast import finish, methods
+from kontrast import finish, finish_pairs, methods
 from kontrast.data.batches import ImageBatches
 from kontrast.data.others import WithOthers
+from kontrast.data.pair_batches import PairBatches
 from kontrast.data.pictures import Ids
 from kontrast.data.sources import Source, open_source
 from kontrast.encoders.images import image_encoder
@@ -27,6 +28,7 @@ from kontrast.errors import Failed, Unfit
 from kontrast.methods.method import Group, retrieval_at_1
 from kontrast.model import Model, load
 from kontrast.negatives import across, parsed
+from kontrast.pair_model import PairModel, started
 from kontrast.positives import papers
 from kontrast.positives.images import Recipe
 from kontrast.recipes.defaults import Facts, Plan, complete, planned
@@ -122,8 +124,11 @@ class Parts:
 def planned_on(data: Any, said: Settings) -> tuple[Plan, Parts]:
     """The complete plan for this data, and the parts it needs."""
     labels = said.labels if isinstance(said.labels, str) else None
+    pairs = methods.entry(said.method or "simclr").kind == "pairs"
     source = open_source(data, labels=labels, split=said.split, columns=said.columns, strict=bool(said.strict),
-                         channels=said.channels, workers=said.workers)  # fmt: skip
+                         channels=3 if pairs else said.channels, workers=said.workers)  # fmt: skip
+    if pairs and source.kind != "pairs":
+        raise Unfit(f"{source.name} holds {source.kind}; {said.method} needs pictures with captions, such as a table.")
     check, check_ids, train_ids = _held_out(source, said)
     device = torch.device(said.device or ("cuda" if torch.cuda.is_available() else "cpu"))
     torch.set_num_threads(said.threads or torch.get_num_threads())
@@ -203,10 +208,8 @@ def _run(
     s, began = plan.settings, time.monotonic()
     assert s.batch_size and s.epochs and s.lr and s.encoder and s.image_size and s.channels and s.method
     assert s.precision and s.optimizer and s.weight_decay is not None and s.warmup is not None and s.seed is not None
-    encoder = image_encoder(s.encoder, channels=s.channels, image_size=s.image_size, seed=s.seed,
-                            pretrained=bool(s.pretrained))  # fmt: skip
-    if weights_from is not None:
-        encoder.load_state_dict(load(weights_from).encoder.state_dict())
+    kit = kit_of(plan, parts, weights_from)
+    encoder = kit.encoder
     beginning = {name: tensor.clone() for name, tensor in encoder.state_dict().items()}
     made_by, _ = methods.load(s.method)
     method = made_by(encoder, encoder.width, plan.config, seed=s.seed).to(
@@ -217,7 +220,7 @@ def _run(
     pictures = ImageBatches(parts.source, parts.train_ids, parts.recipe, s.batch_size, s.seed, steps, mode=s.view_mode or "exact",
                            device=parts.device, rank=across.rank(), processes=across.processes(),
                            workers=s.workers or 0)  # fmt: skip
-    batches: Batches = pictures
+    batches = kit.batches(pictures)
     if others := parsed(s.negatives or "").random:
         batches = WithOthers(pictures, others, rank=across.rank(), processes=across.processes())
     groups: list[Group] = method.parameter_groups()
@@ -255,7 +258,7 @@ def _run(
 
     def each_epoch(epoch: int) -> None:
         if parts.check is not None:
-            row = held_out_row(method, parts, s, state.step, steps)
+            row = held_out_row(method, parts, s, kit, steps=steps)
             log({"step": state.step, "epoch": epoch, **row})
 
     with _signals() as caught:
@@ -272,7 +275,7 @@ def _run(
         say(f"Stopped at step {state.step} of {steps} and saved. Go on with: kontrast train --resume {folder.path}")
         folder.close()
         return Run(folder.path, plan, ending, {}, None, exit_code=next(iter(caught)))
-    model = Model(method.encoder.eval(), s.image_size, parts.recipe.mean, parts.recipe.std)
+    model = kit.model(method.encoder.eval())
     before = None if weights_from is None and not s.pretrained else model.with_weights(beginning)
     summary = {
         "verdict": watch.verdict(state.step), "method": s.method, "steps": state.step,
@@ -280,19 +283,62 @@ def _run(
         "samples_per_second": round(s.batch_size * state.step / (time.monotonic() - began), 1),
     }  # fmt: skip
     if folder:
-        finish.leave(folder, plan, parts, model, before=before, summary=summary, say=say)
+        if isinstance(model, PairModel):
+            columns = {"learned": model} | ({} if before is None else {"before": before})
+            columns["random_weights"] = model.random(s.seed)
+            finish_pairs.leave(folder.path, model=model, columns=columns, check=parts.check, ids=parts.check_ids,
+                               summary=summary, say=say)  # fmt: skip
+            folder.write_json("summary.json", summary)
+        else:
+            finish.leave(folder, plan, parts, model, before=before, summary=summary, say=say)
         folder.close()
     return Run(folder.path if folder else None, plan, ending, summary, model, int(watch.collapsed(state.step)))
 
 
+@dataclass
+class Kit:
+    """What differs between kinds of data: the encoder, what makes a batch whole, and the trained encoder in use."""
+
+    encoder: Any
+    batches: Callable[[ImageBatches], Batches]
+    model: Callable[[Any], Any]
+
+
+def kit_of(plan: Plan, parts: Parts, weights_from: str | Path | None) -> Kit:
+    """Pictures: an image encoder. Pictures with captions, for a method that reads pairs: two towers."""
+    s = plan.settings
+    assert s.encoder and s.channels and s.image_size and s.seed is not None and s.method
+    if methods.entry(s.method).kind == "pairs":
+        captions = [caption for several in parts.source.captions(parts.train_ids) for caption in several]
+        look = {"mean": parts.recipe.mean, "std": parts.recipe.std}
+        pairs = started(str(weights_from or s.encoder), plan.config.text, captions, image_size=s.image_size,
+                        seed=s.seed, **look)  # fmt: skip
+        if pairs.image_size != s.image_size:
+            raise Unfit(f"These weights take pictures of {pairs.image_size} pixels: --image-size {pairs.image_size}.")
+        parts.recipe = replace(parts.recipe, mean=pairs.mean, std=pairs.std)
+        cut = pairs.towers.text.cuttable
+        return Kit(
+            pairs.towers,
+            lambda pictures: PairBatches(pictures, pairs.captions, cut=cut),
+            lambda encoder: PairModel(replace(pairs, towers=encoder)),
+        )
+    encoder = image_encoder(s.encoder, channels=s.channels, image_size=s.image_size, seed=s.seed,
+                            pretrained=bool(s.pretrained))  # fmt: skip
+    if weights_from is not None:
+        encoder.load_state_dict(load(weights_from).encoder.state_dict())
+    size, mean, std = s.image_size, parts.recipe.mean, parts.recipe.std
+    return Kit(encoder, lambda pictures: pictures, lambda trained: Model(trained, size, mean, std))
+
+
 @torch.no_grad()
-def held_out_row(method: Any, parts: Parts, settings: Settings, step: int, steps: int) -> Row:
+def held_out_row(method: Any, parts: Parts, settings: Settings, kit: Kit, *, steps: int) -> Row:
     """Loss and retrieval on samples that training never sees, in batches of the training size."""
     assert parts.check is not None and settings.batch_size and settings.seed is not None
     size = min(settings.batch_size, len(parts.check_ids))
-    batches = ImageBatches(parts.check, parts.check_ids, parts.recipe, size, settings.seed + 1, steps,
-                           mode=settings.view_mode or "exact", device=parts.device, rank=across.rank(),
-                           processes=across.processes())  # fmt: skip
+    pictures = ImageBatches(parts.check, parts.check_ids, parts.recipe, size, settings.seed + 1, steps,
+                            mode=settings.view_mode or "exact", device=parts.device, rank=across.rank(),
+                            processes=across.processes())  # fmt: skip
+    batches = kit.batches(pictures)
     method.eval()
     rows = []
     for number in range(len(parts.check_ids) // size):

@@ -45,7 +45,8 @@ class PairBatches:
     words   the tokenizer
     cut     drop the columns that are padding in the whole batch; only where the text tower allows it (`cuttable`)
 
-    `said` tells how many captions are cut for their length; empty when none is.
+    `said` tells how many captions are cut for their length; empty when none is. `waited` counts the seconds spent in
+    calls so far.
     """
 
     def __init__(self, images: ImageBatches, words: Words, *, cut: bool = True) -> None:
@@ -63,17 +64,12 @@ class PairBatches:
         self._count_N, self._first_N = np.zeros(len(source), np.int64), np.zeros(len(source), np.int64)
         self._count_N[ids], self._first_N[ids] = count, np.cumsum(count) - count
         self._picture_N = picture_names(source)
-        self._waited = 0.0
-
-    @property
-    def waited(self) -> float:
-        """Seconds spent in calls so far."""
-        return self.images.waited + self._waited
+        self.waited = 0.0
 
     def __call__(self, step: int) -> Batch:
         """This process's rows of a step: views (pictures, {"input_ids": (B, T)})."""
-        batch = self.images(step)
         began = time.perf_counter()
+        batch = self.images(step)
         device = batch.ids_B.device
         ids_B = batch.ids_B.cpu().numpy()
         chosen_B = torch.from_numpy(self.chosen(ids_B, step // self.images.steps_per_epoch))
@@ -84,7 +80,7 @@ class PairBatches:
             ids_B=torch.from_numpy(self._picture_N[ids_B]).to(device),
             groups_B=self._name_K[chosen_B].to(device),
         )
-        self._waited += time.perf_counter() - began
+        self.waited += time.perf_counter() - began
         return batch
 
     def __len__(self) -> int:

@@ -65,6 +65,13 @@ def read(folder: str | Path) -> Pairs:
     return Pairs(found.eval(), captions, tuple(look.get("mean") or MEAN), tuple(look.get("std") or STD))
 
 
+def holds(path: Path) -> bool:
+    """Whether this run folder or model folder has two towers."""
+    folder = path / "model" if (path / "model").is_dir() else path
+    own = folder / OWN_CONFIG
+    return (folder / CONFIG).is_file() or (own.is_file() and '"model_cfg"' in own.read_text(encoding="utf-8"))
+
+
 def read_openai(file: str | Path, *, vocabulary: Path | None = None) -> Pairs:
     """OpenAI's CLIP from a safetensors file of its state dict: the sizes follow from the weights, as in their code."""
     state = _tensors(Path(file))
