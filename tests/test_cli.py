@@ -13,10 +13,47 @@ from PIL import Image
 
 VERBS = {"train", "preview", "evaluate", "embed", "search", "methods", "info"}
 TRAIN = set(
-    "--batch-size --channels --checkpoint-every --columns --config --crops --data --debug --decoupled --device --dry-run "
-    "--encoder --epochs --from --image-size --json --labels --lr --max-minutes --method --negatives --optimizer --out "
-    "--precision --pretrained --resume --seed --set --similarity --split --strict --temperature --threads --validate "
-    "--view-mode --views --warmup --weight-decay --workers".split()
+    [
+        "--batch-size",
+        "--channels",
+        "--checkpoint-every",
+        "--columns",
+        "--config",
+        "--crops",
+        "--data",
+        "--debug",
+        "--decoupled",
+        "--device",
+        "--dry-run",
+        "--encoder",
+        "--epochs",
+        "--from",
+        "--image-size",
+        "--json",
+        "--labels",
+        "--lr",
+        "--max-minutes",
+        "--method",
+        "--negatives",
+        "--optimizer",
+        "--out",
+        "--precision",
+        "--pretrained",
+        "--resume",
+        "--seed",
+        "--set",
+        "--similarity",
+        "--split",
+        "--strict",
+        "--temperature",
+        "--threads",
+        "--validate",
+        "--view-mode",
+        "--views",
+        "--warmup",
+        "--weight-decay",
+        "--workers",
+    ]
 )
 
 
@@ -31,13 +68,15 @@ def kontrast(*words, cwd=None, expect=0):
 
 def flags(verb):
     words = kontrast(verb, "--help").stdout.split()
-    return {word.strip(",") for word in words if word.startswith("--") and word.strip(",") not in {"--help", "--version"}}
+    return {
+        word.strip(",") for word in words if word.startswith("--") and word.strip(",") not in {"--help", "--version"}
+    }
 
 
 def test_the_surface_is_frozen():
     shown = kontrast("--help").stdout
     assert {verb for verb in VERBS if verb in shown.split()} == VERBS
-    assert TRAIN <= flags("train"), TRAIN - flags("train")
+    assert flags("train") >= TRAIN, TRAIN - flags("train")
 
 
 def test_help_is_quick_and_needs_no_torch():

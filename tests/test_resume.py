@@ -111,7 +111,19 @@ def test_an_altered_checkpoint_with_its_old_hash_is_refused_and_the_one_before_t
 @pytest.mark.parametrize("number,code", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_polite_signal_saves_and_says_how_to_go_on(tmp_path, number, code):
     out = tmp_path / "run"
-    command = [sys.executable, "-m", "kontrast", "train", "digits", "--epochs", "400", "--out", str(out), "--threads", "1"]
+    command = [
+        sys.executable,
+        "-m",
+        "kontrast",
+        "train",
+        "digits",
+        "--epochs",
+        "400",
+        "--out",
+        str(out),
+        "--threads",
+        "1",
+    ]
     running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 120
     while not (out / "log.jsonl").exists() and time.monotonic() < deadline:

@@ -38,11 +38,14 @@ _WHERE = {
 __all__ = ["__version__", *_WHERE]  # noqa: PLE0604
 
 if TYPE_CHECKING:
-    from kontrast.errors import Failed, Unfit
-    from kontrast.estimator import ContrastiveEmbedder
-    from kontrast.model import Model, load
-    from kontrast.run import Run, train
-    from kontrast.settings import Settings
+    from kontrast.errors import Failed as Failed
+    from kontrast.errors import Unfit as Unfit
+    from kontrast.estimator import ContrastiveEmbedder as ContrastiveEmbedder
+    from kontrast.model import Model as Model
+    from kontrast.model import load as load
+    from kontrast.run import Run as Run
+    from kontrast.run import train as train
+    from kontrast.settings import Settings as Settings
 
 
 def __getattr__(name: str) -> Any:

@@ -258,8 +258,7 @@ class Progress:
         if now - self.told >= 30 or row["step"] in (1, steps):
             self.told = now
             done = row["step"] - self.first_step
-            left = (now - self.began) / done * (steps - row["step"]) if done else float("nan")
-            eta = "" if left != left else f"  {left:.0f} s left"
+            eta = f"  {(now - self.began) / done * (steps - row['step']):.0f} s left" if done else ""
             print(f"step {row['step']:.0f}/{steps}  {words}{eta}", file=sys.stderr, flush=True)
 
     def _on_terminal(self, row: Row, steps: int, words: str) -> None:

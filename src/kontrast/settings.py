@@ -181,6 +181,6 @@ def pairs(words: Iterable[str] | None, where: str) -> dict[str, Any]:
 
 
 def from_environment() -> Settings:
-    """Settings from KONTRAST_* variables; other variables of that prefix (KONTRAST_DATA, KONTRAST_CACHE) are not ours."""
+    """Settings from KONTRAST_* variables; KONTRAST_CACHE and others of that prefix that name no setting are left alone."""
     found = {name: os.environ[f"KONTRAST_{name.upper()}"] for name in NAMES if f"KONTRAST_{name.upper()}" in os.environ}
     return from_mapping(found, "environment")

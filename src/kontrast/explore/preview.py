@@ -33,7 +33,8 @@ def preview(data: Any, out: Path, *, epoch: int = 0, ids: list[int] | None = Non
     except (OSError, ValueError) as problem:
         raise Unfit(f"--out {out} cannot be written as a picture: {problem}.") from None
     return [
-        f"views    {parts.recipe.name} ({parts.recipe.source}): {len(made)} views of {len(chosen)} samples, epoch {epoch}",
+        f"views    {parts.recipe.name} ({parts.recipe.source})",
+        f"         {len(made)} views of {len(chosen)} samples, epoch {epoch}",
         *(f"         {line}" for line in parts.recipe.said),
         f"sheet    {out}: originals first, then their views",
     ]

@@ -13,14 +13,22 @@ from kontrast.data.sources import Source, open_source
 from kontrast.errors import Unfit
 from kontrast.explore.search import search as nearest_rows
 from kontrast.explore.sheet import neighbour_sheet
-from kontrast.model import load
+from kontrast.model import Model, load
+
+
+def opened(model: Model, data: Any, split: str | None) -> Source:
+    """All of the data (both parts of `digits`), with the channels that the model takes."""
+    channels = model.spec["channels"]
+    whole = "all" if data == "digits" else None
+    return open_source(data, split=split or whole, channels=channels if channels in (1, 3) else None)
 
 
 def embed(run: str | Path, data: Any, out: Path, *, split: str | None = None) -> list[str]:
     """Write the vectors of all usable samples; returns the lines to print."""
-    model, source = load(run), open_source(data, split=split)
+    model = load(run)
+    source = opened(model, data, split)
     vectors_ND = model.embed(source)
-    names = [source.names(int(i)) for i in source.ids]
+    names = [source.names[int(i)] for i in source.ids]
     if out.suffix == ".npy":
         np.save(out, vectors_ND)
         beside = out.with_suffix(".csv")
@@ -35,7 +43,8 @@ def embed(run: str | Path, data: Any, out: Path, *, split: str | None = None) ->
     else:
         raise Unfit(f"--out {out}: expected a name that ends in .npy or .parquet.")
     skipped = [f"skipped  {name}: {reason}" for _, name, reason in source.skipped]
-    return [f"{len(vectors_ND):,} vectors of width {vectors_ND.shape[1]} from {source.name}", *skipped, f"wrote    {written}"]
+    count, width = vectors_ND.shape
+    return [f"vectors  {count:,} of width {width} from {source.name}", *skipped, f"wrote    {written}"]
 
 
 def _write_parquet(out: Path, ids: np.ndarray, names: list[str], vectors_ND: np.ndarray) -> None:
@@ -51,14 +60,15 @@ def search(
     run: str | Path, data: Any, query: str, k: int = 10, *, sheet: Path | None = None, split: str | None = None
 ) -> dict[str, Any]:
     """The k samples of `data` whose vectors have the highest cosine to the query's, itself left out if it is one."""
-    model, source = load(run), open_source(data, split=split)
+    model = load(run)
+    source = opened(model, data, split)
     if k < 1:
         raise Unfit(f"-k must be at least 1, got {k}.")
     vectors_ND = model.embed(source)
     position, query_D, picture = _query(model, source, vectors_ND, query)
     rows, scores = nearest_rows(vectors_ND, query_D[None], min(k + (position is not None), len(vectors_ND)))
     hits = [
-        {"row": int(source.ids[row]), "name": source.names(int(source.ids[row])), "score": round(float(score), 6)}
+        {"row": int(source.ids[row]), "name": source.names[int(source.ids[row])], "score": round(float(score), 6)}
         for row, score in zip(rows[0], scores[0])
         if position is None or int(row) != position
     ][:k]
@@ -68,7 +78,7 @@ def search(
     return {"query": query, "searched": len(vectors_ND), "hits": hits}
 
 
-def _query(model: Any, source: Source, vectors_ND: np.ndarray, query: str) -> tuple[int | None, np.ndarray, Any]:
+def _query(model: Model, source: Source, vectors_ND: np.ndarray, query: str) -> tuple[int | None, np.ndarray, Any]:
     """(its position among the vectors if it is one of them, its vector, its picture)."""
     if query.isdigit() and not Path(query).exists():
         position = np.flatnonzero(source.ids == int(query))

@@ -1,16 +1,16 @@
 """The seam: every method answers three questions, and the loop asks them in order.
 
     embed(batch) -> Embeddings          row by row: encoder and head. No row needs another.
-    compare(embeddings) -> Outcome      across rows: similarity, negatives, loss. Pure: twice gives the same, nothing moves.
+    compare(embeddings) -> Outcome      across rows: similarity, negatives, loss. Pure: twice is the same, nothing moves.
     after_step(outcome, progress)       the only memory (twin, queue, prototypes), once per optimizer step, after it.
 
 Everything hard lies between the verbs and is written once: chunks cut `embed`, several processes gather before
 `compare`, evaluation takes the encoder without its head, tests call `compare` on made-up vectors.
 
 Several processes: after `Embeddings.joined()` the roles hold the rows of all processes, `rows` says which are ours.
-`Outcome.loss` is this process's *share*: the shares of all processes add up to the loss of one process on the joined batch.
+`Outcome.loss` is this process's *share*: all shares add up to the loss of one process on the joined batch.
 
-Shapes: B rows of this process's batch (of the joined batch after `joined`), V views, D embedding width, H encoder width.
+Shapes: B rows of this process's batch (of the joined batch after `joined`), V views, D embedding, H encoder width.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class Outcome:
 
     loss      scalar with gradient: this process's share of the joined loss
     guessing  the loss of pure guessing (equal similarities), in the loss's own units
-    pair      two projector outputs of the same items, (B, D) each, detached: the watch reads retrieval and spread from it
+    pair      two projector outputs of the same items, (B, D) each, detached: what the watch looks at
     signs     the method's own words for the watch, name -> number
     """
 

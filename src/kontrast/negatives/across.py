@@ -1,11 +1,10 @@
 """Negatives across processes: the one gather.
 
 The loss of W processes is *defined* as the loss of one process on the joined batch. Each process holds the columns of
-all and answers for its own rows; its loss is a share, and shares add up. The gather is differentiable: its backward sums
-the gradients that all processes have for a row and hands them to the row's owner. Then every parameter's gradient is the
-plain sum over processes, for encoders and for parameters used only in the comparison (temperature, prototypes) alike.
-
-Source: He 2020 and others gather without gradient (factor 1/W, or a wrong direction); see docs/several-processes.md.
+all and answers for its own rows; its loss is a share, and shares add up. The gather is differentiable: its backward
+sums the gradients that all processes have for a row and hands them to the row's owner. Then every parameter's gradient
+is the plain sum over processes, for encoders and for what only the comparison uses (temperature, prototypes) alike.
+A gather without gradient, as many published codes have it, gives 1/W of the gradient or a wrong direction.
 """
 
 from __future__ import annotations

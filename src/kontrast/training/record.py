@@ -2,8 +2,8 @@
 
     config.yaml  log.jsonl  environment.json  summary.json  report.html  checkpoints/  model/
 
-`config.yaml` is complete: `kontrast train --config` repeats the run bit by bit. Weight files hold no date or path; dates
-and versions live in `environment.json`.
+`config.yaml` is complete: `kontrast train --config` repeats the run bit by bit. Weight files hold no date or path;
+versions live in `environment.json`.
 """
 
 from __future__ import annotations

@@ -136,15 +136,15 @@ def sentence(row: Mapping[str, float], collapsed: bool, start: Mapping[str, floa
     numbers = f"spread {row['spread']:.3f}, healthy about {row['healthy_spread']:.3f}"
     if collapsed:
         return (
-            f"collapsed: all outputs point the same way ({numbers}). Usual causes: views that are all alike, a learning "
-            "rate that is too high, a stop-gradient that was removed."
+            f"collapsed: all outputs point the same way ({numbers}). Usual causes: views that are all alike, a "
+            "learning rate that is too high, a stop-gradient that was removed."
         )
     if accused := own_signs(row, start or {}):
         return f"{accused} ({numbers})"
     if row["loss"] > 0.99 * row["guessing"] and row["retrieval_at_1"] < 3 * row["retrieval_chance"]:
         return (
-            f"guessing: the loss {row['loss']:.2f} is that of pure guessing ({row['guessing']:.2f}) and the two views of "
-            "a sample do not find each other. Usual causes: a learning rate that is too low or too high, a frozen "
+            f"guessing: the loss {row['loss']:.2f} is that of pure guessing ({row['guessing']:.2f}) and the two views "
+            "of a sample do not find each other. Usual causes: a learning rate that is too low or too high, a frozen "
             "encoder, views that share nothing."
         )
     return (
