@@ -126,7 +126,9 @@ def info_nce(
     return losses
 
 
-def clip(image: Array, text: Array, temperature: float, kind: str = "cosine", ids: Sequence[int] | None = None) -> Array:
+def clip(
+    image: Array, text: Array, temperature: float, kind: str = "cosine", ids: Sequence[int] | None = None
+) -> Array:
     """Loss of every pair, (B,): the mean of its two directions."""
     forth = info_nce(image, text, temperature, kind, query_ids=ids, key_ids=ids)
     return (forth + info_nce(text, image, temperature, kind, query_ids=ids, key_ids=ids)) / 2
@@ -155,15 +157,17 @@ def sup_con(rows: Array, labels: Sequence[int], temperature: float, kind: str = 
 def margin(first: Array, second: Array, similar: Sequence[bool], margin: float, kind: str) -> Array:
     losses = np.zeros(len(first))
     for b in range(len(first)):
-        distance = -similarity(first[b], second[b], kind) if kind == "euclidean" else 1 - similarity(first[b], second[b], kind)
+        distance = (
+            -similarity(first[b], second[b], kind) if kind == "euclidean" else 1 - similarity(first[b], second[b], kind)
+        )
         losses[b] = distance**2 / 2 if similar[b] else max(0.0, margin - distance) ** 2 / 2
     return losses
 
 
 def alignment(first: Array, second: Array, exponent: float) -> Array:
-    return np.array([
-        math.sqrt(max(0.0, 2 - 2 * similarity(a, b, "cosine"))) ** exponent for a, b in zip(first, second)
-    ])
+    return np.array(
+        [math.sqrt(max(0.0, 2 - 2 * similarity(a, b, "cosine"))) ** exponent for a, b in zip(first, second)]
+    )
 
 
 def uniformity(rows: Array, t: float) -> float:

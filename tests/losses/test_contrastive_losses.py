@@ -29,11 +29,15 @@ def gradient_is_the_slope(ours, oracle, x, tolerance=2e-6):
     np.testing.assert_allclose(leaf.grad.numpy(), slope, rtol=1e-4, atol=tolerance * max(1.0, np.abs(slope).max()))
 
 
-@pytest.mark.parametrize(("similarity", "temperature", "views"), list(itertools.product(SIMILARITIES, (0.5, 0.02), (2, 3))))
+@pytest.mark.parametrize(
+    ("similarity", "temperature", "views"), list(itertools.product(SIMILARITIES, (0.5, 0.02), (2, 3)))
+)
 def test_nt_xent(engine, similarity, temperature, views):
     z = made(views, 7, 4)
-    close(losses.nt_xent(z, temperature=temperature, similarity=similarity, reduction="none"),
-          oracles.nt_xent(z.numpy(), temperature, similarity))
+    close(
+        losses.nt_xent(z, temperature=temperature, similarity=similarity, reduction="none"),
+        oracles.nt_xent(z.numpy(), temperature, similarity),
+    )
     if views == 2:
         gradient_is_the_slope(
             lambda x: losses.nt_xent(x, temperature=temperature, similarity=similarity),
@@ -167,7 +171,9 @@ def test_guide_leaves_out_what_it_finds_closer_than_the_positive(engine):
     for q in range(6):
         score = [oracles.similarity(guide.query_QG[q], guide.key_KG[k], "cosine") for k in range(6)]
         negatives = [
-            oracles.similarity(query[q], key[k], "cosine") / 0.5 for k in range(6) if k != q and score[k] <= score[q] - 0.1
+            oracles.similarity(query[q], key[k], "cosine") / 0.5
+            for k in range(6)
+            if k != q and score[k] <= score[q] - 0.1
         ]
         assert float(ours[q]) == pytest.approx(
             oracles.row_loss([oracles.similarity(query[q], key[q], "cosine") / 0.5], negatives), abs=1e-10
@@ -197,6 +203,8 @@ def test_shares_of_processes_add_up(engine, similarity):
     }  # fmt: skip
     for name, loss in cases.items():
         whole = [loss(None), *torch.autograd.grad(loss(None), (z, t))]
-        parts = [[loss(rows), *torch.autograd.grad(loss(rows), (z, t))] for rows in (slice(0, 3), slice(3, 5), slice(5, 7))]
+        parts = [
+            [loss(rows), *torch.autograd.grad(loss(rows), (z, t))] for rows in (slice(0, 3), slice(3, 5), slice(5, 7))
+        ]
         for one, *three in zip(whole, *parts):
             torch.testing.assert_close(sum(three), one, rtol=1e-10, atol=1e-12, msg=lambda m, name=name: f"{name}: {m}")

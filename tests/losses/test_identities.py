@@ -51,7 +51,9 @@ def test_clip_is_the_mean_of_two_info_nces(engine):
 
 def test_nt_xent_is_sup_con_with_samples_as_labels(engine):
     z = made(3, 6, 4)
-    same(losses.nt_xent(z, temperature=0.2), losses.sup_con(z.flatten(0, 1), torch.arange(6).repeat(3), temperature=0.2))
+    same(
+        losses.nt_xent(z, temperature=0.2), losses.sup_con(z.flatten(0, 1), torch.arange(6).repeat(3), temperature=0.2)
+    )
 
 
 def test_equal_similarities_cost_the_chance_value(engine):
@@ -62,7 +64,10 @@ def test_equal_similarities_cost_the_chance_value(engine):
     for decoupled in (False, True):
         options = {"decoupled": decoupled, "ids_B": ids, "groups_B": groups}
         for views in (2, 3):
-            same(losses.nt_xent(flat[:views], temperature=0.1, **options).item(), chance("nt_xent", batch=6, views=views, **options))
+            same(
+                losses.nt_xent(flat[:views], temperature=0.1, **options).item(),
+                chance("nt_xent", batch=6, views=views, **options),
+            )
         same(losses.clip(flat[0], flat[1], temperature=0.1, **options).item(), chance("clip", batch=6, **options))
         ours = losses.info_nce(flat[0], flat[1], temperature=0.1, decoupled=decoupled)
         same(ours.item(), chance("info_nce", keys=6, decoupled=decoupled))

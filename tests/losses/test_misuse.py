@@ -61,7 +61,7 @@ def test_explain_agrees_with_the_library_and_marks_who_is_who():
     by_hand, library = (part.split()[-1] for part in text.splitlines()[-1].split(";"))
     assert by_hand == library
     row = text.splitlines()[1]
-    assert (row.count("x"), row.count("+  ") + row.count("+ "), "ln 9 candidates" in row) == (3, 1, True)
+    assert (row.count("x"), row.count("+"), "ln 9 candidates" in row) == (3, 1, True)
     for name, second in (("info_nce", B), ("byol", B), ("barlow_twins", B)):
         assert name.split("_")[0] in losses.explain(name, A, second) or "library" in losses.explain(name, A, second)
     said = losses.explain("clip", A, B, ids_B=ids)
@@ -92,4 +92,8 @@ def test_temperature_is_fixed_or_learned():
 @pytest.mark.parametrize("kind", ["cosine", "dot", "euclidean", "squared_euclidean"])
 def test_pairwise_is_the_diagonal_of_the_table(kind):
     torch.testing.assert_close(pairwise(A, B, kind), table(A, B, kind).diagonal())
-    assert bool(torch.autograd.gradcheck(lambda a, b: table(a, b, kind), (A.clone().requires_grad_(), B.clone().requires_grad_())))
+    assert bool(
+        torch.autograd.gradcheck(
+            lambda a, b: table(a, b, kind), (A.clone().requires_grad_(), B.clone().requires_grad_())
+        )
+    )

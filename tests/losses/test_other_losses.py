@@ -73,7 +73,9 @@ def test_swapped_prediction(V, A):
     ours = losses.swapped_prediction(scores, codes, temperature=0.1, reduction="none")
     close(ours, oracles.swapped_prediction(scores.detach().numpy(), codes.numpy(), 0.1))
     assert torch.autograd.gradcheck(lambda s: losses.swapped_prediction(s, codes, temperature=0.4), (scores,))
-    parts = [losses.swapped_prediction(scores, codes, temperature=0.1, rows=rows) for rows in (slice(0, 4), slice(4, 6))]
+    parts = [
+        losses.swapped_prediction(scores, codes, temperature=0.1, rows=rows) for rows in (slice(0, 4), slice(4, 6))
+    ]
     torch.testing.assert_close(sum(parts), ours.mean())
 
 

@@ -244,8 +244,9 @@ class _OneTile(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, query_QE: Tensor, key_KE: Tensor, plan: Plan) -> Tensor:
-        exp_QK = torch.mm(query_QE, key_KE.T)
-        plan.left_out.fill(slice(0, plan.queries), slice(0, plan.keys), exp_QK, -torch.inf)
+        exp_QK = query_QE.new_empty(plan.queries, plan.keys)
+        table = Products(query_QE, key_KE, plan.left_out)
+        table.fill(slice(0, plan.queries), slice(0, plan.keys), exp_QK)
         sum_L = exp_QK.exp_().sum(1)
         if plan.columns == "own":
             sum_L = torch.cat([sum_L, exp_QK.sum(0)])
@@ -263,13 +264,17 @@ class _OneTile(torch.autograd.Function):
         )  # a row with nothing left has sum 0 and takes nothing
         if ctx.one:  # the table is its own mirror image: rows and columns together give one gradient
             weight_QK = (factor_L[:, None] + factor_L).mul_(exp_QK)
-            return weight_QK @ key_KE, None, None
+            return torch.mm(weight_QK, key_KE, out=torch.empty_like(key_KE)), None, None
         if ctx.plan.columns == "own":
             weight_QK = (factor_L[:Q, None] + factor_L[Q:]).mul_(exp_QK)
         else:
             weight_QK = exp_QK * factor_L[:, None]
-        dquery_QE = weight_QK @ key_KE if ctx.needs_input_grad[0] else None
-        return dquery_QE, weight_QK.T @ query_QE if ctx.needs_input_grad[1] else None, None
+        dquery_QE = dkey_KE = None
+        if ctx.needs_input_grad[0]:
+            dquery_QE = torch.mm(weight_QK, key_KE, out=torch.empty_like(query_QE))
+        if ctx.needs_input_grad[1]:
+            dkey_KE = torch.mm(weight_QK.T, query_QE, out=torch.empty_like(key_KE))
+        return dquery_QE, dkey_KE, None
 
 
 def negatives_left(

@@ -8,7 +8,8 @@ over negatives comes from the tiled engine (`losses.blocks`): exact, with no sto
 
 Who is not a negative is said by integers: same id, same group. A row left with no negative counts 0.
 Several processes: pass the joined batch and `rows`, the slice that is ours; the result is our share, and shares add up.
-Precision: float64 stays float64; all else is computed in float32, where a loss is right to about 8 eps max|s| / T.
+Precision: float64 stays float64; all else is computed in float32, where a loss is right to about 8 eps max|s| / T
+(squared_euclidean: eps max(|q|^2 + |k|^2) / T, so rows far from the origin are better centred first).
 
 Options beside those that each loss explains (`clip` has them too):
     temperature      > 0; a tensor gets its gradient

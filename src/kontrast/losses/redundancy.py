@@ -49,7 +49,8 @@ def barlow_twins(
     first_BD, second_BD = standardised(first_BD), standardised(second_BD)
     columns = slice(D * mine.start // B, D * mine.stop // B)
     diagonal_F = (first_BD[:, columns] * second_BD[:, columns]).sum(0) / B
-    square: Tensor = _SumOfSquares.apply(first_BD, second_BD, mine, columns)
+    with torch.autocast(first_BD.device.type, enabled=False):
+        square: Tensor = _SumOfSquares.apply(first_BD, second_BD, mine, columns)
     off_diagonal = square / B**2 - diagonal_F.double().square().sum()
     return (diagonal_F - 1).square().sum() + off_diagonal_weight * off_diagonal.to(diagonal_F.dtype)
 

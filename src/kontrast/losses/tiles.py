@@ -1,7 +1,8 @@
 """One tile of the table of logits: what is in it, who is left out of it, and where its gradient goes.
 
 `Products` and `Distances` are the two kinds of table the engine (`losses.blocks`) runs over. Rows are picked by slices;
-a tile of the table lives in a buffer that is used again.
+a tile of the table lives in a buffer that is used again. Products are written as `out=` also because autocast then
+leaves them alone: a loss does not change with the region it is called in.
 
 Shapes: Q queries, K keys, E width, R and C rows and columns of one tile, G width of a guide model.
 """
@@ -34,7 +35,7 @@ Tag: TypeAlias = "tuple[Tensor, Tensor] | Stripes"  # (Q,), (K,) integers: where
 Tags: TypeAlias = Sequence[Tag]
 
 TINY = 2**15  # entries of a table whose tags are compared at once
-CLOSE = 1e-3  # a squared distance below this share of |q|^2 + |k|^2 is recomputed from the difference
+CLOSE = 1e-3  # a squared distance up to this share of |q|^2 + |k|^2 is computed again from the difference
 
 
 class Limits(NamedTuple):
@@ -97,7 +98,8 @@ class LeftOut:
         for query_tag_Q, key_tag_K in self.compared:
             tile_RC.masked_fill_(query_tag_Q[rows, None] == key_tag_K[columns], value)
         if self.limits is not None:
-            guide_RC = self.limits.query_QG[rows] @ self.limits.key_KG[columns].T
+            query_RG, key_CG = self.limits.query_QG[rows], self.limits.key_KG[columns]
+            guide_RC = torch.mm(query_RG, key_CG.T, out=query_RG.new_empty(tile_RC.shape))
             tile_RC.masked_fill_(guide_RC > self.limits.limit_Q[rows, None], value)
 
 
@@ -153,7 +155,7 @@ class Distances:
         sizes_RC = self.query_square_Q[rows, None] + self.key_square_K[columns]
         torch.addmm(sizes_RC, query_RE, key_CE.T, alpha=-2, out=logit_RC)
         self.left_out.fill(rows, columns, logit_RC, torch.inf)
-        again = (logit_RC < sizes_RC.mul_(CLOSE)).any(1).nonzero().squeeze(1)
+        again = (logit_RC <= sizes_RC.mul_(CLOSE)).any(1).nonzero().squeeze(1)
         logit_RC.clamp_(min=0).sqrt_().neg_()
         if len(again):
             logit_RC[again] = -_difference(query_RE[again], key_CE)
@@ -163,7 +165,7 @@ class Distances:
         """d logit / d query = (query - key) / logit, 0 for equal points."""
         query_RE, key_CE = self.query_QE[rows], self.key_KE[columns]
         sizes_RC = self.query_square_Q[rows, None] + self.key_square_K[columns]
-        again = (logit_RC.square() < sizes_RC.mul_(CLOSE)).any(1).nonzero().squeeze(1)
+        again = (logit_RC.square() <= sizes_RC.mul_(CLOSE)).any(1).nonzero().squeeze(1)
         ratio_RC = weight_RC / logit_RC
         ratio_RC[again] = 0.0
         if onto.query_QE is not None:
