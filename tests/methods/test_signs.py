@@ -30,7 +30,9 @@ def make_moco():
 
 
 def make_barlow(weight=0.05):
-    return barlow_twins.BarlowTwins(Tiny(), WIDTH, barlow_twins.Config(width=6, off_diagonal_weight=weight), seed=1)
+    return barlow_twins.BarlowTwins(
+        Tiny(), WIDTH, barlow_twins.Config(width=6, hidden=16, off_diagonal_weight=weight), seed=1
+    )
 
 
 def make_swav():
