@@ -1,0 +1,83 @@
+"""Published settings are complete and consistent; the rules that scale them never leave what the maths allows."""
+
+import inspect
+
+import pytest
+
+from kontrast import methods
+from kontrast.errors import Unfit
+from kontrast.recipes.defaults import PUBLISHED, Facts, planned
+from kontrast.settings import Settings, pairs
+
+PICTURES = [name for name, known in methods.METHODS.items() if known.kind == "images"]
+DATA = {
+    "digits": Facts(1_437, 8, 1, False, False),
+    "tiny": Facts(40, 32, 3, False, False),
+    "cifar10": Facts(50_000, 32, 3, False, False),
+    "imagenet": Facts(1_281_167, 224, 3, True, True),
+}
+every_method = pytest.mark.parametrize("name", PICTURES)
+
+
+@every_method
+@pytest.mark.parametrize("which", ["imagenet", "cifar10"])
+def test_a_published_recipe_is_complete_and_every_number_has_its_source(name, which):
+    made = PUBLISHED[name][which]
+    recipe = made()
+    assert recipe.method == name
+    for field in (
+        "encoder",
+        "image_size",
+        "views",
+        "batch_size",
+        "epochs",
+        "optimizer",
+        "lr",
+        "weight_decay",
+        "warmup",
+    ):
+        assert getattr(recipe, field) is not None, field
+    methods.configured(name, pairs(recipe.set, "recipe"))
+    lines = [line for line in inspect.getsource(made).splitlines() if "=" in line and "def " not in line]
+    bare = [line for line in lines if "#" not in line and not any(w in line for w in ("method=", "image_size=32"))]
+    assert not bare
+
+
+@every_method
+@pytest.mark.parametrize("data", DATA)
+def test_rules_stay_within_the_data(name, data):
+    facts = DATA[data]
+    plan = planned(Settings(method=name), facts)
+    config = vars(plan.config)
+    assert plan.settings.batch_size <= facts.n and plan.settings.warmup <= plan.settings.epochs
+    assert config.get("queue", 0) < facts.n
+    assert 0 <= config.get("momentum", 0.9) < 1
+    steps = max(1, facts.n // plan.settings.batch_size) * plan.settings.epochs
+    assert config.get("frozen", 0) <= max(1, steps // 5)
+    assert all(choice.reason for choice in plan.choices)
+
+
+@every_method
+def test_what_was_said_wins_over_every_rule(name):
+    fields = [field for field, _, _ in methods.numbers(name)]
+    plan = planned(Settings(method=name, epochs=3, lr=0.5, set=[f"{fields[0]}=64"]), DATA["digits"])
+    assert plan.settings.epochs == 3 and plan.settings.lr == 0.5 and getattr(plan.config, fields[0]) == 64
+    assert plan.settings.warmup <= 3
+
+
+def test_what_the_maths_does_not_allow_is_refused():
+    for name in ("byol", "barlow-twins", "swav"):
+        with pytest.raises(Unfit, match=f"--negatives means nothing to {name}"):
+            planned(Settings(method=name, negatives="queue:64"), DATA["digits"])
+    with pytest.raises(Unfit, match="1,437 samples"):
+        planned(Settings(method="simclr", negatives="queue:4096"), DATA["digits"])
+    with pytest.raises(Unfit, match="1,437 samples"):
+        planned(Settings(method="moco", set=["queue=1437"]), DATA["digits"])
+    with pytest.raises(Unfit, match="known are"):
+        planned(Settings(method="simclr", negatives="heap:4"), DATA["digits"])
+
+
+def test_any_contrastive_method_takes_any_negatives():
+    for name in ("simclr", "moco", "moco-v2"):
+        plan = planned(Settings(method=name, negatives="queue:512+mixed:16+reweighted:1"), DATA["digits"])
+        assert plan.config.negatives == "queue:512+mixed:16+reweighted:1" == plan.settings.negatives
