@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from safetensors.torch import save_file
 
+from kontrast import finish_pairs
 from kontrast.data.sources import Source, open_source
 from kontrast.errors import Unfit
 from kontrast.evaluate import protocols as rooms
 from kontrast.evaluate import words
 from kontrast.exchange import folder as model_folder
+from kontrast.exchange import open_clip
 from kontrast.exchange.card import About
 from kontrast.explore import page
 from kontrast.explore.gallery import gallery
@@ -90,7 +92,7 @@ def leave(
     folder.write_json("summary.json", summary)
 
 
-def columns_of(model: Model, before: Model | None, seed: int) -> dict[str, rooms.Embed]:
+def columns_of(model: Model, before: Model | None, seed: int) -> dict[str, rooms.Embedder]:
     """The learned encoder beside what knows less. A run that began at random began with the random weights."""
     random = model.random(seed).embed_source
     began = random if before is None else before.embed_source
@@ -108,6 +110,8 @@ def evaluate(
     seed: int = 0,
 ) -> tuple[dict[str, Any], list[str]]:
     """(the JSON of an evaluation, the lines of its table): an encoder beside random weights and raw input, in fp32."""
+    if open_clip.holds(Path(model)):
+        return finish_pairs.evaluated(model, data, labels=labels, split=split, seed=seed)
     learned = load(model)
     channels = learned.spec["channels"]
     source = open_source(data, labels=labels, split=split, channels=channels if channels in (1, 3) else None)

@@ -287,7 +287,7 @@ def _text_tower(words: Words, embed: int, quick: bool, folder: Path | None) -> T
 
 
 def hugging_face(folder: Path, *, weights: bool = False) -> nn.Module:
-    """The Hugging Face encoder of a folder, without its pooler; random weights, or the folder's own."""
+    """The Hugging Face encoder of a folder: with the folder's own weights, or random ones and without its pooler."""
     try:
         from transformers import AutoConfig, AutoModel
     except ImportError:
@@ -298,7 +298,7 @@ def hugging_face(folder: Path, *, weights: bool = False) -> nn.Module:
             "the internet. Download it and give the folder."
         )
     if weights:
-        inner: nn.Module = AutoModel.from_pretrained(folder, local_files_only=True, add_pooling_layer=False)
+        inner: nn.Module = AutoModel.from_pretrained(folder, local_files_only=True)
     else:
         inner = AutoModel.from_config(AutoConfig.from_pretrained(folder), add_pooling_layer=False)
     return inner

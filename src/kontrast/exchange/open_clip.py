@@ -194,7 +194,8 @@ def with_text_tower(model: Towers, folder: Path) -> None:
     if not isinstance(model.text, HuggingFaceTower):
         raise ValueError("the towers have no Hugging Face text tower to fill.")
     inner: nn.Module = hugging_face(folder, weights=True)
-    model.text.transformer.load_state_dict(inner.state_dict())
+    kept = {name: tensor for name, tensor in inner.state_dict().items() if not name.startswith("pooler.")}
+    model.text.transformer.load_state_dict(kept)
 
 
 @torch.no_grad()
