@@ -39,10 +39,10 @@ def spearman(likeness_M: Tensor, score_M: npt.ArrayLike) -> float:
 
 
 def interval(correlation: float, count: int) -> list[float]:
-    """The 95 % interval of a rank correlation over `count` pairs (Fisher's z, Fieller's variance 1.06 / (n - 3))."""
+    """The 95 % interval of a rank correlation over `count` pairs (Fisher's z, Bonett and Wright 2000)."""
     if count < 4:
         return [-1.0, 1.0]
-    half = 1.959964 * math.sqrt(1.06 / (count - 3))
+    half = 1.959964 * math.sqrt((1 + correlation**2 / 2) / (count - 3))
     z = math.atanh(max(-1 + 1e-12, min(1 - 1e-12, correlation)))
     return [math.tanh(z - half), math.tanh(z + half)]
 

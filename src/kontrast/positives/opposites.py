@@ -86,7 +86,7 @@ def renamed(text: str, other_names: Sequence[str], key: tuple[keyed.Key, ...]) -
 def reordered(text: str) -> str | None:
     """With what stands on both sides of a preposition changed: two names, or two groups that begin with an article.
 
-    "a red ball beside a blue box" becomes "a blue box beside a red ball".
+    "a red ball beside a blue box" becomes "a blue box beside a red ball". A group is an article and one or two words.
     """
     words = text.split()
     for place in range(1, len(words) - 1):
@@ -110,7 +110,7 @@ def _group_before(words: Sequence[str], place: int) -> int | None:
     """Where the name or the group with an article begins that ends before this place; no punctuation within."""
     if place > 1 and _is_name(words[place - 1]):
         return place - 1
-    for start in range(place - 2, max(-1, place - 5), -1):
+    for start in range(place - 2, max(-1, place - 4), -1):
         if bare(words[start]) in ARTICLES and all(
             word.isalpha() and bare(word) not in JOINING for word in words[start:place]
         ):
@@ -124,7 +124,7 @@ def _group_after(words: Sequence[str], place: int) -> int | None:
         return place + 2
     if bare(words[place + 1]) not in ARTICLES:
         return None
-    for end in range(place + 3, min(len(words), place + 5) + 1):
+    for end in range(place + 3, min(len(words), place + 4) + 1):
         last = words[end - 1]
         if not last.isalpha() or end == len(words) or bare(words[end]) in BETWEEN | JOINING:
             return end if bare(last).isalpha() else None
