@@ -1,0 +1,89 @@
+"""Pictures and captions from data to a folder: train, load, embed, evaluate, go on from old weights, refuse."""
+
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import kontrast
+from kontrast.errors import Unfit
+from kontrast.finish_pairs import sentence, table
+
+pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+pytest.importorskip("tokenizers", reason="tokenizers is not installed")
+COLOURS = {"red": (220, 30, 30), "green": (30, 200, 30), "blue": (30, 30, 220), "white": (250, 250, 250)}
+QUICK = {"method": "clip", "epochs": 6, "batch_size": 16, "threads": 1, "lr": 0.003, "view_mode": "fast"}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """120 pictures of one colour each, their captions and their colour as a label."""
+    draw, cells, captions, names = np.random.default_rng(0), [], [], []
+    for row in range(120):
+        name = list(COLOURS)[row % 4]
+        pixels = np.array(COLOURS[name]) + draw.integers(-20, 20, (12, 12, 3))
+        buffer = io.BytesIO()
+        Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(buffer, "png")
+        cells.append({"bytes": buffer.getvalue(), "path": None})
+        captions.append([f"a {name} picture", f"it is {name}"])
+        names.append(name)
+    path = tmp_path_factory.mktemp("pairs") / "pairs.parquet"
+    table = pa.table({"image": cells, "captions": captions, "colour": names})
+    pytest.importorskip("pyarrow.parquet").write_table(table, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def run(data, tmp_path_factory):
+    said = []
+    out = tmp_path_factory.mktemp("runs") / "run"
+    made = kontrast.train(data, labels="colour", out=str(out), say=said.append, **QUICK)
+    return made, said
+
+
+def test_a_run_learns_its_words_and_leaves_an_evaluated_folder(run):
+    made, said = run
+    learned = made.summary["evaluation"]["learned"]
+    assert learned["zero_shot_top1"] >= 0.75 and made.summary["evaluation"]["about"]["chance"]["zero_shot_top1"] == 0.25
+    assert {"recall_at_1", "recall_at_10", "median_rank", "text_to_image_recall_at_5"} <= learned.keys()
+    assert (made.path / "model" / "tokenizer.json").is_file() and any("zero-shot top-1" in line for line in said)
+
+
+def test_the_folder_read_again_gives_the_same_vectors(run):
+    made, _ = run
+    again = kontrast.load(made.path)
+    words = ["a red picture", "it is blue"]
+    torch.testing.assert_close(again.embed_text(words), made.model.embed_text(words))
+    picture = Image.new("RGB", (30, 20), COLOURS["red"])
+    np.testing.assert_allclose(again.embed([picture]), made.model.embed([picture]), atol=1e-6)
+    score = again.similarity(again.embed([picture]), again.embed_text(words))
+    assert score[0, 0] > score[0, 1]
+
+
+def test_a_new_run_from_old_weights_is_told_what_it_lost(run, data, tmp_path):
+    made, _ = run
+    more = {**QUICK, "epochs": 1, "lr": 1e-12}
+    out = str(tmp_path / "on")
+    on = kontrast.train(data, labels="colour", out=out, weights_from=made.path, say=lambda _: None, **more)
+    evaluation = on.summary["evaluation"]
+    assert evaluation["before"]["zero_shot_top1"] == made.summary["evaluation"]["learned"]["zero_shot_top1"]
+    assert "WARNING" not in on.summary["learned"]
+    fallen = {**evaluation, "learned": {**evaluation["learned"], "zero_shot_top1": 0.1}}
+    assert "zero-shot top-1 fell from" in sentence(fallen) and "interpolated" in sentence(fallen)
+    assert len(table(evaluation)) == 7
+
+
+def test_the_evaluation_is_that_of_the_command_line_too(run, data):
+    from kontrast.finish import evaluate as from_words
+
+    made, _ = run
+    result, lines = from_words(made.path, data, labels="colour")
+    assert result["learned"]["zero_shot_top1"] >= 0.75 and "random weights" in lines[0]
+
+
+def test_pictures_without_captions_are_refused(tmp_path):
+    pictures = np.zeros((30, 12, 12, 3), np.uint8)
+    with pytest.raises(Unfit, match="needs pictures with captions"):
+        kontrast.train(pictures, out=str(tmp_path / "x"), **QUICK)
