@@ -44,7 +44,7 @@ def small(words, image="small", **more):
     return towers({**config, **more}, seed=5).eval()
 
 
-def with_bert(words, folder):
+def with_bert(words, folder, image="test_resnet"):
     """Towers whose text tower is Hugging Face's, its configuration in the folder."""
     transformers = pytest.importorskip("transformers")
     shape = transformers.BertConfig(
@@ -52,9 +52,7 @@ def with_bert(words, folder):
         max_position_embeddings=20, pad_token_id=words.inner.pad_id,
     )  # fmt: skip
     shape.to_json_file(folder / "config.json")
-    config = model_cfg(
-        "test_resnet", folder, image_size=32, vocab_size=words.inner.size, own_words=True, context_length=16
-    )
+    config = model_cfg(image, folder, image_size=32, vocab_size=words.inner.size, own_words=True, context_length=16)
     return towers(config, seed=1, folder=folder).eval()
 
 
@@ -97,11 +95,14 @@ np.savez("found.npz", image=image.numpy(), text=text.numpy())
 """
 
 
-def test_a_folder_of_our_small_net_loads_by_its_own_file_without_kontrast(tmp_path):
+@pytest.mark.parametrize("text", ["own", "bert"])
+def test_a_folder_of_our_small_net_loads_by_its_own_file_without_kontrast(tmp_path, text):
     words = bpe.learned(CAPTIONS * 3, context=16)
-    model = small(words)
+    model = small(words) if text == "own" else with_bert(words, tmp_path, "small")
     assert not folders.says_it(model)
     folders.write(tmp_path, model, words, *LOOK)
+    again = folders.read(tmp_path).towers
+    assert torch.equal(again.encode_text(words(CAPTIONS)), model.encode_text(words(CAPTIONS)))
     picture = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
     np.save(tmp_path / "picture.npy", picture)
     subprocess.run([sys.executable, "-c", OWN, json.dumps(CAPTIONS)], cwd=tmp_path, check=True, capture_output=True)

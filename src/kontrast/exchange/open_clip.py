@@ -59,7 +59,7 @@ def read(folder: str | Path) -> Pairs:
         raise Unfit(f"{folder} is not an open_clip folder: there is no {CONFIG} in it.") from None
     except (OSError, ValueError, KeyError, TypeError) as problem:
         raise Unfit(f"{folder / name} cannot be read as open_clip's configuration: {problem!r}") from None
-    found = towers(model_cfg, seed=0, folder=folder)
+    found = towers(model_cfg, seed=0, folder=folder if name == CONFIG else folder / "text")
     load(found, weights(folder))
     captions = bpe.read(folder, model_cfg["text_cfg"])
     return Pairs(found.eval(), captions, tuple(look.get("mean") or MEAN), tuple(look.get("std") or STD))
@@ -157,12 +157,17 @@ def write(folder: Path, model: Towers, captions: Captions, mean: tuple[float, ..
         assert isinstance(model.visual, TrunkTower)
         (folder / OWN_CONFIG).write_text(config)
         trunk = model.visual.head.get_submodule("proj").get_parameter("weight").shape[1]
-        text = plain_pairs.encoder_py(model.spec, trunk=trunk, pad_id=captions.pad_id, plain=bpe.PLAIN)
+        pad_token = captions.inner.inner.id_to_token(captions.pad_id)
+        text = plain_pairs.encoder_py(
+            model.spec, trunk=trunk, pad_id=captions.pad_id, pad_token=pad_token, plain=bpe.PLAIN
+        )
         (folder / "encoder.py").write_text(text)
         save_file(written(model), folder / OWN_WEIGHTS, metadata={"format": "pt"})
     if isinstance(model.text, HuggingFaceTower):
         inner: Any = model.text.transformer
-        inner.config.to_json_file(folder / "config.json")
+        place = folder if says_it(model) else folder / "text"
+        place.mkdir(exist_ok=True)
+        inner.config.to_json_file(place / "config.json")
 
 
 def described(state: Mapping[str, Tensor]) -> dict[str, Any]:

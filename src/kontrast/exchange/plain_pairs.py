@@ -43,7 +43,7 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional as F
-
+{imports}
 HERE = Path(__file__).resolve().parent
 CONFIG = json.loads((HERE / "config.json").read_text())
 SIZE, CONTEXT = {size}, {context}
@@ -61,10 +61,7 @@ class Pair(nn.Module):
         self.visual["trunk"] = small_net(3)
         self.visual["head"] = nn.Sequential()
         self.visual["head"].add_module("proj", nn.Linear({trunk}, {width}, bias=False))
-        self.text = TextTransformer(
-            context={context}, vocabulary={vocabulary}, width={text_width}, layers={layers}, heads={heads},
-            embed={width}, mlp_ratio=4.0, activation=nn.GELU(), eps=1e-5, pool="argmax", causal=True, eos=2, bias=False,
-        )
+        self.text = {text}
         self.logit_scale = nn.Parameter(torch.zeros(()))
 
     def encode_image(self, pixels: Tensor) -> Tensor:
@@ -85,7 +82,7 @@ def words(captions: Sequence[str]) -> Tensor:
     """Captions to ids, padded to the longest, cut at {context} tokens."""
     tokenizer = Tokenizer.from_file(str(HERE / "tokenizer.json"))
     tokenizer.enable_truncation(CONTEXT)
-    tokenizer.enable_padding(pad_id={pad}, pad_token="<pad>")
+    tokenizer.enable_padding(pad_id={pad}, pad_token={pad_token!r})
     clean = [unicodedata.normalize("NFC", html.unescape(html.unescape(text))).translate(PLAIN) for text in captions]
     return torch.tensor([row.ids for row in tokenizer.encode_batch([" ".join(text.split()) for text in clean])])
 
@@ -105,15 +102,44 @@ def prepare(picture: Image.Image) -> Tensor:
 '''
 
 
-def encoder_py(model_cfg: dict[str, Any], *, trunk: int, pad_id: int, plain: dict[int, str]) -> str:
-    """The text of encoder.py for towers of our small net and CLIP's text transformer."""
-    words = model_cfg["text_cfg"]
-    parts = [inspect.getsource(made) for made in (small_net, Attention, Block, Blocks, TextTransformer)]
+_OWN_TEXT = """TextTransformer(
+            context={context}, vocabulary={vocabulary}, width={width}, layers={layers}, heads={heads}, embed={embed},
+            mlp_ratio=4.0, activation=nn.GELU(), eps=1e-5, pool="argmax", causal=True, eos=2, bias=False,
+        )"""
+
+_HUGGING_FACE = '''\
+class Text(nn.Module):
+    """The Hugging Face encoder of text/config.json, its mean over tokens, and a projection."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        config = AutoConfig.from_pretrained(HERE / "text")
+        self.transformer = AutoModel.from_config(config, add_pooling_layer=False)
+        self.proj = nn.Linear(config.hidden_size, {embed}, bias=False)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        mask = (ids != {pad}).long()
+        hidden = self.transformer(input_ids=ids, attention_mask=mask).last_hidden_state
+        return self.proj((hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True))
+'''
+
+
+def encoder_py(model_cfg: dict[str, Any], *, trunk: int, pad_id: int, pad_token: str, plain: dict[int, str]) -> str:
+    """The text of encoder.py for our small net and CLIP's text transformer or a Hugging Face encoder."""
+    words, embed = model_cfg["text_cfg"], model_cfg["embed_dim"]
+    if "hf_model_name" in words:
+        parts = [inspect.getsource(small_net), _HUGGING_FACE.format(embed=embed, pad=pad_id)]
+        text, imports = "Text()", "from transformers import AutoConfig, AutoModel\n"
+    else:
+        parts = [inspect.getsource(made) for made in (small_net, Attention, Block, Blocks, TextTransformer)]
+        text, imports = _OWN_TEXT.format(
+            context=words["context_length"], vocabulary=words["vocab_size"], width=words["width"],
+            layers=words["layers"], heads=words["heads"], embed=embed,
+        ), ""  # fmt: skip
     notes = (inspect.getdoc(clip_transformers) or "").rpartition("\n\n")[2]
     return _FRAME.format(
-        parts="\n\n".join(parts), card=notes, width=model_cfg["embed_dim"], trunk=trunk, pad=pad_id, plain=plain,
-        size=model_cfg["vision_cfg"]["image_size"], context=words["context_length"], vocabulary=words["vocab_size"],
-        text_width=words["width"], layers=words["layers"], heads=words["heads"],
+        parts="\n\n".join(parts), card=notes, width=embed, trunk=trunk, pad=pad_id, pad_token=pad_token, plain=plain,
+        size=model_cfg["vision_cfg"]["image_size"], context=words["context_length"], text=text, imports=imports,
     )  # fmt: skip
 
 
