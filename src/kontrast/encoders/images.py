@@ -43,13 +43,15 @@ class ImageEncoder(nn.Module):
         return features_BH
 
 
-def small_net(channels: int) -> nn.Sequential:
+def small_net(channels: int, image_size: int = 32) -> nn.Sequential:
     """Our net for small pictures on CPUs: 3x3 convolutions 16-16-pool-32-32-pool-64-128, each with BatchNorm and ReLU.
 
-    H = 128 by a global average. It takes pictures from 4 x 4 pixels on.
+    H = 128 by a global average. Pictures of at most 16 pixels, where place is most of what there is to see, keep it:
+    32-32-pool-64-128, then all places through one linear layer to H = 128. Takes pictures from 2 x 2 pixels on.
     """
+    tiny = image_size <= 16
     layers: list[nn.Module] = []
-    for width in (16, 16, 0, 32, 32, 0, 64, 128):
+    for width in (32, 32, 0, 64, 128) if tiny else (16, 16, 0, 32, 32, 0, 64, 128):
         if width == 0:
             layers.append(nn.MaxPool2d(2))
             continue
@@ -57,6 +59,9 @@ def small_net(channels: int) -> nn.Sequential:
         nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")  # as the ResNets do
         layers += [conv, nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
         channels = width
+    if tiny:
+        places = (image_size // 2) ** 2
+        return nn.Sequential(*layers, nn.Flatten(), nn.Linear(128 * places, 128, bias=False), nn.BatchNorm1d(128))
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
 
 
@@ -92,7 +97,7 @@ def image_encoder(
     said: tuple[str, ...] = ()
     chosen = "imagenet"
     with drawn_from("encoder", seed):
-        net = small_net(channels) if name == "small" else backbone(name, channels, image_size, pretrained)
+        net = small_net(channels, image_size) if name == "small" else backbone(name, channels, image_size, pretrained)
         if is_resnet(net):
             cifar = image_size <= CIFAR_STEM_UP_TO and not pretrained
             chosen = stem or ("cifar" if cifar else "imagenet")

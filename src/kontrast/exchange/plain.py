@@ -62,17 +62,17 @@ def prepare(picture: Image.Image | Tensor) -> Tensor:
     if isinstance(picture, Image.Image):
         upright = ImageOps.exif_transpose(picture).convert("{mode}")
         flat = torch.frombuffer(bytearray(upright.tobytes()), dtype=torch.uint8)
-        picture = flat.view(upright.height, upright.width, {channels}).permute(2, 0, 1)
-    pixels = picture[None] / 255
+        picture = flat.view(upright.height, upright.width, {channels}).permute(2, 0, 1).contiguous()
+    pixels = picture[None]
     height, width = picture.shape[-2:]
     short = min(height, width)
     grown = (int({size} * height / short), int({size} * width / short))
     if grown != (height, width):
-        pixels = nn.functional.interpolate(pixels, grown, mode="bicubic", antialias=True).clamp(0, 1)
+        pixels = nn.functional.interpolate(pixels, grown, mode="bicubic", antialias=True)
     top, left = (round((side - {size}) / 2) for side in grown)
     pixels = pixels[0, :, top : top + {size}, left : left + {size}]
     mean, std = (torch.tensor(CONFIG[name])[:, None, None] for name in ("mean", "std"))
-    return (pixels - mean) / std
+    return (pixels / 255 - mean) / std
 
 
 if __name__ == "__main__":
@@ -108,7 +108,7 @@ def encoder_py(encoder: ImageEncoder) -> str:
     parts, imports = [], ""
     if name == "small":
         parts.append(inspect.getsource(small_net))
-        body = [f"net: nn.Module = small_net({channels})"]
+        body = [f"net: nn.Module = small_net({channels}, {size})"]
     else:
         library = library_of(name)
         builder = from_timm if library == "timm" else from_torchvision

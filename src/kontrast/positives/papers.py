@@ -91,7 +91,7 @@ def clip(size: int) -> Recipe:
 def affine(size: int) -> Recipe:
     """Small grey drawings: mild geometry, and a strong jitter of ink, or its amount alone would tell pairs apart."""
     moved = View(size, crop=None, flip=0.0, rotate=20.0, scale=(0.8, 1.2), shear=15.0, shift=0.12)
-    view = replace(moved, jitter=0.8, brightness=0.6, contrast=0.6)
+    view = replace(moved, jitter=0.8, brightness=0.6, contrast=0.6, blur=0.5, sigma=(0.1, 1.0), kernel=3)
     return Recipe("affine", (view, view), *UNSCALED, "kontrast's own, for digits: LOG.md")
 
 
