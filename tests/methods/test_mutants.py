@@ -134,3 +134,11 @@ def test_the_tests_notice(file, name, tmp_path):
     path.write_text(text.replace(old, new))
     done = run(package, [HERE if "methods" in file else HERE.parent / "negatives"])
     assert done.returncode == 1, f"nobody noticed: {name}\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
+
+
+@pytest.mark.parametrize("file", MUTANTS)
+def test_the_patches_fit(file):
+    text = (SOURCE / "kontrast" / file).read_text()
+    assert len(MUTANTS[file]) >= 6
+    for name, (old, new) in MUTANTS[file].items():
+        assert old in text and old != new, f"{name}: {old!r}"
