@@ -242,7 +242,7 @@ def _image_tower(vision: Vision, embed: int, quick: bool) -> nn.Module:
     if vision.timm_model_name is not None:
         return timm_tower(vision, embed)
     if vision.kontrast_model_name is not None:
-        trunk = small_net(3)
+        trunk = small_net(3, vision.image_size)
         width = [module.out_channels for module in trunk if isinstance(module, nn.Conv2d)][-1]
         return TrunkTower(trunk, projection(width, embed))
     if isinstance(vision.layers, tuple):

@@ -58,7 +58,7 @@ class Pair(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.visual = nn.ModuleDict()
-        self.visual["trunk"] = small_net(3)
+        self.visual["trunk"] = small_net(3, {size})
         self.visual["head"] = nn.Sequential()
         self.visual["head"].add_module("proj", nn.Linear({trunk}, {width}, bias=False))
         self.text = {text}
