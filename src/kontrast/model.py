@@ -21,7 +21,7 @@ from kontrast.data.sources import Source, open_source
 from kontrast.encoders.images import ImageEncoder, image_encoder
 from kontrast.encoders.stored import stored
 from kontrast.exchange import open_clip
-from kontrast.positives.images import prepare
+from kontrast.positives.images import Pictures, prepare
 
 BATCH = 256  # pictures encoded at once; no result depends on it
 
@@ -56,11 +56,9 @@ class Model:
         parts = []
         with evaluating(self.encoder, device):
             for start in range(0, len(ids), BATCH):
-                pictures = [
-                    _fitted(picture, self.spec["channels"]) for picture in source.images(ids[start : start + BATCH])
-                ]
-                ready = prepare([picture.to(device) for picture in pictures], self.image_size, self.mean, self.std)
-                parts.append(self.encoder(ready).cpu())
+                pictures = _with_channels(source.images(ids[start : start + BATCH]), self.spec["channels"])
+                ready = prepare(pictures, self.image_size, self.mean, self.std)  # on the CPU: one look on any device
+                parts.append(self.encoder(ready.to(device)).cpu())
         return torch.cat(parts) if parts else torch.empty(0, self.width)
 
     def similarity(self, a: npt.NDArray[np.float32], b: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -81,11 +79,17 @@ class Model:
 
 
 def load(path: str | Path) -> Any:
-    """The `Model` of a run folder or of a `model/` folder, on the CPU; a `PairModel` where it has two towers."""
+    """The `Model` of a run folder or of a `model/` folder, on the CPU; a `PairModel` where it has two towers, a
+    `TextModel` where it reads sentences."""
+    folder = Path(path) / "model" if (Path(path) / "model").is_dir() else Path(path)
     if open_clip.holds(Path(path)):
         from kontrast.pair_model import load_pairs
 
         return load_pairs(path)
+    if (folder / "modules.json").is_file():
+        from kontrast.text_model import load_text
+
+        return load_text(path)
     found = stored(path)
     return Model(found.encoder().eval(), found.spec["image_size"], found.mean, found.std)
 
@@ -105,6 +109,8 @@ def evaluating(encoder: nn.Module, device: torch.device) -> Iterator[None]:
         torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = before
 
 
-def _fitted(picture: Tensor, channels: int) -> Tensor:
-    """A picture (C, H, W) with the channels that the encoder takes."""
-    return picture if len(picture) == channels else torch.from_numpy(to_channels(picture.numpy(), channels))
+def _with_channels(pictures: Pictures, channels: int) -> Pictures:
+    """The pictures, (C, H, W) each, with the channels that the encoder takes."""
+    if all(len(picture) == channels for picture in pictures):
+        return pictures
+    return [torch.from_numpy(to_channels(picture.numpy(), channels)) for picture in pictures]

@@ -152,6 +152,8 @@ def test_shuffled_groups_are_equal_parts_that_change_with_the_key() -> None:
 def test_a_row_sees_its_group_and_no_other() -> None:
     layer, x = BatchNorm(3, groups=2).double(), draw(8, 3)
     y = layer(x)
+    shuffled(layer, x, "key")
+    assert torch.equal(layer(x), y)  # the shuffle is over with its pass
     moved = x.clone()
     moved[7] += 1
     changed = (layer(moved) != y).any(dim=1)
