@@ -22,6 +22,7 @@ FROZEN = [
     "method",
     "optimizer",
     "out",
+    "pooler",
     "precision",
     "pretrained",
     "seed",

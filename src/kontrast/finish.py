@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from safetensors.torch import save_file
 
-from kontrast import finish_pairs
+from kontrast import finish_pairs, finish_texts
 from kontrast.data.sources import Source, open_source
 from kontrast.errors import Unfit
 from kontrast.evaluate import protocols as rooms
@@ -78,6 +78,7 @@ def leave(
     say(f"model    {folder.path / 'model'}: read by {certificate.loaders}; difference {certificate.difference:.2g}")
     ids = parts.train_ids[:SHEET_ROWS]
     pictures, keys = parts.source.images(ids), Keys(seed, 0, ids)
+    assert parts.recipe is not None
     pairs = views_sheet(pictures, views(pictures, parts.recipe, keys, mode=plan.settings.view_mode or "exact"),
                         parts.recipe, keys)  # fmt: skip
     data = parts.source.name
@@ -112,6 +113,8 @@ def evaluate(
     """(the JSON of an evaluation, the lines of its table): an encoder beside random weights and raw input, in fp32."""
     if open_clip.holds(Path(model)):
         return finish_pairs.evaluated(model, data, labels=labels, split=split, seed=seed)
+    if finish_texts.holds(model):
+        return finish_texts.evaluated(model, data, split=split, seed=seed)
     learned = load(model)
     channels = learned.spec["channels"]
     source = open_source(data, labels=labels, split=split, channels=channels if channels in (1, 3) else None)

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,24 +17,20 @@ import torch
 import yaml
 from torch import Tensor
 
-from kontrast import finish, finish_pairs, methods
-from kontrast.data.batches import ImageBatches
-from kontrast.data.others import WithOthers
-from kontrast.data.pair_batches import PairBatches
+from kontrast import finish, methods
 from kontrast.data.pictures import Ids
 from kontrast.data.sources import Source, open_source
-from kontrast.encoders.images import image_encoder
+from kontrast.data.text_batches import ROLES
 from kontrast.errors import Failed, Unfit
+from kontrast.kits import Kit, kit_of
 from kontrast.methods.method import Group, retrieval_at_1
 from kontrast.model import Model, load
-from kontrast.negatives import across, parsed
-from kontrast.pair_model import PairModel, started
 from kontrast.positives import papers
 from kontrast.positives.images import Recipe
 from kontrast.recipes.defaults import Facts, Plan, complete, planned
 from kontrast.settings import NAMES, Settings, from_environment, from_mapping
 from kontrast.training import checkpoints, optimizers, processes, schedules
-from kontrast.training.loop import Batches, Course, Row, State, fit
+from kontrast.training.loop import Course, Row, State, fit
 from kontrast.training.record import Folder, environment
 from kontrast.training.watch import Watch
 
@@ -99,6 +95,7 @@ def train(
     _announce(plan, parts, say)
     if dry_run:
         return Run(None, plan, "dry run", {}, None)
+    kit = kit_of(plan, parts, weights_from)
     out = Path(said.out) if said.out else _free(Path("runs"), plan.settings.method or "run")
     folder = Folder.create(out) if processes.first() else None
     if folder:
@@ -106,7 +103,7 @@ def train(
             "config.yaml", complete(plan, str(data) if isinstance(data, (str, Path)) else parts.source.name)
         )
         folder.write_json("environment.json", environment())
-    return _run(folder, plan, parts, say, show, start=None, weights_from=weights_from)
+    return _run(folder, plan, parts, kit, say=say, show=show, start=None)
 
 
 @dataclass
@@ -117,29 +114,33 @@ class Parts:
     train_ids: Ids
     check: Source | None  # where the checks are made, on
     check_ids: Ids
-    recipe: Recipe
+    recipe: Recipe | None  # of views of pictures
     device: torch.device
 
 
 def planned_on(data: Any, said: Settings) -> tuple[Plan, Parts]:
     """The complete plan for this data, and the parts it needs."""
     labels = said.labels if isinstance(said.labels, str) else None
-    pairs = methods.entry(said.method or "simclr").kind == "pairs"
+    reads = methods.entry(said.method or "simclr").kind
     source = open_source(data, labels=labels, split=said.split, columns=said.columns, strict=bool(said.strict),
-                         channels=3 if pairs else said.channels, workers=said.workers)  # fmt: skip
-    if pairs and source.kind != "pairs":
+                         channels=3 if reads == "pairs" else said.channels, workers=said.workers)  # fmt: skip
+    if reads == "pairs" and source.kind != "pairs":
         raise Unfit(f"{source.name} holds {source.kind}; {said.method} needs pictures with captions, such as a table.")
+    if reads == "texts" and (source.kind not in ROLES or source.pictures is not None):
+        raise Unfit(f"{source.name} holds {source.kind}; {said.method} needs sentences, or pairs or triplets of them.")
     check, check_ids, train_ids = _held_out(source, said)
     device = torch.device(said.device or ("cuda" if torch.cuda.is_available() else "cpu"))
     torch.set_num_threads(said.threads or torch.get_num_threads())
     fast_bf16 = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
-    facts = Facts(len(train_ids), _side(source), source.channels, device.type == "cuda", fast_bf16)
+    facts = Facts(len(train_ids), _side(source), source.channels, device.type == "cuda", fast_bf16,
+                  partners=source.kind in ("pairs", "triplets"))  # fmt: skip
     plan = planned(said.over(Settings(device=str(device), threads=torch.get_num_threads())), facts)
     s = plan.settings
-    assert s.batch_size and s.image_size and s.channels and s.views
+    assert s.batch_size and s.views
     if s.batch_size > len(train_ids):
         raise Unfit(f"--batch-size {s.batch_size} is more than the {len(train_ids)} samples there are to train on.")
-    return plan, Parts(source, train_ids, check, check_ids, papers.recipe(s.views, s.image_size, s.channels), device)
+    recipe = None if reads == "texts" else papers.recipe(s.views, s.image_size or 0, s.channels or 0)
+    return plan, Parts(source, train_ids, check, check_ids, recipe, device)
 
 
 def _side(source: Source) -> int:
@@ -172,7 +173,7 @@ def _announce(plan: Plan, parts: Parts, say: Callable[[str], None]) -> None:
     source = parts.source
     skipped = f", {len(source.skipped)} skipped" if source.skipped else ""
     say(f"data     {source.name}: {len(source.ids):,} {source.kind}{skipped}")
-    for line in (*source.said, *parts.recipe.said):
+    for line in (*source.said, *(parts.recipe.said if parts.recipe else ())):
         say(f"         {line}")
     for _, name, reason in source.skipped[:5]:
         say(f"         skipped {name}: {reason}")
@@ -183,8 +184,9 @@ def _announce(plan: Plan, parts: Parts, say: Callable[[str], None]) -> None:
                 f"         {choice.name} {_short(choice.value)} (published {_short(choice.published)}): {choice.reason}"
             )
     chosen = plan.settings
+    size = f" on {chosen.image_size} px" if chosen.image_size else ""
     say(
-        f"plan     {chosen.encoder} on {chosen.image_size} px, {chosen.epochs} epochs, batch {chosen.batch_size}, "
+        f"plan     {chosen.encoder}{size}, {chosen.epochs} epochs, batch {chosen.batch_size}, "
         f"{chosen.optimizer} lr {_short(chosen.lr)}, "
         f"{f'temperature {chosen.temperature:g}, ' if chosen.temperature else ''}{chosen.precision}, {parts.device}"
     )
@@ -198,17 +200,16 @@ def _run(
     folder: Folder | None,
     plan: Plan,
     parts: Parts,
+    kit: Kit,
+    *,
     say: Callable[[str], None],
     show: Callable[[Row, int], None] | None,
-    *,
     start: tuple[dict[str, Tensor], dict[str, Any]] | None,
-    weights_from: str | Path | None,
 ) -> Run:
     """Build, train from `start` or from the beginning, then evaluate and write what a run leaves."""
     s, began = plan.settings, time.monotonic()
-    assert s.batch_size and s.epochs and s.lr and s.encoder and s.image_size and s.channels and s.method
+    assert s.batch_size and s.epochs and s.lr and s.method
     assert s.precision and s.optimizer and s.weight_decay is not None and s.warmup is not None and s.seed is not None
-    kit = kit_of(plan, parts, weights_from)
     encoder = kit.encoder
     beginning = {name: tensor.clone() for name, tensor in encoder.state_dict().items()}
     made_by, _ = methods.load(s.method)
@@ -217,12 +218,7 @@ def _run(
     )
     per_epoch = len(parts.train_ids) // s.batch_size
     steps = per_epoch * s.epochs
-    pictures = ImageBatches(parts.source, parts.train_ids, parts.recipe, s.batch_size, s.seed, steps, mode=s.view_mode or "exact",
-                           device=parts.device, rank=across.rank(), processes=across.processes(),
-                           workers=s.workers or 0)  # fmt: skip
-    batches = kit.batches(pictures)
-    if others := parsed(s.negatives or "").random:
-        batches = WithOthers(pictures, others, rank=across.rank(), processes=across.processes())
+    batches = kit.batches(parts.source, parts.train_ids, s.batch_size, s.seed, steps, training=True)
     groups: list[Group] = method.parameter_groups()
     optimizer = optimizers.optimizer(groups, s.optimizer, lr=s.lr, weight_decay=s.weight_decay)
     course = Course(
@@ -276,58 +272,16 @@ def _run(
         folder.close()
         return Run(folder.path, plan, ending, {}, None, exit_code=next(iter(caught)))
     model = kit.model(method.encoder.eval())
-    before = None if weights_from is None and not s.pretrained else model.with_weights(beginning)
+    before = model.with_weights(beginning) if kit.learned else None
     summary = {
         "verdict": watch.verdict(state.step), "method": s.method, "steps": state.step,
         "seconds": round(time.monotonic() - began, 2),
         "samples_per_second": round(s.batch_size * state.step / (time.monotonic() - began), 1),
     }  # fmt: skip
     if folder:
-        if isinstance(model, PairModel):
-            columns = {"learned": model} | ({} if before is None else {"before": before})
-            columns["random_weights"] = model.random(s.seed)
-            finish_pairs.leave(folder.path, model=model, columns=columns, check=parts.check, ids=parts.check_ids,
-                               summary=summary, say=say)  # fmt: skip
-            folder.write_json("summary.json", summary)
-        else:
-            finish.leave(folder, plan, parts, model, before=before, summary=summary, say=say)
+        kit.leave(folder, model, before, summary, say)
         folder.close()
     return Run(folder.path if folder else None, plan, ending, summary, model, int(watch.collapsed(state.step)))
-
-
-@dataclass
-class Kit:
-    """What differs between kinds of data: the encoder, what makes a batch whole, and the trained encoder in use."""
-
-    encoder: Any
-    batches: Callable[[ImageBatches], Batches]
-    model: Callable[[Any], Any]
-
-
-def kit_of(plan: Plan, parts: Parts, weights_from: str | Path | None) -> Kit:
-    """Pictures: an image encoder. Pictures with captions, for a method that reads pairs: two towers."""
-    s = plan.settings
-    assert s.encoder and s.channels and s.image_size and s.seed is not None and s.method
-    if methods.entry(s.method).kind == "pairs":
-        captions = [caption for several in parts.source.captions(parts.train_ids) for caption in several]
-        look = {"mean": parts.recipe.mean, "std": parts.recipe.std}
-        pairs = started(str(weights_from or s.encoder), plan.config.text, captions, image_size=s.image_size,
-                        seed=s.seed, **look)  # fmt: skip
-        if pairs.image_size != s.image_size:
-            raise Unfit(f"These weights take pictures of {pairs.image_size} pixels: --image-size {pairs.image_size}.")
-        parts.recipe = replace(parts.recipe, mean=pairs.mean, std=pairs.std)
-        cut = pairs.towers.text.cuttable
-        return Kit(
-            pairs.towers,
-            lambda pictures: PairBatches(pictures, pairs.captions, cut=cut),
-            lambda encoder: PairModel(replace(pairs, towers=encoder)),
-        )
-    encoder = image_encoder(s.encoder, channels=s.channels, image_size=s.image_size, seed=s.seed,
-                            pretrained=bool(s.pretrained))  # fmt: skip
-    if weights_from is not None:
-        encoder.load_state_dict(load(weights_from).encoder.state_dict())
-    size, mean, std = s.image_size, parts.recipe.mean, parts.recipe.std
-    return Kit(encoder, lambda pictures: pictures, lambda trained: Model(trained, size, mean, std))
 
 
 @torch.no_grad()
@@ -335,11 +289,8 @@ def held_out_row(method: Any, parts: Parts, settings: Settings, kit: Kit, *, ste
     """Loss and retrieval on samples that training never sees, in batches of the training size."""
     assert parts.check is not None and settings.batch_size and settings.seed is not None
     size = min(settings.batch_size, len(parts.check_ids))
-    pictures = ImageBatches(parts.check, parts.check_ids, parts.recipe, size, settings.seed + 1, steps,
-                            mode=settings.view_mode or "exact", device=parts.device, rank=across.rank(),
-                            processes=across.processes())  # fmt: skip
-    batches = kit.batches(pictures)
-    method.eval()
+    batches = kit.batches(parts.check, parts.check_ids, size, settings.seed + 1, steps, training=False)
+    method.train(kit.masks)
     rows = []
     for number in range(len(parts.check_ids) // size):
         outcome = method.compare(method.embed(batches(number)).joined())
@@ -367,14 +318,14 @@ def _resumed(path: Path, said: Settings, say: Callable[[str], None], show: Calla
     except FileNotFoundError as problem:
         say(f"{problem} Starting this run from its beginning.")
         folder.cut_log(0)
-        return _run(folder, plan, parts, say, show, start=None, weights_from=None)
+        return _run(folder, plan, parts, kit_of(plan, parts, None), say=say, show=show, start=None)
     for sentence in refused:
         say(sentence)
     if kept["data"] != parts.source.fingerprint:
         raise Unfit(f"{data} has changed since this run began, so it cannot go on as the same run. Start a new one.")
     folder.cut_log(kept["step"])
     say(f"resume   {path} at step {kept['step']}")
-    return _run(folder, plan, parts, say, show, start=(tensors, kept), weights_from=None)
+    return _run(folder, plan, parts, kit_of(plan, parts, None), say=say, show=show, start=(tensors, kept))
 
 
 def _from_file(path: Path, data: Any, below: Settings) -> tuple[Any, Settings]:

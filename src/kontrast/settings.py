@@ -25,7 +25,8 @@ class Settings:
         epochs: Passes over the data.
         max_minutes: Stop cleanly after this many minutes of training.
         batch_size: Samples in one comparison, in total over all processes and chunks.
-        encoder: `small`, any timm or torchvision name, or a folder with weights.
+        encoder: `small`, any timm or torchvision name, or a folder with weights; for sentences also `static`.
+        pooler: Of a sentence's tokens: cls, cls-before-pooler, mean, first-last or top2; the folder's own if not given.
         pretrained: Start from published weights (asks the hub; says so when offline).
         image_size: Side of the pictures that the encoder sees, in pixels.
         channels: 1 for grey, 3 for colour; read from the data if not given.
@@ -60,6 +61,7 @@ class Settings:
     max_minutes: float | None = None
     batch_size: int | None = None
     encoder: str | None = None
+    pooler: str | None = None
     pretrained: bool | None = None
     image_size: int | None = None
     channels: int | None = None
@@ -104,6 +106,7 @@ _AT_LEAST = {"epochs": 1, "batch_size": 2, "image_size": 1, "channels": 1, "thre
 )
 _ABOVE_ZERO = ("temperature", "lr", "max_minutes")
 _CHOICES = {
+    "pooler": ("cls", "cls-before-pooler", "mean", "first-last", "top2"),
     "optimizer": ("sgd", "adamw", "lars"),
     "similarity": ("cosine", "dot", "euclidean", "squared_euclidean"),
     "precision": ("fp32", "bf16", "fp16"),

@@ -42,6 +42,9 @@ METHODS = {
         {},
     ),
     "clip": Entry("clip", "CLIP", "pairs", "pictures and their captions in one space: search and classes in words", {}),
+    "simcse": Entry(
+        "simcse", "SimCSE", "texts", "a sentence must find itself under other dropout, or its given partner", {}
+    ),
 }
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from kontrast import methods
 from kontrast.errors import Unfit
 from kontrast.negatives import check_size, parsed
-from kontrast.recipes import barlow_twins, byol, clip, moco, simclr, swav
+from kontrast.recipes import barlow_twins, byol, clip, moco, simclr, simcse, swav
 from kontrast.settings import NAMES, Settings, checked, pairs
 
 PUBLISHED: dict[str, dict[str, Callable[[], Settings]]] = {
@@ -24,6 +24,7 @@ PUBLISHED: dict[str, dict[str, Callable[[], Settings]]] = {
     "byol": {"imagenet": byol.imagenet, "cifar10": byol.cifar10},
     "barlow-twins": {"imagenet": barlow_twins.imagenet, "cifar10": barlow_twins.cifar10},
     "clip": {"imagenet": clip.imagenet, "cifar10": clip.cifar10},
+    "simcse": {"unsupervised": simcse.unsupervised, "supervised": simcse.supervised},
 }
 SMALL_PICTURE = 64  # pixels up to which the CIFAR recipe is the nearer one
 IN_METHOD = (
@@ -43,6 +44,7 @@ class Facts:
     channels: int
     gpu: bool
     fast_bf16: bool  # the processor multiplies bf16 in hardware
+    partners: bool = False  # sentences come with their positives
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,32 @@ def by_size(facts: Facts, said: Settings, published: Settings) -> dict[str, tupl
     if facts.gpu or facts.fast_bf16:
         table["precision"] = ("bf16", "this device multiplies bf16 in hardware")
     return table
+
+
+def by_text(facts: Facts, said: Settings, published: Settings) -> dict[str, tuple[Any, str]]:
+    """The same for sentences. What begins with learned weights is moved gently, as published."""
+    encoder = said.encoder or "small"
+    fresh = encoder in ("small", "static")
+    batch = said.batch_size or min(64 if published.views == "dropout" else 128, power_of_two(facts.n / 4))
+    epochs = said.epochs or (10 if fresh else published.epochs or 1)
+    steps = max(1, facts.n // batch) * epochs
+    rate = {"small": 5e-4, "static": 1e-2}.get(encoder, published.lr)
+    return {
+        "batch_size": (batch, f"at most 128 and at most a quarter of the {facts.n:,} samples"),
+        "epochs": (epochs, f"{steps:,} steps of {batch} on {facts.n:,} samples"),
+        "warmup": (epochs / 20, "a twentieth of the run"),
+        "optimizer": ("adamw", "as published"),
+        "lr": (rate, "for random weights" if fresh else "as published"),
+        "weight_decay": (0.0, "as published"),
+        "temperature": (0.05, "as published"),
+        "views": ("crop" if encoder == "static" and not facts.partners else published.views, VIEWS_OF_TEXT),
+        "encoder": (encoder, "a tokenizer and a small transformer of the data's own; a pretrained folder learns more"),
+        "precision": ("bf16", "this device multiplies bf16 in hardware") if facts.gpu or facts.fast_bf16 else
+                     ("fp32", "this processor has no fast bf16"),
+    }  # fmt: skip
+
+
+VIEWS_OF_TEXT = "word vectors have no dropout to differ by: they take spans; else as published"
 
 
 def by_method(name: str, n: int, batch: int, steps: int) -> dict[str, tuple[Any, str]]:
@@ -159,7 +187,10 @@ def planned(said: Settings, facts: Facts) -> Plan:
     said = checked(said)
     name = said.method or "simclr"
     methods.entry(name)
+    texts = methods.entry(name).kind == "texts"
     recipe = "cifar10" if facts.side <= SMALL_PICTURE else "imagenet"
+    if texts:
+        recipe = "supervised" if facts.partners else "unsupervised"
     published = PUBLISHED[name][recipe]()
     numbers = methods.numbers(name)
     fields = [field for field, _, _ in numbers]
@@ -167,7 +198,7 @@ def planned(said: Settings, facts: Facts) -> Plan:
     own = pairs(said.set, "--set")
     as_published = vars(methods.configured(name, {})) | pairs(published.set, "recipe")
     choices = []
-    rules = {**FIXED, **by_size(facts, said, published)}
+    rules = {**FIXED, **(by_text(facts, said, published) if texts else by_size(facts, said, published))}
     batch = rules["batch_size"][0]
     steps = max(1, facts.n // batch) * rules["epochs"][0]
     for field, (value, reason) in {**rules, **by_method(name, facts.n, batch, steps)}.items():

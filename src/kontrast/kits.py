@@ -1,0 +1,158 @@
+"""What differs between kinds of data, gathered once: pictures, pictures with captions, sentences.
+
+A kit has the encoder, makes batches of any source of its kind, knows the trained encoder in use, and writes what a run
+leaves. `run.train` needs no other word about what its data are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import torch
+
+from kontrast import finish, finish_pairs, finish_texts, methods
+from kontrast.data.batches import ImageBatches
+from kontrast.data.others import WithOthers
+from kontrast.data.pair_batches import PairBatches
+from kontrast.data.pictures import Ids
+from kontrast.data.source import Source
+from kontrast.data.text_batches import ROLES, TextBatches
+from kontrast.encoders.images import image_encoder
+from kontrast.encoders.text import text_encoder
+from kontrast.errors import Unfit
+from kontrast.model import Model, load
+from kontrast.negatives import across, parsed
+from kontrast.pair_model import PairModel, started
+from kontrast.positives.images import Mode, Recipe
+from kontrast.positives.wordnet import WordNet
+from kontrast.recipes.defaults import Plan
+from kontrast.text_model import TextModel
+from kontrast.training.loop import Batches
+from kontrast.training.record import Folder
+
+if TYPE_CHECKING:
+    from kontrast.run import Parts
+
+Leave = Callable[[Folder, Any, Any, dict[str, Any], Callable[[str], None]], None]
+
+
+class MakeBatches(Protocol):
+    """Batches of these samples; with the random negatives that were asked for, if `training`."""
+
+    def __call__(
+        self, source: Source, ids: Ids, batch_size: int, seed: int, steps: int, *, training: bool
+    ) -> Batches: ...
+
+
+@dataclass(frozen=True)
+class Kit:
+    """The encoder, its batches, and what comes of it.
+
+    model    the trained encoder -> the model in use
+    learned  the encoder begins with weights that know something: they are a column of the evaluation
+    masks    dropout masks make the second view: checks keep them on, or there would be nothing to find
+    leave    (folder, model, model with the first weights or None, summary, say): write what a run leaves
+    """
+
+    encoder: Any
+    batches: MakeBatches
+    model: Callable[[Any], Any]
+    leave: Leave
+    learned: bool
+    masks: bool = False
+
+
+def kit_of(plan: Plan, parts: Parts, weights_from: str | Path | None) -> Kit:
+    """The kit for what the method reads."""
+    kind = methods.entry(plan.settings.method or "").kind
+    return {"images": _images, "pairs": _pairs, "texts": _texts}[kind](plan, parts, weights_from)
+
+
+def _images(plan: Plan, parts: Parts, weights_from: str | Path | None) -> Kit:
+    s, recipe = plan.settings, parts.recipe
+    assert recipe and s.encoder and s.channels and s.image_size and s.seed is not None
+    encoder = image_encoder(s.encoder, channels=s.channels, image_size=s.image_size, seed=s.seed,
+                            pretrained=bool(s.pretrained))  # fmt: skip
+    if weights_from is not None:
+        encoder.load_state_dict(load(weights_from).encoder.state_dict())
+    size, mean, std = s.image_size, recipe.mean, recipe.std
+
+    def leave(folder: Folder, model: Any, before: Any, summary: dict[str, Any], say: Callable[[str], None]) -> None:
+        finish.leave(folder, plan, parts, model, before=before, summary=summary, say=say)
+
+    return Kit(
+        encoder, _pictures(plan, recipe, parts.device), lambda trained: Model(trained, size, mean, std), leave,
+        learned=weights_from is not None or bool(s.pretrained),
+    )  # fmt: skip
+
+
+def _pairs(plan: Plan, parts: Parts, weights_from: str | Path | None) -> Kit:
+    s, recipe = plan.settings, parts.recipe
+    assert recipe and s.encoder and s.image_size and s.seed is not None
+    captions = [caption for several in parts.source.captions(parts.train_ids) for caption in several]
+    pairs = started(str(weights_from or s.encoder), plan.config.text, captions, image_size=s.image_size, seed=s.seed,
+                    mean=recipe.mean, std=recipe.std)  # fmt: skip
+    if pairs.image_size != s.image_size:
+        raise Unfit(f"These weights take pictures of {pairs.image_size} pixels: --image-size {pairs.image_size}.")
+    pictures = _pictures(plan, replace(recipe, mean=pairs.mean, std=pairs.std), parts.device)
+    cut = pairs.towers.text.cuttable
+
+    def batches(source: Source, ids: Ids, batch_size: int, seed: int, steps: int, *, training: bool) -> Batches:
+        return PairBatches(pictures(source, ids, batch_size, seed, steps, training=False), pairs.captions, cut=cut)
+
+    def leave(folder: Folder, model: Any, before: Any, summary: dict[str, Any], say: Callable[[str], None]) -> None:
+        columns = {"learned": model} | ({} if before is None else {"before": before})
+        columns["random_weights"] = model.random(s.seed)
+        finish_pairs.leave(folder.path, model=model, columns=columns, check=parts.check, ids=parts.check_ids,
+                           summary=summary, say=say)  # fmt: skip
+        folder.write_json("summary.json", summary)
+
+    return Kit(pairs.towers, batches, lambda towers: PairModel(replace(pairs, towers=towers)), leave,
+               learned=weights_from is not None or bool(s.pretrained))  # fmt: skip
+
+
+def _pictures(plan: Plan, recipe: Recipe, device: torch.device) -> Callable[..., Any]:
+    """Batches of views of pictures by this recipe; with random negatives beside them if `training`."""
+    s, more = plan.settings, parsed(plan.settings.negatives or "").random
+    rank, processes = across.rank(), across.processes()
+
+    def batches(source: Source, ids: Ids, batch_size: int, seed: int, steps: int, *, training: bool) -> Batches:
+        mode: Mode = "fast" if s.view_mode == "fast" else "exact"
+        views = ImageBatches(source, ids, recipe, batch_size, seed, steps, mode=mode, device=device,
+                             workers=s.workers or 0, rank=rank, processes=processes)  # fmt: skip
+        return WithOthers(views, more, rank=rank, processes=processes) if training and more else views
+
+    return batches
+
+
+def _texts(plan: Plan, parts: Parts, weights_from: str | Path | None) -> Kit:
+    s, source = plan.settings, parts.source
+    assert s.encoder and s.views and s.seed is not None and s.method
+    words = [text for role in ROLES[source.kind] for text in source.texts(parts.train_ids, role)]
+    began = str(s.encoder) if weights_from is None else str(_model_folder(Path(weights_from)))
+    encoder = text_encoder(began, texts=words, seed=s.seed, pretrained=bool(s.pretrained), pooler=s.pooler)
+    views, _, wordnet_folder = s.views.partition(":")
+    wordnet = WordNet.read(wordnet_folder) if wordnet_folder else None
+    more = parsed(s.negatives or "").random
+
+    def batches(source: Source, ids: Ids, batch_size: int, seed: int, steps: int, *, training: bool) -> Batches:
+        return TextBatches(
+            source, ids, encoder.tokenizer, batch_size, seed, steps, views=views, wordnet=wordnet, device=parts.device,
+            random=more if training else 0, rank=across.rank(), processes=across.processes(),
+        )  # fmt: skip
+
+    def leave(folder: Folder, model: Any, before: Any, summary: dict[str, Any], say: Callable[[str], None]) -> None:
+        shown = {name: getattr(s, name) for name in finish.SHOWN if getattr(s, name) is not None}
+        data = f"{source.name} ({len(parts.train_ids):,} {source.kind})"
+        about = {"method": s.method, "data": data, "settings": shown}
+        finish_texts.leave(folder.path, model, before, parts.check, about, summary=summary, seed=s.seed or 0, say=say)
+        folder.write_json("summary.json", summary)
+
+    return Kit(encoder, batches, TextModel, leave, learned=began not in ("small", "static"), masks=True)
+
+
+def _model_folder(path: Path) -> Path:
+    return path / "model" if (path / "model").is_dir() else path
