@@ -1,8 +1,9 @@
 """The timm layout: one folder that timm, transformers and sentence-transformers load.
 
-`config.json` (architecture and `pretrained_cfg`) and `model.safetensors`. No `model_args`: transformers dies of them
-("multiple values for keyword argument 'num_classes'"). The transform lives in `pretrained_cfg`: the one we evaluate
-with.
+`config.json` (architecture and `pretrained_cfg`) and `model.safetensors`. The transform lives in `pretrained_cfg`: the
+one we evaluate with. `model_args` are left out where they can be, and never name `num_classes`, of which transformers
+dies ("multiple values for keyword argument"). But only they tell transformers of another number of channels, or of the
+picture size of a ViT.
 """
 
 from __future__ import annotations
@@ -28,15 +29,20 @@ def config(encoder: ImageEncoder, mean: tuple[float, ...], std: tuple[float, ...
     """The content of config.json."""
     name, size = encoder.spec["name"].partition(".")[0], encoder.spec["image_size"]
     published = timm.get_pretrained_cfg(name, allow_unregistered=True).to_dict()
+    fixed_size = bool(published.get("fixed_input_size"))
+    unusual: dict[str, Any] = {"in_chans": encoder.spec["channels"]} if encoder.spec["channels"] != 3 else {}
+    if fixed_size and size != published["input_size"][-1]:
+        unusual["img_size"] = size
     return {
         "architecture": name,
         "num_classes": 0,
         "num_features": encoder.width,
+        **({"model_args": unusual} if unusual else {}),
         "pretrained_cfg": {
             "tag": tag,
             "custom_load": False,
             "input_size": [encoder.spec["channels"], size, size],
-            "fixed_input_size": bool(published.get("fixed_input_size")),
+            "fixed_input_size": fixed_size,
             "interpolation": "bicubic",
             "crop_pct": 1.0,
             "crop_mode": "center",
