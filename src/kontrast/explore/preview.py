@@ -19,6 +19,8 @@ SHOWN = 8  # samples on a sheet
 def preview(data: Any, out: Path, *, epoch: int = 0, ids: list[int] | None = None, **settings: Any) -> list[str]:
     """Draw originals and views of some samples to a picture file; returns lines that say what was drawn."""
     plan, parts = planned_on(data, from_mapping(settings, "preview"))
+    if parts.recipe is None:
+        raise Unfit(f"{parts.source.name} holds {parts.source.kind}; preview draws views of pictures.")
     known = set(parts.source.ids.tolist())
     for sample in ids or ():
         if sample not in known:
