@@ -17,7 +17,14 @@ from kontrast.training.loop import State, one_step
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "kontrast"
-READ = ["methods/simclr.py", "methods/method.py", "losses/contrastive.py", "encoders/heads.py", "positives/images.py", "training/loop.py"]  # fmt: skip
+READ = [
+    "methods/simclr.py",
+    "methods/method.py",
+    "losses/contrastive.py",
+    "encoders/heads.py",
+    "positives/images.py",
+    "training/loop.py",
+]
 ALSO_RUN = {  # what a step leans on, beside the six: draws, arithmetic in blocks, storage
     "keyed.py": "randomness from names",
     "similarity.py": "cosine and its kin",

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from kontrast.training.record import Folder
 
 SHEET_ROWS = 8  # positive pairs on the report's sheet
-SHOWN = ("encoder", "image_size", "views", "epochs", "batch_size", "temperature", "optimizer", "lr", "seed", "precision")
+SHOWN = ("encoder", "image_size", "views", "epochs", "batch_size", "temperature", "lr", "seed", "precision")
 
 
 def save_batch(folder: Path, batch: Batch) -> None:
@@ -83,7 +83,8 @@ def leave(
                         parts.recipe, keys)  # fmt: skip
     data = parts.source.name
     page.write(
-        folder.path / "report.html", folder.rows(), summary, folder.config(), pairs=pairs, neighbours=questions, say=say,
+        folder.path / "report.html", folder.rows(), summary, folder.config(), pairs=pairs, neighbours=questions,
+        say=say,
         commands=[
             f"kontrast search {folder.path} {data} --query 0 --sheet found.png",
             f"kontrast embed {folder.path} {data} -o vectors.npy",

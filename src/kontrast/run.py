@@ -88,6 +88,7 @@ def train(
     below = from_environment()
     if config is not None:
         data, below = _from_file(Path(config), data, below)
+        weights_from = weights_from or yaml.safe_load(Path(config).read_text()).get("from")
     said = said.over(below)
     if data is None:
         raise Unfit("train needs data: a folder of pictures, a table, or 'digits'.")
@@ -99,11 +100,17 @@ def train(
     out = Path(said.out) if said.out else _free(Path("runs"), plan.settings.method or "run")
     folder = Folder.create(out) if processes.first() else None
     if folder:
-        folder.write_yaml(
-            "config.yaml", complete(plan, str(data) if isinstance(data, (str, Path)) else parts.source.name)
-        )
+        written = complete(plan, _lasting(data, parts.source))
+        folder.write_yaml("config.yaml", written | ({} if weights_from is None else {"from": _lasting(weights_from)}))
         folder.write_json("environment.json", environment())
     return _run(folder, plan, parts, kit, say=say, show=show, start=None)
+
+
+def _lasting(data: Any, source: Source | None = None) -> str:
+    """The data as `config.yaml` names it: a path in full, so that the run can go on from anywhere."""
+    if isinstance(data, (str, Path)):
+        return str(Path(data).resolve()) if Path(data).exists() else str(data)
+    return source.name if source else str(data)
 
 
 @dataclass
@@ -248,9 +255,7 @@ def _run(
         try:
             checkpoints.save(folder.path / "checkpoints", tensors, kept)
         except OSError as problem:
-            say(
-                f"The checkpoint of step {state.step} could not be written ({problem}); the run goes on and tries again."
-            )
+            say(f"The checkpoint of step {state.step} could not be written ({problem}); going on, trying again later.")
 
     def each_epoch(epoch: int) -> None:
         if parts.check is not None:
@@ -313,19 +318,20 @@ def _resumed(path: Path, said: Settings, say: Callable[[str], None], show: Calla
     if (path / "summary.json").exists():
         say(f"{path} is finished already; nothing to do.")
         return Run(path, plan, "done", yaml.safe_load((path / "summary.json").read_text()), load(path))
+    kit = kit_of(plan, parts, folder.config().get("from"))
     try:
         tensors, kept, refused = checkpoints.newest(path / "checkpoints")
     except FileNotFoundError as problem:
         say(f"{problem} Starting this run from its beginning.")
         folder.cut_log(0)
-        return _run(folder, plan, parts, kit_of(plan, parts, None), say=say, show=show, start=None)
+        return _run(folder, plan, parts, kit, say=say, show=show, start=None)
     for sentence in refused:
         say(sentence)
     if kept["data"] != parts.source.fingerprint:
         raise Unfit(f"{data} has changed since this run began, so it cannot go on as the same run. Start a new one.")
     folder.cut_log(kept["step"])
     say(f"resume   {path} at step {kept['step']}")
-    return _run(folder, plan, parts, kit_of(plan, parts, None), say=say, show=show, start=(tensors, kept))
+    return _run(folder, plan, parts, kit, say=say, show=show, start=(tensors, kept))
 
 
 def _from_file(path: Path, data: Any, below: Settings) -> tuple[Any, Settings]:
@@ -337,6 +343,7 @@ def _from_file(path: Path, data: Any, below: Settings) -> tuple[Any, Settings]:
         raise Unfit(f"--config {path}: expected NAME: VALUE lines.")
     values = dict(content)
     written = values.pop("data", None)
+    values.pop("from", None)
     method = values.pop("method", None)
     if isinstance(method, Mapping):
         own = dict(method)

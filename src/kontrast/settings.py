@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, Literal
 
 from kontrast.errors import Unfit
 
@@ -66,7 +66,7 @@ class Settings:
     image_size: int | None = None
     channels: int | None = None
     views: str | None = None
-    view_mode: str | None = None
+    view_mode: Literal["exact", "fast"] | None = None
     crops: str | None = None
     temperature: float | None = None
     similarity: str | None = None
@@ -184,6 +184,6 @@ def pairs(words: Iterable[str] | None, where: str) -> dict[str, Any]:
 
 
 def from_environment() -> Settings:
-    """Settings from KONTRAST_* variables; KONTRAST_CACHE and others of that prefix that name no setting are left alone."""
+    """Settings from KONTRAST_* variables; others of that prefix (KONTRAST_CACHE) are left alone."""
     found = {name: os.environ[f"KONTRAST_{name.upper()}"] for name in NAMES if f"KONTRAST_{name.upper()}" in os.environ}
     return from_mapping(found, "environment")

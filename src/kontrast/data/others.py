@@ -18,7 +18,7 @@ from kontrast.positives.images import Keys, views
 
 
 class WithOthers:
-    """`batches(step)` with `count` more samples in `Batch.others`, none of them in the batch; processes share them out."""
+    """`batches(step)` with `count` more samples in `Batch.others`, none of them in the batch; processes share them."""
 
     def __init__(self, batches: ImageBatches, count: int, *, rank: int = 0, processes: int = 1) -> None:
         self.batches, self.count, self.waited = batches, count, 0.0

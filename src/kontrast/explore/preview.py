@@ -21,6 +21,7 @@ def preview(data: Any, out: Path, *, epoch: int = 0, ids: list[int] | None = Non
     plan, parts = planned_on(data, from_mapping(settings, "preview"))
     if parts.recipe is None:
         raise Unfit(f"{parts.source.name} holds {parts.source.kind}; preview draws views of pictures.")
+    recipe = parts.recipe
     known = set(parts.source.ids.tolist())
     for sample in ids or ():
         if sample not in known:
@@ -28,15 +29,15 @@ def preview(data: Any, out: Path, *, epoch: int = 0, ids: list[int] | None = Non
     chosen = np.array(ids if ids else parts.train_ids[:SHOWN], dtype=np.int64)
     pictures = parts.source.images(chosen)
     assert plan.settings.seed is not None and plan.settings.view_mode is not None
-    made = views(pictures, parts.recipe, Keys(plan.settings.seed, epoch, chosen), mode=plan.settings.view_mode)
-    sheet = views_sheet(pictures, made, parts.recipe)
+    keys = Keys(plan.settings.seed, epoch, chosen)
+    sheet = views_sheet(pictures, views(pictures, recipe, keys, mode=plan.settings.view_mode), recipe, keys)
     try:
         sheet.save(out)
     except (OSError, ValueError) as problem:
         raise Unfit(f"--out {out} cannot be written as a picture: {problem}.") from None
     return [
-        f"views    {parts.recipe.name} ({parts.recipe.source})",
-        f"         {len(made)} views of {len(chosen)} samples, epoch {epoch}",
-        *(f"         {line}" for line in parts.recipe.said),
+        f"views    {recipe.name} ({recipe.source})",
+        f"         {len(recipe.views)} views of {len(chosen)} samples, epoch {epoch}",
+        *(f"         {line}" for line in recipe.said),
         f"sheet    {out}: originals first, then their views",
     ]

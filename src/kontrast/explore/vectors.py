@@ -74,7 +74,8 @@ def search(
     ][:k]
     if sheet is not None:
         found = source.images(np.array([hit["row"] for hit in hits]))
-        neighbour_sheet([(picture, [(shown, hit["score"]) for shown, hit in zip(found, hits)])]).save(sheet)
+        scores_k = [float(str(hit["score"])) for hit in hits]
+        neighbour_sheet([(picture, list(zip(found, scores_k)))]).save(sheet)
     return {"query": query, "searched": len(vectors_ND), "hits": hits}
 
 

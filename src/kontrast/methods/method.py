@@ -1,7 +1,7 @@
 """The seam: every method answers three questions, and the loop asks them in order.
 
     embed(batch) -> Embeddings          row by row: encoder and head. No row needs another.
-    compare(embeddings) -> Outcome      across rows: similarity, negatives, loss. Pure: twice is the same, nothing moves.
+    compare(embeddings) -> Outcome      across rows: similarity, negatives, loss. Pure: nothing moves.
     after_step(outcome, progress)       the only memory (twin, queue, prototypes), once per optimizer step, after it.
 
 Everything hard lies between the verbs and is written once: chunks cut `embed`, several processes gather before

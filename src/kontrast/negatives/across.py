@@ -48,7 +48,7 @@ class _Gather(torch.autograd.Function):
         return torch.cat([part[:count] for part, count in zip(everyone, per_process)])
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         gradient = gradient.contiguous()
         dist.all_reduce(gradient)
         return gradient[ctx.start : ctx.stop], None
@@ -64,5 +64,5 @@ def gather_rows(mine: Tensor, dim: int) -> tuple[Tensor, slice]:
     per_process = counts(mine.shape[dim], mine.device)
     start = sum(per_process[: rank()])
     rows_first = mine.movedim(dim, 0).contiguous()
-    joined: Tensor = _Gather.apply(rows_first, per_process)  # type: ignore[no-untyped-call]
+    joined: Tensor = _Gather.apply(rows_first, per_process)
     return joined.movedim(0, dim), slice(start, start + mine.shape[dim])

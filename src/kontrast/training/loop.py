@@ -140,7 +140,7 @@ def one_step(
     if not torch.isfinite(loss):
         raise Failed(f"The loss is {float(loss)} at step {batch.step}.")
     scale = state.loss_scale if precision == "fp16" else 1.0
-    (outcome.loss * scale).backward()  # type: ignore[no-untyped-call]
+    (outcome.loss * scale).backward()
     parameters = [p for group in groups for p in group.parameters if p.grad is not None]
     processes.sum_gradients(parameters)
     optimizers.drop_frozen(groups, batch.step)
