@@ -102,7 +102,9 @@ def nt_xent_case(rows: int, width: int, peers: tuple[str, ...], repeats: int, **
         "lightly": lightly_nt_xent,
     }
     scores = {name: every[name] for name in ("kontrast", *peers)}
-    return Case(rows, width, 4.0 * (2 * rows) ** 2 * width, scores, repeats, bounds.get("must", {}), bounds.get("memory", {}))
+    return Case(
+        rows, width, 4.0 * (2 * rows) ** 2 * width, scores, repeats, bounds.get("must", {}), bounds.get("memory", {})
+    )
 
 
 def clip_case(
@@ -141,7 +143,13 @@ CASES = {
     ),
     "clip-cold-8192": clip_case(8192, 256, ("dense", "open_clip"), 5, cold=True, must={"dense": 1.0}),
     "barlow-256x8192": Case(
-        256, 8192, 8.0 * 256**2 * 8192, {"kontrast": lambda: ours_barlow, "lightly": lightly_barlow}, 7, {"lightly": 10.0}, {}
+        256,
+        8192,
+        8.0 * 256**2 * 8192,
+        {"kontrast": lambda: ours_barlow, "lightly": lightly_barlow},
+        7,
+        {"lightly": 10.0},
+        {},
     ),
     "clip-32768": clip_case(32768, 512, (), 1),
 }
@@ -206,7 +214,9 @@ def compared(case: Case, scores: dict[str, Loss], a: Tensor, b: Tensor) -> None:
     for name, (value, gradient) in results.items():
         off = float((gradient - ours_gradient).abs().max() / ours_gradient.abs().max())
         if abs(value - ours_value) > 1e-4 * max(1.0, abs(ours_value)) or off > 1e-3:
-            raise SystemExit(f"{name} disagrees: {value} against {ours_value}, gradient off by {off:.1e} of the largest entry")
+            raise SystemExit(
+                f"{name} disagrees: {value} against {ours_value}, gradient off by {off:.1e} of the largest entry"
+            )
 
 
 def run(name: str, case: Case, with_memory: bool) -> dict[str, object]:
@@ -220,7 +230,12 @@ def run(name: str, case: Case, with_memory: bool) -> dict[str, object]:
             seconds[score].append(step(loss, a, b))
     ours = statistics.median(seconds["kontrast"])
     floor = case.flops / rate
-    row: dict[str, object] = {"case": name, "sgemm_gflops": rate / 1e9, "floor_s": floor, "share_of_floor": floor / ours}
+    row: dict[str, object] = {
+        "case": name,
+        "sgemm_gflops": rate / 1e9,
+        "floor_s": floor,
+        "share_of_floor": floor / ours,
+    }
     print(f"\n{name}: sgemm {rate / 1e9:.0f} GFLOP/s, floor {floor * 1e3:.2f} ms, we reach {floor / ours:.0%} of it")
     extra = {score: memory(name, score) for score in scores} if with_memory else {}
     for score, times in seconds.items():

@@ -8,7 +8,7 @@ import torch
 from kontrast import keyed
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-import oracles as oracles
+import oracles  # noqa: F401
 
 SIMILARITIES = ("cosine", "dot", "euclidean", "squared_euclidean")
 

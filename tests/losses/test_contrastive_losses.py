@@ -3,7 +3,6 @@
 import itertools
 
 import numpy as np
-
 import pytest
 import torch
 from loss_cases import SIMILARITIES, made, oracles
@@ -69,7 +68,8 @@ def test_debiased_and_reweighted(engine, similarity, tau_plus, beta):
     close(
         losses.nt_xent(z, temperature=0.5, similarity=similarity, ids_B=IDS, negatives_KD=more, negative_ids_K=MORE_IDS,
                        signs=signs, reduction="none", **options),
-        oracles.nt_xent(z.numpy(), 0.5, similarity, ids=IDS.tolist(), more=more.numpy(), more_ids=MORE_IDS.tolist(), **options),
+        oracles.nt_xent(z.numpy(), 0.5, similarity, ids=IDS.tolist(), more=more.numpy(), more_ids=MORE_IDS.tolist(),
+                        **options),
     )  # fmt: skip
     if tau_plus:
         assert (0 < float(signs["clamp_rate"]) <= 1) == (tau_plus == 0.9)
@@ -86,18 +86,17 @@ def test_info_nce(engine, similarity, temperature):
     places = torch.tensor([3, 0, 8, 3, 5, 1])
     ids, key_ids = torch.tensor([0, 1, 2, 3, 4, 5]), torch.tensor([9, 9, 9, 0, 9, 4, 2, 1, 2])
     for positive in (None, places):
-        ours = losses.info_nce(query, key, positive, temperature=temperature, similarity=similarity, query_ids_Q=ids,
-                               key_ids_K=key_ids, reduction="none")  # fmt: skip
-        close(ours, oracles.info_nce(query.numpy(), key.numpy(), temperature, similarity, query_ids=ids.tolist(),
-              key_ids=key_ids.tolist(), positive=None if positive is None else positive.tolist()))  # fmt: skip
-        for x, other in ((query, key), (key, query)):
-            gradient_is_the_slope(
-                lambda x: losses.info_nce(*((x, key) if other is key else (query, x)), positive,
-                                          temperature=temperature, similarity=similarity),
-                lambda x: oracles.info_nce(*((x, key.numpy()) if other is key else (query.numpy(), x)), temperature,
-                                           similarity, positive=None if positive is None else positive.tolist()).mean(),
-                x,
-            )  # fmt: skip
+        options = {"temperature": temperature, "similarity": similarity}
+        said = None if positive is None else positive.tolist()
+        named = {"query_ids": ids.tolist(), "key_ids": key_ids.tolist()}
+        ours = losses.info_nce(query, key, positive, query_ids_Q=ids, key_ids_K=key_ids, reduction="none", **options)
+        close(ours, oracles.info_nce(query.numpy(), key.numpy(), temperature, similarity, positive=said, **named))
+        both = torch.cat([query, key])
+        gradient_is_the_slope(
+            lambda x, p=positive, o=options: losses.info_nce(x[:6], x[6:], p, **o),
+            lambda x, p=said: oracles.info_nce(x[:6], x[6:], temperature, similarity, positive=p).mean(),
+            both,
+        )
 
 
 @pytest.mark.parametrize("decoupled", [False, True])
@@ -114,8 +113,9 @@ def test_moco_has_its_positive_outside_the_queue(engine, decoupled):
 def test_clip(engine, similarity, temperature):
     image, text = made(7, 4), made(7, 4, key="text")
     for ids in (None, IDS):
-        close(losses.clip(image, text, temperature=temperature, similarity=similarity, ids_B=ids, reduction="none"),
-              oracles.clip(image.numpy(), text.numpy(), temperature, similarity, None if ids is None else ids.tolist()))  # fmt: skip
+        ours = losses.clip(image, text, temperature=temperature, similarity=similarity, ids_B=ids, reduction="none")
+        said = None if ids is None else ids.tolist()
+        close(ours, oracles.clip(image.numpy(), text.numpy(), temperature, similarity, said))
     gradient_is_the_slope(
         lambda x: losses.clip(*x, temperature=temperature, similarity=similarity),
         lambda x: oracles.clip(*x, temperature, similarity).mean(),
@@ -195,7 +195,8 @@ def test_shares_of_processes_add_up(engine, similarity):
         "names": lambda rows: losses.nt_xent(z, temperature=t, similarity=similarity, ids_B=ids, negatives_KD=more,
                                              negative_ids_K=MORE_IDS, own_negatives=own, rows=rows),
         "info_nce": lambda rows: losses.info_nce(z[0], z[1], temperature=t, similarity=similarity, rows=rows),
-        "moco": lambda rows: losses.info_nce(z[0], more, positive_QD=z[1], temperature=t, similarity=similarity, rows=rows),
+        "moco": lambda rows: losses.info_nce(z[0], more, positive_QD=z[1], temperature=t, similarity=similarity,
+                                             rows=rows),
         "clip": lambda rows: losses.clip(z[0], z[1], temperature=t, similarity=similarity, rows=rows),
         "clip names": lambda rows: losses.clip(z[0], z[1], temperature=t, similarity=similarity, ids_B=ids, rows=rows),
         "siglip": lambda rows: losses.siglip(z[0], z[1], temperature=t, bias=-t, rows=rows),

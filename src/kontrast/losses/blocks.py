@@ -39,8 +39,8 @@ from kontrast.losses.tiles import Distances, Gradients, LeftOut, Limits, Product
 Columns: TypeAlias = Literal["none", "own", "mirror"]
 
 KEEP_BYTES = 64 * 2**20  # tables up to this size are kept from forward to backward
-TILE_ENTRIES = {"cpu": 2**20, "cuda": 2**24}  # 4 MB and 64 MB of float32
-LONGEST = {"cpu": 1024, "cuda": 4096}
+TILE_ENTRIES = {"cpu": 2**19, "cuda": 2**24}  # 2 MB and 64 MB of float32
+LONGEST = {"cpu": 512, "cuda": 4096}  # rows of a tile
 
 
 def log_sum_exp(
@@ -137,7 +137,9 @@ class _Sums:
             return
         peak_R = torch.maximum(self.peak_R[part], tile_RC.amax(dim))
         for p, power in enumerate(self.powers):
-            shifted_RC = torch.sub(tile_RC, peak_R.unsqueeze(dim), out=scratch).mul_(power)
+            shifted_RC = torch.sub(tile_RC, peak_R.unsqueeze(dim), out=scratch)
+            if power != 1.0:
+                shifted_RC.mul_(power)
             self.sum_PR[p, part] *= (power * (self.peak_R[part] - peak_R)).exp_()
             self.sum_PR[p, part] += shifted_RC.exp_().sum(dim)
         self.peak_R[part] = peak_R

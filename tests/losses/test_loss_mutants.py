@@ -1,0 +1,157 @@
+"""Six hand-made faults of each loss, each of which its tests must notice. Long: `make proof` runs it.
+
+A fault is a piece of source replaced by another in a copy of the package; the named tests then run against the copy.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.proof
+HERE = Path(__file__).parent
+SOURCE = HERE.parents[1] / "src"
+CON, OTHER, IDEN = "test_contrastive_losses.py", "test_other_losses.py", "test_identities.py"
+NUM = "test_numerics.py"
+
+# loss: tests (file, -k), then faults (file, what is there, what the fault makes of it)
+MUTANTS = {
+    "nt_xent": (f"{CON} {IDEN}", "nt_xent or gradcheck or shares or shape", [
+        ("contrastive.py", "roll(-shift, 0)", "roll(0, 0)"),  # its own row as positive
+        ("contrastive.py", "[Stripes(B), *names]", "[*names]"),  # the row itself among the candidates
+        ("contrastive.py", "V * B, reduction)", "B, reduction)"),  # a sum of views' means
+        ("contrastive.py", "F.softplus(negative_R - positive_PR[0]", "F.softplus(positive_PR[0] - negative_R"),
+        ("contrastive.py", "(ids_B, groups_B) if", "(ids_B, None) if"),  # groups forgotten
+        ("candidates.py", "self.scale**0.5 if self.balanced else self.scale, self", "self.scale, self"),
+    ]),
+    "info_nce": (f"{CON} {IDEN}", "info_nce or moco or guide or chance", [
+        ("contrastive.py", "tags.append((name_Q[mine], name_K))", "pass"),  # repeats in the queue not masked
+        ("contrastive.py", "own_RE = key_KE[positive_R]", "own_RE = key_KE[: len(positive_R)]"),
+        ("contrastive.py", "own_RE = against.key(positive_QD[mine])", "own_RE = against.key(query_QD[mine])"),
+        ("contrastive.py", "Stripes(Q + K, mine.start)", "Stripes(Q + K, 1)"),
+        ("candidates.py", "- self.margin", "+ self.margin"),
+        ("contrastive.py", "negative_R, decoupled), Q", "negative_R, False), Q"),
+    ]),
+    "clip": (f"{CON} {IDEN}", "clip or shares or chance", [
+        ("pairs.py", "view(2, R).mean(0)", "view(2, R)[0]"),  # one direction only
+        ("pairs.py", "view(2, R).mean(0)", "view(2, R).sum(0)"),
+        ("pairs.py", "text_BE[mine], image_BE", "image_BE[mine], text_BE"),
+        ("pairs.py", "not None]\n    if ids_B", "not None][:0]\n    if ids_B"),
+        ("pairs.py", "Stripes(2 * B, mine.start)", "Stripes(2 * B, mine.start + 1)"),
+        ("blocks.py", "torch.cat([sum_L, exp_QK.sum(0)])", "torch.cat([sum_L, sum_L])"),
+    ]),
+    "hardness": (CON, "debiased", [
+        ("candidates.py", "(1.0 + self.beta, self.beta)", "(self.beta, self.beta)"),
+        ("candidates.py", "count_R + sum_SR[0] - sum_SR[1]", "sum_SR[0] - sum_SR[1]"),
+        ("candidates.py", "left_R - math.log1p(-self.tau_plus)", "left_R"),
+        ("candidates.py", "floor_R = count_R - self.scale", "floor_R = count_R + self.scale"),
+        ("candidates.py", "len(positive_PR)) + count_R", "len(positive_PR))"),
+        ("blocks.py", "left_out.fill(rows, columns, kept_RC, 0.0)", "pass"),
+    ]),
+    "siglip": (f"{CON} {IDEN}", "siglip or gradcheck or shares or chance", [
+        ("pairs.py", "F.softplus(-logit(", "F.softplus(logit("),
+        ("pairs.py", "[*tags, Stripes(2 * B, mine.start)]", "[*tags]"),
+        ("pairs.py", "* bias  #", "* -bias  #"),
+        ("pairs.py", "together_R + against_R, B", "together_R + against_R / B, B"),
+        ("sigmoids.py", "sigmoid_().mul_(gradient_Q[rows, None])", "sigmoid_()"),
+        ("sigmoids.py", "F.softplus(logit_RC, threshold=50.0)", "F.relu(logit_RC)"),
+    ]),
+    "sup_con": (f"{CON} {IDEN}", "sup_con or shares or chance", [
+        ("labelled.py", "many_N[place_N][mine] - 1", "many_N[place_N][mine]"),
+        ("labelled.py", "- key_NE[mine])", ")"),  # the row itself as positive
+        ("labelled.py", "masked_fill(positives_R == 0, 0.0)", "masked_fill(positives_R < 0, 0.0)"),
+        ("labelled.py", "(many_N[place_N] > 1).sum()", "(many_N[place_N] > 0).sum()"),
+        ("labelled.py", "itself = [Stripes(2 * N, mine.start)]", "itself = []"),
+        ("labelled.py", "all_R - mean_R", "all_R + mean_R"),
+    ]),
+    "margin": (OTHER, "margin", [
+        ("labelled.py", "0.5 * torch.where", "torch.where"),
+        ("labelled.py", "(margin - apart_R).clamp(min=0)", "(margin - apart_R)"),
+        ("labelled.py", "torch.where(similar_R", "torch.where(~similar_R"),
+        ("labelled.py", "apart_R = 1.0 - pairwise", "apart_R = 2.0 - pairwise"),
+        ("labelled.py", "square_R = apart_R.square()", "square_R = apart_R"),
+        ("labelled.py", ".clamp(min=0).square()", ".clamp(min=0)"),
+    ]),
+    "alignment and uniformity": (f"{OTHER} {IDEN}", "alignment or uniform or chance", [
+        ("sphere.py", "2.0 - 2.0 * pairwise", "1.0 - pairwise"),
+        ("sphere.py", "exponent / 2)", "exponent)"),
+        ("sphere.py", "1.0 / (2.0 * t)", "1.0 / t"),
+        ("sphere.py", "N * (N - 1)", "N * N"),
+        ("sphere.py", "- 2.0 * t", "- t"),
+        ("sphere.py", "[Stripes(2 * N)]", "[]"),
+    ]),
+    "barlow_twins": (f"{OTHER} {IDEN}", "barlow", [
+        ("redundancy.py", "correction=0", "correction=1"),
+        ("redundancy.py", "square / B**2 - diagonal_F.double().square().sum()", "square / B**2"),
+        ("redundancy.py", "(diagonal_F - 1)", "diagonal_F"),
+        ("redundancy.py", "once = 2 if", "once = 1 if"),
+        ("redundancy.py", "2 * (second_BD @ cross_FD.T)", "second_BD @ cross_FD.T"),
+        ("redundancy.py", "(x_BD - mean_D)", "x_BD"),
+    ]),
+    "swapped_prediction": (f"{OTHER} {IDEN}", "swapped or sinkhorn or chance", [
+        ("clusters.py", "own_pairs_R - all_pairs_R", "-all_pairs_R"),  # a view predicts its own code too
+        ("clusters.py", "(A * (V - 1))", "(A * V)"),
+        ("clusters.py", "* scale_of(temperature), dim=-1", ", dim=-1"),
+        ("clusters.py", "log_NK[-len(scores_BK) :]", "log_NK[: len(scores_BK)]"),  # the queue's codes
+        ("clusters.py", "log_NK = log_NK - log_NK.logsumexp(0, keepdim=True)\n", "pass\n"),
+        ("clusters.py", "wide(scores_NK) / epsilon", "scores_NK / epsilon"),
+    ]),
+    "byol": (f"{OTHER} {IDEN}", "byol or chance", [
+        ("regression.py", "2.0 - 2.0 * pairwise", "1.0 - pairwise"),
+        ("regression.py", "2.0 - 2.0 * pairwise", "2.0 + 2.0 * pairwise"),
+        ("regression.py", "target_BD[mine])", 'target_BD[mine], "dot")'),
+        ("regression.py", "len(prediction_BD), reduction", "1, reduction"),
+        ("regression.py", "target_BD[mine])", "target_BD[mine].detach())"),
+        ("../similarity.py", "along_R1 / -(scale * scale)", "along_R1 / (scale * scale)"),
+    ]),
+    "engine": (f"{CON} {NUM}", "nt_xent or clip or info_nce or float32 or degenerate or close or underflow", [
+        ("blocks.py", "peak_R = torch.maximum(self.peak_R[part], tile_RC.amax(dim))", "peak_R = tile_RC.amax(dim)"),
+        ("blocks.py", "<= (600.0 if dtype == torch.float64 else 60.0)", "<= 1e9"),  # a shift that underflows
+        ("blocks.py", "if both or own_mirror:", "if own_mirror:"),
+        ("tiles.py", "addcmul_(ratio_RC.sum(1, keepdim=True), query_RE)", "add_(0)"),
+        ("tiles.py", "CLOSE = 1e-3", "CLOSE = -1.0"),
+        ("tiles.py", "(self.first - lowest) % self.period", "self.first % self.period"),
+    ]),
+}  # fmt: skip
+FAULTS = [(loss, number) for loss, (_, _, faults) in MUTANTS.items() for number in range(len(faults))]
+
+
+def tests_pass(package: Path, files: str, names: str) -> bool:
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-k", names]
+    command += [str(HERE / file) for file in files.split()]
+    environment = os.environ | {"PYTHONPATH": str(package), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=HERE.parents[1], check=False)
+    if done.returncode not in (0, 1, 2):  # 2: the fault broke the import, which also counts as noticed
+        raise RuntimeError(done.stdout[-2000:] + done.stderr[-2000:])
+    return done.returncode == 0
+
+
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory):
+    package = tmp_path_factory.mktemp("mutants")
+    shutil.copytree(SOURCE / "kontrast", package / "kontrast", ignore=shutil.ignore_patterns("__pycache__"))
+    return package
+
+
+def test_the_copy_is_what_is_tested(copied):
+    where = "import kontrast.losses as l; print(l.__file__)"
+    said = subprocess.run([sys.executable, "-c", where], env=os.environ | {"PYTHONPATH": str(copied)},
+                          capture_output=True, text=True, check=True, cwd=HERE.parents[1])  # fmt: skip
+    assert said.stdout.startswith(str(copied))
+
+
+@pytest.mark.parametrize(("loss", "number"), FAULTS)
+def test_the_fault_is_noticed(copied, loss, number):
+    files, names, faults = MUTANTS[loss]
+    name, there, fault = faults[number]
+    path = copied / "kontrast" / "losses" / name
+    sound = path.read_text()
+    assert there in sound, "the source has changed: write this fault anew"
+    path.write_text(sound.replace(there, fault))
+    try:
+        assert not tests_pass(copied, files, names), f"{loss}: {there!r} -> {fault!r} was not noticed"
+    finally:
+        path.write_text(sound)
