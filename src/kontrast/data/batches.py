@@ -41,7 +41,7 @@ class ImageBatches:
     `waited` is the time spent in calls so far, in seconds: what a step waits for its data.
     """
 
-    def __init__(  # noqa: PLR0917
+    def __init__(
         self,
         source: Source,
         ids: Ids,

@@ -50,7 +50,7 @@ class TextBatches:
     `waited` is the time spent in calls so far, in seconds.
     """
 
-    def __init__(  # noqa: PLR0917
+    def __init__(
         self,
         source: Source,
         ids: Ids,
