@@ -28,15 +28,22 @@ def test_the_hardest_are_the_most_similar_of_another_name(similarity, monkeypatc
     assert allowed.all()
 
 
-def test_margins_and_skipping_follow_the_rules():
-    query, bank = (torch.randn(n, 3, generator=DRAW, dtype=torch.float64) for n in (9, 12))
+@pytest.mark.parametrize(("absolute", "relative", "skip"), [(0.15, None, 0), (None, 0.3, 1), (0.05, 0.1, 2)])
+def test_margins_and_skipping_follow_the_rules(absolute, relative, skip):
+    query, bank = (torch.randn(n, 3, generator=DRAW, dtype=torch.float64) for n in (9, 40))
     positive = torch.linspace(0.2, 0.9, 9, dtype=torch.float64)
     table = cosines(query, bank)
-    places, allowed = hard.mined(query, bank, 4, positive_Q=positive, absolute_margin=0.05, relative_margin=0.1, skip=1)
+    places, allowed = hard.mined(
+        query, bank, 4, positive_Q=positive, absolute_margin=absolute, relative_margin=relative, skip=skip
+    )
     for q in range(9):
-        limit = min(float(positive[q]) - 0.05, float(positive[q]) * 0.9)
-        left = sorted((k for k in range(12) if table[q][k] <= limit), key=lambda k: -table[q][k])
-        assert [int(k) for k, ok in zip(places[q], allowed[q]) if ok] == left[1:5]
+        limit = min(float(positive[q]) - (absolute or 0.0), float(positive[q]) * (1 - (relative or 0.0)))
+        left = sorted((k for k in range(40) if table[q][k] <= limit), key=lambda k: -table[q][k])
+        assert [int(k) for k, ok in zip(places[q], allowed[q]) if ok] == left[skip : skip + 4]
+
+
+def test_what_mining_cannot_do_is_refused():
+    query, bank = torch.ones(2, 3), torch.ones(12, 3)
     with pytest.raises(ValueError, match="positive_Q"):
         hard.mined(query, bank, 4, absolute_margin=0.1)
     with pytest.raises(ValueError, match="12 keys"):
