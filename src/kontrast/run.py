@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,7 +84,8 @@ def train(
     """
     said = from_mapping(settings, "train()")
     if resume is not None:
-        return _resumed(Path(resume), said, say, show)
+        with Folder.open(Path(resume)) as opened:
+            return _resumed(opened, said, say, show)
     below = from_environment()
     if config is not None:
         data, below = _from_file(Path(config), data, below)
@@ -103,7 +104,8 @@ def train(
         written = complete(plan, _lasting(data, parts.source))
         folder.write_yaml("config.yaml", written | ({} if weights_from is None else {"from": _lasting(weights_from)}))
         folder.write_json("environment.json", environment())
-    return _run(folder, plan, parts, kit, say=say, show=show, start=None)
+    with folder or nullcontext():
+        return _run(folder, plan, parts, kit, say=say, show=show, start=None)
 
 
 def _lasting(data: Any, source: Source | None = None) -> str:
@@ -274,7 +276,6 @@ def _run(
     if ending == "stopped":
         assert folder is not None
         say(f"Stopped at step {state.step} of {steps} and saved. Go on with: kontrast train --resume {folder.path}")
-        folder.close()
         return Run(folder.path, plan, ending, {}, None, exit_code=next(iter(caught)))
     model = kit.model(method.encoder.eval())
     before = model.with_weights(beginning) if kit.learned else None
@@ -285,7 +286,6 @@ def _run(
     }  # fmt: skip
     if folder:
         kit.leave(folder, model, before, summary, say)
-        folder.close()
     return Run(folder.path if folder else None, plan, ending, summary, model, int(watch.collapsed(state.step)))
 
 
@@ -305,8 +305,10 @@ def held_out_row(method: Any, parts: Parts, settings: Settings, kit: Kit, *, ste
     return {"held_out_loss": float(loss), "held_out_retrieval_at_1": float(retrieval)}
 
 
-def _resumed(path: Path, said: Settings, say: Callable[[str], None], show: Callable[[Row, int], None] | None) -> Run:
-    folder = Folder.open(path)
+def _resumed(
+    folder: Folder, said: Settings, say: Callable[[str], None], show: Callable[[Row, int], None] | None
+) -> Run:
+    path = folder.path
     data, written = _from_file(path / "config.yaml", None, Settings())
     changed = [name for name, value in said.said().items() if name != "out" and value != getattr(written, name)]
     if changed:

@@ -98,7 +98,10 @@ class Folder:
         kept = [json.dumps(row) for row in self.rows() if row["step"] <= step]
         checkpoints.write_whole(self.path / "log.jsonl", "".join(line + "\n" for line in kept).encode())
 
-    def close(self) -> None:
+    def __enter__(self) -> Folder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._lock.close()
 
 
