@@ -77,6 +77,8 @@ def by_size(facts: Facts, said: Settings, published: Settings) -> dict[str, tupl
     small = facts.side <= SMALL_PICTURE
     batch = said.batch_size or min(512, power_of_two(facts.n / 4))
     epochs = said.epochs or next(epochs for limit, epochs in EPOCHS if facts.n < limit)
+    if published.method == "byol" and facts.n < EPOCHS[0][0]:  # slow to begin: 0.88 k-means on digits, 0.72 in half
+        epochs = said.epochs or 2 * epochs
     steps = max(1, facts.n // batch) * epochs
     table: dict[str, tuple[Any, str]] = {
         "channels": (facts.channels, "as the pictures are"),
@@ -136,10 +138,10 @@ VIEWS_OF_TEXT = "word vectors have no dropout to differ by: they take spans; els
 def by_method(name: str, n: int, batch: int, steps: int) -> dict[str, tuple[Any, str]]:
     """The same for what one method adds or wants otherwise: settings, and fields of its Config."""
     queue = min(4096, power_of_two(n / 4))
-    follow = max(0.9, round(1 - 10 / steps, 4))
+    keep = min(0.99, max(0.9, round(1 - 30 / steps, 4)))
     moco_own: dict[str, tuple[Any, str]] = {
         "queue": (queue, f"at most 4,096 and a quarter of the {n:,} samples, which come back every epoch"),
-        "momentum": (min(0.99, follow), f"the twin must follow within a run of {steps:,} steps"),
+        "momentum": (keep, f"the twin must follow within a run of {steps:,} steps"),
     }
     tables: dict[str, dict[str, tuple[Any, str]]] = {
         "moco": moco_own,
@@ -151,8 +153,8 @@ def by_method(name: str, n: int, batch: int, steps: int) -> dict[str, tuple[Any,
             "temperature": (0.1, "as published"),
         },
         "byol": {
-            "hidden": (1024, "enough for small nets"),
-            "momentum": (min(0.99, follow), f"the twin must follow within a run of {steps:,} steps"),
+            "hidden": (512, "enough for small nets"),
+            "momentum": (keep, f"the twin must follow within a run of {steps:,} steps"),
         },
         "barlow-twins": {
             "width": (512, "enough for small nets"),
