@@ -192,7 +192,7 @@ def test_barlow_of_identical_views_has_no_on_diagonal_part():
 def test_method_files_are_short_and_share_little():
     texts = {known.module: methods.source(name) for name, known in methods.METHODS.items()}
     for module, text in texts.items():
-        assert len(text.splitlines()) <= 125, module
+        assert len(text.splitlines()) <= 130, module
     for a, first in texts.items():
         for b, second in texts.items():
             mine = [line.strip() for line in first.splitlines() if line.strip()]

@@ -81,7 +81,8 @@ def numbers(name: str) -> list[tuple[str, str, str]]:
     found = []
     for field in config.body:
         if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and field.value is not None:
-            comment = lines[field.lineno - 1].partition("#")[2].strip()
+            last = max(field.lineno, (field.end_lineno or 0) - 1)  # a field on several lines ends with its bracket
+            comment = " ".join(lines[field.lineno - 1 : last]).partition("#")[2].strip()
             default = entry(name).preset.get(field.target.id, ast.literal_eval(field.value))
             found.append((field.target.id, repr(default), comment))
     return found
