@@ -4,7 +4,7 @@
 
 For each seed two runs of `kontrast.train` (SimCLR, the small encoder, batch 512) that differ in `view_mode` alone, the
 order turned from seed to seed; then kNN on the 10,000 test pictures with the 50,000 training pictures as bank. `fast`
-stays behind where the mean difference over the seeds is -1.0 point or less (DESIGN: not behind). One line a run goes to
+stays behind where the mean difference over the seeds is -1.0 point or less. One line a run goes to
 --out, and an interrupted program goes on where it stopped. About 8 minutes a run on two cores.
 """
 
