@@ -41,7 +41,7 @@ def test_probe_agrees_with_scikit_learn() -> None:
         theirs = peer.score(scaler.transform(test.double().numpy()), answer)
         ours = float((probe.predict(test).numpy() == answer).mean())
         assert 0.3 < theirs < 0.95  # hard enough to differ
-        assert abs(ours - theirs) <= 0.002
+        assert round(2000 * abs(ours - theirs)) <= 4  # rows: 0.2 points, without the rounding of two means
         if decay == 1e-1:  # below, the optimum is flat: weights that differ a little predict the same
             torch.testing.assert_close(probe.weight_CH, torch.from_numpy(peer.coef_).float(), atol=2e-3, rtol=1e-2)
 
