@@ -87,7 +87,7 @@ MUTANTS = {
         ("redundancy.py", "correction=0", "correction=1"),
         ("redundancy.py", "square / B**2 - diagonal_F.double().square().sum()", "square / B**2"),
         ("redundancy.py", "(diagonal_F - 1)", "diagonal_F"),
-        ("redundancy.py", "once = 2 if", "once = 1 if"),
+        ("redundancy.py", "if once == 1:", "if once == 3:"),
         ("redundancy.py", "2 * (second_BD @ cross_FD.T)", "second_BD @ cross_FD.T"),
         ("redundancy.py", "(x_BD - mean_D)", "x_BD"),
     ]),
