@@ -18,7 +18,7 @@ from tests.training.test_checkpoints import alter
 KILLS = 5  # `make proof` does more
 PROGRAM = """
 import json, os, signal, sys, torch
-from kontrast import run
+from kontrast import finish, run
 torch.set_num_threads(1)
 words, kill_at = json.loads(sys.argv[1]), int(sys.argv[2])
 
@@ -26,7 +26,7 @@ def show(row, steps):
     if row.get("step") == kill_at and "loss" in row:
         os.kill(os.getpid(), signal.SIGKILL)
 
-run.finish.leave = lambda *_, **__: None  # what a finished run leaves is tested elsewhere; here only the bits count
+finish.leave = lambda *_, **__: None  # what a finished run leaves is tested elsewhere; here only the bits count
 run.train(show=show, **words)
 """
 

@@ -25,8 +25,8 @@ from kontrast.positives import papers
 from kontrast.positives.images import Keys, Recipe, views
 
 if TYPE_CHECKING:
+    from kontrast.planning import Parts
     from kontrast.recipes.defaults import Plan
-    from kontrast.run import Parts
     from kontrast.training.record import Folder
 
 SHEET_ROWS = 8  # positive pairs on the report's sheet

@@ -9,8 +9,8 @@ import numpy as np
 
 from kontrast.errors import Unfit
 from kontrast.explore.sheet import views_sheet
+from kontrast.planning import planned_on
 from kontrast.positives.images import Keys, views
-from kontrast.run import planned_on
 from kontrast.settings import from_mapping
 
 SHOWN = 8  # samples on a sheet

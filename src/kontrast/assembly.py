@@ -1,0 +1,168 @@
+"""A plan carried out: the pieces put together, trained, and what the run leaves."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kontrast import finish, methods
+from kontrast.errors import Failed
+from kontrast.kits import Kit
+from kontrast.methods.method import Group, retrieval_at_1
+from kontrast.model import Model
+from kontrast.planning import Parts
+from kontrast.recipes.defaults import Plan
+from kontrast.settings import Settings
+from kontrast.training import checkpoints, optimizers, processes, schedules
+from kontrast.training.loop import Course, Row, State, fit
+from kontrast.training.record import Folder
+from kontrast.training.watch import Watch
+
+SIGNALS = {signal.SIGINT: 130, signal.SIGTERM: 143}
+
+
+@dataclass
+class Run:
+    """A run and what came of it. `exit_code`: 0 done, 1 collapsed, 130 or 143 stopped after saving."""
+
+    path: Path | None
+    plan: Plan
+    ending: str
+    summary: dict[str, Any]
+    model: Model | None
+    exit_code: int = 0
+
+    def embed(self, data: Any) -> Any:
+        """The learned encoder's vectors, (N, H) float32."""
+        if self.model is None:
+            raise ValueError(f"this run has no model: it ended as {self.ending!r}")
+        return self.model.embed(data)
+
+
+def carry_out(
+    folder: Folder | None,
+    plan: Plan,
+    parts: Parts,
+    kit: Kit,
+    *,
+    say: Callable[[str], None],
+    show: Callable[[Row, int], None] | None,
+    start: tuple[dict[str, Tensor], dict[str, Any]] | None,
+) -> Run:
+    """Build, train from `start` or from the beginning, then evaluate and write what a run leaves."""
+    s, began = plan.settings, time.monotonic()
+    assert s.batch_size and s.epochs and s.lr and s.method
+    assert s.precision and s.optimizer and s.weight_decay is not None and s.warmup is not None and s.seed is not None
+    encoder = kit.encoder
+    beginning = {name: tensor.clone() for name, tensor in encoder.state_dict().items()}
+    made_by, _ = methods.load(s.method)
+    method = made_by(encoder, encoder.width, plan.config, seed=s.seed).to(
+        parts.device, memory_format=torch.channels_last
+    )
+    per_epoch = len(parts.train_ids) // s.batch_size
+    steps = per_epoch * s.epochs
+    batches = kit.batches(parts.source, parts.train_ids, s.batch_size, s.seed, steps, training=True)
+    groups: list[Group] = method.parameter_groups()
+    optimizer = optimizers.named(groups, s.optimizer, lr=s.lr, weight_decay=s.weight_decay)
+    course_of_rate = schedules.named(
+        s.schedule or "cosine", steps, warmup=round(s.warmup * per_epoch), per_epoch=per_epoch
+    )
+    course = Course(
+        steps, per_epoch, s.lr, course_of_rate, s.precision,
+        log_every=max(1, min(50, steps // 100)), save_seconds=60 * (s.checkpoint_every or 5),
+        stop_seconds=60 * (s.max_minutes or float("inf")),
+    )  # fmt: skip
+    state, watch = State(), Watch(steps)
+    if start is not None:
+        tensors, kept = start
+        method.load_state_dict({k.removeprefix("method."): v for k, v in tensors.items() if k.startswith("method.")})
+        optimizers.restore(optimizer, groups, {k: v for k, v in tensors.items() if k.startswith("optimizer.")})
+        state, watch = State(**kept["loop"]), Watch(steps, **kept["watch"])
+
+    def log(row: Row) -> None:
+        if folder:
+            folder.log(row)
+        if show:
+            show(row, steps)
+
+    def save() -> None:
+        if folder is None:
+            return
+        tensors = {f"method.{name}": tensor for name, tensor in method.state_dict().items()}
+        tensors |= optimizers.tensors(optimizer, groups)
+        kept = {"step": state.step, "loop": vars(state), "watch": watch.state(), "data": parts.source.fingerprint}
+        try:
+            checkpoints.save(folder.path / "checkpoints", tensors, kept)
+        except OSError as problem:
+            say(f"The checkpoint of step {state.step} could not be written ({problem}); going on, trying again later.")
+
+    def each_epoch(epoch: int) -> None:
+        if parts.check is not None:
+            row = held_out_row(method, parts, s, kit, steps=steps)
+            log({"step": state.step, "epoch": epoch, **row})
+
+    with _signals() as caught:
+        try:
+            ending = fit(method, batches, optimizer, groups, course, state, watch,
+                         log=log, save=save, each_epoch=each_epoch, stop=lambda: bool(caught))  # fmt: skip
+        except Failed as problem:
+            if folder is None:
+                raise
+            finish.save_batch(folder.path, batches(state.step))
+            raise Failed(f"{problem} The batch is in {folder.path / 'bad-batch.safetensors'}.") from None
+    if ending == "stopped":
+        assert folder is not None
+        say(f"Stopped at step {state.step} of {steps} and saved. Go on with: kontrast train --resume {folder.path}")
+        return Run(folder.path, plan, ending, {}, None, exit_code=next(iter(caught)))
+    model = kit.model(method.encoder.eval())
+    before = model.with_weights(beginning) if kit.learned else None
+    summary = {
+        "verdict": watch.verdict(state.step), "method": s.method, "steps": state.step,
+        "seconds": round(time.monotonic() - began, 2),
+        "samples_per_second": round(s.batch_size * state.step / (time.monotonic() - began), 1),
+    }  # fmt: skip
+    if folder:
+        kit.leave(folder, model, before, summary, say)
+    return Run(folder.path if folder else None, plan, ending, summary, model, int(watch.collapsed(state.step)))
+
+
+@torch.no_grad()
+def held_out_row(method: Any, parts: Parts, settings: Settings, kit: Kit, *, steps: int) -> Row:
+    """Loss and retrieval on samples that training never sees, in batches of the training size."""
+    assert parts.check is not None and settings.batch_size and settings.seed is not None
+    size = min(settings.batch_size, len(parts.check_ids))
+    batches = kit.batches(parts.check, parts.check_ids, size, settings.seed + 1, steps, training=False)
+    method.train(kit.masks)
+    rows = []
+    for number in range(len(parts.check_ids) // size):
+        outcome = method.compare(method.embed(batches(number)).joined())
+        rows.append((float(processes.summed(outcome.loss)), float(retrieval_at_1(*outcome.pair))))
+    method.train()
+    loss, retrieval = np.mean(rows, axis=0)
+    return {"held_out_loss": float(loss), "held_out_retrieval_at_1": float(retrieval)}
+
+
+@contextmanager
+def _signals() -> Iterator[list[int]]:
+    """A list that holds the exit code once SIGINT or SIGTERM came; the loop saves and ends after the step."""
+    caught: list[int] = []
+    before = {}
+    try:
+        for number, code in SIGNALS.items():
+            before[number] = signal.signal(number, lambda *_, code=code: caught.append(code))
+    except ValueError:
+        pass  # not the main thread: the host program keeps its own handlers
+    try:
+        yield caught
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

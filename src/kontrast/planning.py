@@ -1,0 +1,113 @@
+"""From data and words to what is about to run: the complete plan, the parts it needs, and what was understood."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from kontrast import methods
+from kontrast.data.pictures import Ids
+from kontrast.data.sources import Source, open_source
+from kontrast.data.text_batches import ROLES
+from kontrast.errors import Unfit
+from kontrast.positives import papers
+from kontrast.positives.images import Recipe
+from kontrast.recipes.defaults import Facts, Plan, planned
+from kontrast.settings import Settings
+
+HELD_OUT = 2_000  # samples at most that are kept back for the checks
+LEAST_HELD_OUT = 10  # fewer say nothing
+
+
+@dataclass
+class Parts:
+    """What a plan is about to run on."""
+
+    source: Source
+    train_ids: Ids
+    check: Source | None  # where the checks are made, on
+    check_ids: Ids
+    recipe: Recipe | None  # of views of pictures
+    device: torch.device
+
+
+def planned_on(data: Any, said: Settings) -> tuple[Plan, Parts]:
+    """The complete plan for this data, and the parts it needs."""
+    labels = said.labels if isinstance(said.labels, str) else None
+    reads = methods.entry(said.method or "simclr").kind
+    source = open_source(data, labels=labels, split=said.split, columns=said.columns, strict=bool(said.strict),
+                         channels=3 if reads == "pairs" else said.channels, workers=said.workers)  # fmt: skip
+    if reads == "pairs" and source.kind != "pairs":
+        raise Unfit(f"{source.name} holds {source.kind}; {said.method} needs pictures with captions, such as a table.")
+    if reads == "texts" and (source.kind not in ROLES or source.pictures is not None):
+        raise Unfit(f"{source.name} holds {source.kind}; {said.method} needs sentences, or pairs or triplets of them.")
+    check, check_ids, train_ids = _held_out(source, said)
+    device = torch.device(said.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    torch.set_num_threads(said.threads or torch.get_num_threads())
+    fast_bf16 = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+    facts = Facts(len(train_ids), _side(source), source.channels, device.type == "cuda", fast_bf16,
+                  partners=source.kind in ("pairs", "triplets"))  # fmt: skip
+    plan = planned(said.over(Settings(device=str(device), threads=torch.get_num_threads())), facts)
+    s = plan.settings
+    assert s.batch_size and s.views
+    if s.batch_size > len(train_ids):
+        raise Unfit(f"--batch-size {s.batch_size} is more than the {len(train_ids)} samples there are to train on.")
+    recipe = None if reads == "texts" else papers.recipe(s.views, s.image_size or 0, s.channels or 0)
+    return plan, Parts(source, train_ids, check, check_ids, recipe, device)
+
+
+def _side(source: Source) -> int:
+    """The shorter side of the typical picture, in pixels."""
+    sides = [min(shape) for shape, many in source.shapes.items() for _ in range(many)]
+    return int(np.median(sides)) if sides else min(source.size or (224, 224))
+
+
+def _held_out(source: Source, said: Settings) -> tuple[Source | None, Ids, Ids]:
+    """(where checks are made, its ids, ids to train on): other data, the data's own test split, or a part kept back."""
+    if len(source.ids) < 2:
+        raise Unfit(f"{source.name}: {len(source.ids)} usable sample; contrast needs at least 2.")
+    if said.validate == "none":
+        return None, source.ids[:0], source.ids
+    if said.validate not in (None, "part"):
+        other = open_source(said.validate, labels=said.labels, columns=said.columns)
+        return other, other.ids, source.ids
+    if "test" in source.splits and said.split != "test":
+        test_ids = source.splits["test"]
+        return source.split("test"), test_ids, np.setdiff1d(source.ids, test_ids)
+    count = min(HELD_OUT, len(source.ids) // 10)
+    if count < LEAST_HELD_OUT:
+        return None, source.ids[:0], source.ids
+    train_ids, held_ids = source.held_out(count, said.seed or 0)
+    return source.part(held_ids, f"{len(held_ids)} held-out samples of {source.name}"), held_ids, train_ids
+
+
+def announce(plan: Plan, parts: Parts, say: Callable[[str], None]) -> None:
+    """What was understood, before anything is done."""
+    source = parts.source
+    skipped = f", {len(source.skipped)} skipped" if source.skipped else ""
+    say(f"data     {source.name}: {len(source.ids):,} {source.kind}{skipped}")
+    for line in (*source.said, *(parts.recipe.said if parts.recipe else ())):
+        say(f"         {line}")
+    for _, name, reason in source.skipped[:5]:
+        say(f"         skipped {name}: {reason}")
+    say(f"recipe   {plan.recipe}; what differs from it and why:")
+    for choice in plan.choices:
+        if choice.published is not None and choice.value != choice.published:
+            say(
+                f"         {choice.name} {_short(choice.value)} (published {_short(choice.published)}): {choice.reason}"
+            )
+    chosen = plan.settings
+    size = f" on {chosen.image_size} px" if chosen.image_size else ""
+    say(
+        f"plan     {chosen.encoder}{size}, {chosen.epochs} epochs, batch {chosen.batch_size}, "
+        f"{chosen.optimizer} lr {_short(chosen.lr)}, "
+        f"{f'temperature {chosen.temperature:g}, ' if chosen.temperature else ''}{chosen.precision}, {parts.device}"
+    )
+
+
+def _short(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
