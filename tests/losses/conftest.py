@@ -2,12 +2,15 @@
 
 import pytest
 
-from kontrast.losses import blocks, redundancy, sigmoids, tiles
+from kontrast.losses import blocks, redundancy, sigmoids, small, tiles
 
 
-@pytest.fixture(params=["one tile", "tiny tiles, kept", "tiny tiles, recomputed"])
+@pytest.fixture(params=["small", "one tile", "tiny tiles, kept", "tiny tiles, recomputed"])
 def engine(request, monkeypatch):
-    """Every way the engine can take: whole, in tiles of 5 rows with the table kept, and computed again."""
+    """Every way there is: the file for small batches; the engine whole, in kept tiles of 5 rows, and computed again."""
+    if request.param == "small":
+        return request.param
+    monkeypatch.setattr(small, "LARGEST_ROWS", 0)
     if request.param != "one tile":
         monkeypatch.setattr(blocks, "LONGEST", {"cpu": 5})
         monkeypatch.setattr(blocks, "TILE_ENTRIES", {"cpu": 35})

@@ -164,6 +164,15 @@ def test_gradcheck_with_learned_temperature(engine, similarity):
     )
 
 
+@pytest.mark.parametrize(("similarity", "decoupled"), list(itertools.product(SIMILARITIES, (False, True))))
+def test_gradcheck_of_the_plain_losses(engine, similarity, decoupled):
+    z, logarithm = made(2, 6, 3).requires_grad_(), torch.tensor(-1.0, dtype=torch.float64, requires_grad=True)
+    ids = torch.tensor([0, 1, 2, 0, 4, 5])
+    said = {"similarity": similarity, "decoupled": decoupled, "ids_B": ids}
+    assert torch.autograd.gradcheck(lambda z, t: losses.nt_xent(z, temperature=t.exp(), **said), (z, logarithm))
+    assert torch.autograd.gradcheck(lambda z, t: losses.clip(z[0], z[1], temperature=t.exp(), **said), (z, logarithm))
+
+
 def test_guide_leaves_out_what_it_finds_closer_than_the_positive(engine):
     query, key = made(6, 4), made(6, 4, key="keys")
     guide = Guide(made(6, 3, key="guide"), made(6, 3, key="guide keys"), margin=0.1)

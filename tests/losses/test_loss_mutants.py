@@ -23,7 +23,7 @@ MUTANTS = {
         ("contrastive.py", "roll(-shift, 0)", "roll(0, 0)"),  # its own row as positive
         ("contrastive.py", "[Stripes(B), *names]", "[*names]"),  # the row itself among the candidates
         ("contrastive.py", "V * B, reduction)", "B, reduction)"),  # a sum of views' means
-        ("contrastive.py", "F.softplus(negative_R - positive_PR[0]", "F.softplus(positive_PR[0] - negative_R"),
+        ("contrastive.py", "F.softplus(decoupled_R,", "F.softplus(-decoupled_R,"),
         ("contrastive.py", "(ids_B, groups_B) if", "(ids_B, None) if"),  # groups forgotten
         ("candidates.py", "self.scale**0.5 if self.balanced else self.scale, self", "self.scale, self"),
     ]),
@@ -41,7 +41,15 @@ MUTANTS = {
         ("pairs.py", "text_BE[mine], image_BE", "image_BE[mine], text_BE"),
         ("pairs.py", "not None]\n    if ids_B", "not None][:0]\n    if ids_B"),
         ("pairs.py", "Stripes(2 * B, mine.start)", "Stripes(2 * B, mine.start + 1)"),
-        ("blocks.py", "torch.cat([sum_L, exp_QK.sum(0)])", "torch.cat([sum_L, sum_L])"),
+        ("blocks.py", "torch.cat([rows.log(), columns.log()], dim=1)", "torch.cat([rows.log(), rows.log()], dim=1)"),
+    ]),
+    "small": (f"{CON} {IDEN}", "nt_xent or clip or gradcheck", [
+        ("small.py", "torch.cat([table_RR.sum(1), table_RR.sum(0)])", "torch.cat([table_RR.sum(1), table_RR.sum(1)])"),
+        ("small.py", "where = R // 2 if mirror else 0", "where = 1 if mirror else 0"),
+        ("small.py", "weight_RR.diagonal(-where).sub_(together)", "pass"),
+        ("small.py", "div(2 * number if mirror else number)", "div(number)"),
+        ("small.py", "together = gradient_L.unflatten", "together = 2 * gradient_L.unflatten"),
+        ("small.py", "addcmul_(unit_RD, along_R1, value=-1)", "add_(0)"),
     ]),
     "hardness": (CON, "debiased", [
         ("candidates.py", "(1.0 + self.beta, self.beta)", "(self.beta, self.beta)"),
@@ -119,7 +127,7 @@ MUTANTS = {
 FAULTS = [(loss, number) for loss, (_, _, faults) in MUTANTS.items() for number in range(len(faults))]
 
 
-def tests_pass(package: Path, files: str, names: str) -> bool:
+def still_green(package: Path, files: str, names: str) -> bool:
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-k", names]
     command += [str(HERE / file) for file in files.split()]
     environment = os.environ | {"PYTHONPATH": str(package), "OMP_NUM_THREADS": "1"}
@@ -152,6 +160,6 @@ def test_the_fault_is_noticed(copied, loss, number):
     assert there in sound, "the source has changed: write this fault anew"
     path.write_text(sound.replace(there, fault))
     try:
-        assert not tests_pass(copied, files, names), f"{loss}: {there!r} -> {fault!r} was not noticed"
+        assert not still_green(copied, files, names), f"{loss}: {there!r} -> {fault!r} was not noticed"
     finally:
         path.write_text(sound)

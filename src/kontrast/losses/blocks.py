@@ -80,8 +80,7 @@ def log_sum_exp(
         and entries * query_QE.element_size() <= KEEP_BYTES,
         bounded=largest is not None and largest * max(powers) <= (600.0 if dtype == torch.float64 else 60.0),
     )
-    one_tile = plan.exponentiated and (height, width) == (Q, K)
-    out: Tensor = (_OneTile if one_tile else _LogSumExp).apply(query_QE, key_KE, plan)
+    out: Tensor = _LogSumExp.apply(query_QE, key_KE, plan)
     return out
 
 
@@ -239,44 +238,6 @@ class _LogSumExp(torch.autograd.Function):
                     weight_RC.addcmul_(exp_RC, factor)
             table.pull(weight_RC, tile_RC, at_rows, at_columns, Gradients(dquery_QE, None) if own_mirror else onto)
         return dquery_QE, None if ctx.one else dkey_KE, None
-
-
-class _OneTile(torch.autograd.Function):
-    """The same for a small table that is one tile, bounded and of products: as few operations as it takes."""
-
-    @staticmethod
-    def forward(ctx: Any, query_QE: Tensor, key_KE: Tensor, plan: Plan) -> Tensor:
-        exp_QK = query_QE.new_empty(plan.queries, plan.keys)
-        table = Products(query_QE, key_KE, plan.left_out)
-        table.fill(slice(0, plan.queries), slice(0, plan.keys), exp_QK)
-        sum_L = exp_QK.exp_().sum(1)
-        if plan.columns == "own":
-            sum_L = torch.cat([sum_L, exp_QK.sum(0)])
-        ctx.save_for_backward(query_QE, key_KE, exp_QK, sum_L)
-        ctx.plan, ctx.one = plan, query_QE is key_KE and plan.columns == "mirror"
-        return sum_L.log().unsqueeze(0)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient_1L: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
-        query_QE, key_KE, exp_QK, sum_L = ctx.saved_tensors
-        Q = ctx.plan.queries
-        factor_L = gradient_1L[0] / sum_L.clamp(
-            min=torch.finfo(sum_L.dtype).tiny
-        )  # a row with nothing left has sum 0 and takes nothing
-        if ctx.one:  # the table is its own mirror image: rows and columns together give one gradient
-            weight_QK = (factor_L[:, None] + factor_L).mul_(exp_QK)
-            return torch.mm(weight_QK, key_KE, out=torch.empty_like(key_KE)), None, None
-        if ctx.plan.columns == "own":
-            weight_QK = (factor_L[:Q, None] + factor_L[Q:]).mul_(exp_QK)
-        else:
-            weight_QK = exp_QK * factor_L[:, None]
-        dquery_QE = dkey_KE = None
-        if ctx.needs_input_grad[0]:
-            dquery_QE = torch.mm(weight_QK, key_KE, out=torch.empty_like(query_QE))
-        if ctx.needs_input_grad[1]:
-            dkey_KE = torch.mm(weight_QK.T, query_QE, out=torch.empty_like(key_KE))
-        return dquery_QE, dkey_KE, None
 
 
 def negatives_left(

@@ -102,6 +102,11 @@ class Against:
         return (1.0 + self.beta, self.beta) if self.beta else (1.0,)
 
     @property
+    def plain(self) -> bool:
+        """Cosine, and every negative counts as it is."""
+        return self.similarity == "cosine" and not self.tau_plus and not self.beta
+
+    @property
     def largest(self) -> float | None:
         """The largest |logit| there can be, if known without reading a GPU's memory."""
         if self.similarity != "cosine" or (isinstance(self.scale, Tensor) and self.scale.device.type != "cpu"):

@@ -28,10 +28,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from kontrast.losses import small
 from kontrast.losses.candidates import Against, Guide
 from kontrast.losses.rows import Reduction, arange, integers, matrices, ours, reduced
-from kontrast.losses.tiles import Stripes, Tag
+from kontrast.losses.tiles import Stripes, Tag, Tags
 from kontrast.similarity import Similarity, logit
+
+
+def softened(decoupled_R: Tensor, decoupled: bool) -> Tensor:
+    """The loss of each row from its decoupled loss, -inf where no negative is left."""
+    if decoupled:
+        return decoupled_R.masked_fill(decoupled_R.isneginf(), 0.0)
+    return F.softplus(decoupled_R, threshold=50.0)
 
 
 def surprise(positive_PR: Tensor, negative_R: Tensor, decoupled: bool = False) -> Tensor:
@@ -39,10 +47,8 @@ def surprise(positive_PR: Tensor, negative_R: Tensor, decoupled: bool = False) -
 
     Several positives: all are candidates of the row, and the mean over them is outside the logarithm (SupCon's form).
     """
-    if decoupled:
-        return (negative_R - positive_PR.mean(0)).masked_fill(negative_R.isneginf(), 0.0)
-    if len(positive_PR) == 1:
-        return F.softplus(negative_R - positive_PR[0], threshold=50.0)
+    if decoupled or len(positive_PR) == 1:
+        return softened(negative_R - positive_PR.mean(0), decoupled)
     return torch.logaddexp(positive_PR.logsumexp(0), negative_R) - positive_PR.mean(0)
 
 
@@ -89,6 +95,12 @@ def nt_xent(
     integers(B, ids_B=ids_B, groups_B=groups_B)
     against = Against.of(temperature, similarity, tau_plus=tau_plus, beta=beta, signs=signs, balanced=True)
     mine, R, all_ours = ours(rows, B)
+    plain = all_ours and V == 2 and guide is None and negatives_KD is None and own_negatives is None
+    if plain and against.plain and small.fits(2 * B, against.largest):
+        tags: Tags = [Stripes(B)] if ids_B is None else [(ids_B.repeat(2),) * 2]
+        tags = tags if groups_B is None else [*tags, (groups_B.repeat(2),) * 2]
+        z_R = small.both_views(views_VBD.flatten(0, 1), against.scale, tags)
+        return reduced(softened(z_R, decoupled).view(2, B), 2 * B, reduction)
     query_VBE = against.query(views_VBD)
     key_VBE = against.key(views_VBD) if similarity == "squared_euclidean" else query_VBE
     key_RE = key_VBE.flatten(0, 1)

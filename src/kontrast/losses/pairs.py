@@ -9,8 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from kontrast.losses import small
 from kontrast.losses.candidates import Against, Guide
-from kontrast.losses.contrastive import surprise
+from kontrast.losses.contrastive import softened, surprise
 from kontrast.losses.rows import Reduction, integers, matrices, ours, reduced, scale_of
 from kontrast.losses.sigmoids import softplus_sum
 from kontrast.losses.tiles import Limits, Stripes, Tag
@@ -55,11 +56,14 @@ def clip(
         raise ValueError(f"a batch needs at least 2 pairs, or there are no negatives; got {B}")
     integers(B, ids_B=ids_B, groups_B=groups_B)
     against = Against.of(temperature, similarity, tau_plus=tau_plus, beta=beta, signs=signs)
-    image_BE, text_BE = against.query(image_BD), against.key(text_BD)
-    positive_PR = logit(image_BE[mine], text_BE[mine], similarity).repeat(1, 2)
     tags: list[Tag] = [(name_B[mine], name_B) for name_B in (ids_B, groups_B) if name_B is not None]
     if ids_B is None:
         tags.append(Stripes(2 * B, mine.start))
+    if all_ours and guide is None and against.plain and small.fits(B, against.largest):
+        z_2R = small.both_ways(image_BD, text_BD, against.scale, tags)
+        return reduced(softened(z_2R, decoupled).view(2, R).mean(0), B, reduction)
+    image_BE, text_BE = against.query(image_BD), against.key(text_BD)
+    positive_PR = logit(image_BE[mine], text_BE[mine], similarity).repeat(1, 2)
     if all_ours and guide is None:
         negative_2R = against.log_negatives(image_BE, text_BE, tags, positive_PR, columns="own")
     else:
