@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from kontrast.errors import Failed
 from kontrast.kits import Kit
 from kontrast.methods.method import Group, retrieval_at_1
 from kontrast.model import Model
+from kontrast.negatives import across
 from kontrast.planning import Parts
 from kontrast.recipes.defaults import Plan
 from kontrast.settings import Settings
@@ -28,6 +29,9 @@ from kontrast.training.record import Folder
 from kontrast.training.watch import Watch
 
 SIGNALS = {signal.SIGINT: 130, signal.SIGTERM: 143}
+
+
+Start: TypeAlias = tuple[dict[str, Tensor], dict[str, Any]]  # a checkpoint's tensors and state
 
 
 @dataclass
@@ -40,6 +44,10 @@ class Run:
     summary: dict[str, Any]
     model: Model | None
     exit_code: int = 0
+
+    def what(self) -> str:
+        """What all processes must agree about."""
+        return self.ending
 
     def embed(self, data: Any) -> Any:
         """The learned encoder's vectors, (N, H) float32."""
@@ -56,7 +64,7 @@ def carry_out(
     *,
     say: Callable[[str], None],
     show: Callable[[Row, int], None] | None,
-    start: tuple[dict[str, Tensor], dict[str, Any]] | None,
+    start: Start | None,
 ) -> Run:
     """Build, train from `start` or from the beginning, then evaluate and write what a run leaves."""
     s, began = plan.settings, time.monotonic()
@@ -99,7 +107,8 @@ def carry_out(
             return
         tensors = {f"method.{name}": tensor for name, tensor in method.state_dict().items()}
         tensors |= optimizers.tensors(optimizer, groups)
-        kept = {"step": state.step, "loop": vars(state), "watch": watch.state(), "data": parts.source.fingerprint}
+        kept = {"step": state.step, "loop": vars(state), "watch": watch.state(), "data": parts.source.fingerprint,
+                "processes": across.processes()}  # fmt: skip
         try:
             checkpoints.save(folder.path / "checkpoints", tensors, kept)
         except OSError as problem:
@@ -113,16 +122,18 @@ def carry_out(
     with _signals() as caught:
         try:
             ending = fit(method, batches, optimizer, groups, course, state, watch,
-                         log=log, save=save, each_epoch=each_epoch, stop=lambda: bool(caught))  # fmt: skip
+                         log=log, save=save, each_epoch=each_epoch, stop=lambda: sum(caught[:1]))  # fmt: skip
         except Failed as problem:
             if folder is None:
                 raise
             finish.save_batch(folder.path, batches(state.step))
             raise Failed(f"{problem} The batch is in {folder.path / 'bad-batch.safetensors'}.") from None
+        (code,) = processes.largest(sum(caught[:1]))
+    processes.leave()  # what is left to do, the first process does alone
+    path = folder.path if folder else None
     if ending == "stopped":
-        assert folder is not None
-        say(f"Stopped at step {state.step} of {steps} and saved. Go on with: kontrast train --resume {folder.path}")
-        return Run(folder.path, plan, ending, {}, None, exit_code=next(iter(caught)))
+        say(f"Stopped at step {state.step} of {steps} and saved. Go on with: kontrast train --resume {path}")
+        return Run(path, plan, ending, {}, None, exit_code=int(code))
     model = kit.model(method.encoder.eval())
     before = model.with_weights(beginning) if kit.learned else None
     summary = {
@@ -132,7 +143,7 @@ def carry_out(
     }  # fmt: skip
     if folder:
         kit.leave(folder, model, before, summary, say)
-    return Run(folder.path if folder else None, plan, ending, summary, model, int(watch.collapsed(state.step)))
+    return Run(path, plan, ending, summary, model, int(watch.collapsed(state.step)))
 
 
 @torch.no_grad()

@@ -7,6 +7,7 @@ unfit data; 130 and 143 interrupted after saving.
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -64,10 +65,13 @@ def train(
         Print the plan and every departure from the paper, and stop.
     """
     from kontrast.run import train as learn
+    from kontrast.training.processes import first
 
     with Progress() as progress:
         run = learn(data, resume=resume, config=config, weights_from=weights_from, dry_run=dry_run, say=progress.say,
                     show=progress.show, **(settings or Settings()).said())  # fmt: skip
+    if not first():
+        return run.exit_code
     if as_json:
         print(json.dumps({"run": str(run.path) if run.path else None, "ending": run.ending, **run.summary}))
     elif run.path is not None and run.summary:
@@ -291,7 +295,8 @@ def _exit_code(call: Callable[[], Any], debug: bool) -> int:
     except (Unfit, Failed) as problem:
         if debug:
             raise
-        print(f"kontrast: {problem}", file=sys.stderr)
+        if not problem.printed:
+            print(f"kontrast: {_who()}{problem}", file=sys.stderr)
         return problem.exit_code
     except KeyboardInterrupt:
         print("kontrast: interrupted before anything was trained.", file=sys.stderr)
@@ -302,9 +307,16 @@ def _exit_code(call: Callable[[], Any], debug: bool) -> int:
         if debug:
             raise
         print(
-            f"kontrast: failed inside: {type(problem).__name__}: {problem}. Show where with --debug.", file=sys.stderr
+            f"kontrast: {_who()}failed inside: {type(problem).__name__}: {problem}. Show where with --debug.",
+            file=sys.stderr,
         )
         return 1
+
+
+def _who() -> str:
+    """Which of several processes speaks, where it is not the first one."""
+    place = os.environ.get("RANK", "0") if "WORLD_SIZE" in os.environ else "0"
+    return "" if place == "0" else f"process {place}: "
 
 
 if __name__ == "__main__":

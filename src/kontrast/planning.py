@@ -18,6 +18,7 @@ from kontrast.positives import papers
 from kontrast.positives.images import Recipe
 from kontrast.recipes.defaults import Facts, Plan, planned
 from kontrast.settings import Settings
+from kontrast.training import processes
 
 HELD_OUT = 2_000  # samples at most that are kept back for the checks
 LEAST_HELD_OUT = 10  # fewer say nothing
@@ -46,12 +47,12 @@ def planned_on(data: Any, said: Settings) -> tuple[Plan, Parts]:
     if reads == "texts" and (source.kind not in ROLES or source.pictures is not None):
         raise Unfit(f"{source.name} holds {source.kind}; {said.method} needs sentences, or pairs or triplets of them.")
     check, check_ids, train_ids = _held_out(source, said)
-    device = torch.device(said.device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    torch.set_num_threads(said.threads or torch.get_num_threads())
+    device = processes.device(said.device)
+    torch.set_num_threads(said.threads or processes.threads())
     fast_bf16 = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
     facts = Facts(len(train_ids), _side(source), source.channels, device.type == "cuda", fast_bf16,
                   partners=source.kind in ("pairs", "triplets"))  # fmt: skip
-    plan = planned(said.over(Settings(device=str(device), threads=torch.get_num_threads())), facts)
+    plan = planned(said.over(Settings(device=device.type, threads=torch.get_num_threads())), facts)
     s = plan.settings
     assert s.batch_size and s.views
     if s.batch_size > len(train_ids):

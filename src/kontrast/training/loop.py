@@ -20,7 +20,6 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from kontrast.errors import Failed
 from kontrast.methods.method import Batch, Group, Method, Outcome, Progress
 from kontrast.training import optimizers, processes
 from kontrast.training.watch import Watch
@@ -78,14 +77,14 @@ def fit(
     log: Callable[[Row], None],
     save: Callable[[], None],
     each_epoch: Callable[[int], None],
-    stop: Callable[[], bool],
+    stop: Callable[[], int],
 ) -> str:
     """Train from `state.step` to `course.steps`; returns "done", "time" or "stopped".
 
     log         receives one row of numbers every `log_every` steps
     save        writes a checkpoint; called each epoch, every `save_seconds`, and before a stop
     each_epoch  called with the number of epochs done
-    stop        asked after every step; True saves and ends the run (signals)
+    stop        asked after every step; an exit code other than 0 saves and ends the run (signals)
     """
     device = next(iter(method.parameters())).device
     began = saved = lap = time.monotonic()
@@ -113,9 +112,10 @@ def fit(
         epoch_ends = state.step % course.per_epoch == 0 or state.step == course.steps
         if epoch_ends:
             each_epoch(-(-state.step // course.per_epoch))
-        ends = processes.agreed(stop())
-        timed_out = processes.agreed(now - began > course.stop_seconds)
-        if epoch_ends or ends or timed_out or processes.agreed(now - saved > course.save_seconds):
+        ends, timed_out, due = processes.largest(
+            stop(), now - began > course.stop_seconds, now - saved > course.save_seconds
+        )
+        if epoch_ends or ends or timed_out or due:
             save()
             saved = time.monotonic()
         if state.step < course.steps and (ends or timed_out):
@@ -138,7 +138,7 @@ def one_step(
     outcome = method.compare(embeddings.joined())
     loss = processes.summed(outcome.loss.detach())
     if not torch.isfinite(loss):
-        raise Failed(f"The loss is {float(loss)} at step {batch.step}.")
+        raise processes.failed(f"The loss is {float(loss)} at step {batch.step}.")
     scale = state.loss_scale if precision == "fp16" else 1.0
     (outcome.loss * scale).backward()
     parameters = [p for group in groups for p in group.parameters if p.grad is not None]
@@ -150,7 +150,7 @@ def one_step(
     if not finite:
         state.loss_scale = scale / 2
         if precision != "fp16" or state.loss_scale < 1:
-            raise Failed(
+            raise processes.failed(
                 f"A gradient is not finite at step {batch.step} ({precision}); the loss was {float(loss):.4g}."
             )
     return outcome

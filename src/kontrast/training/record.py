@@ -12,7 +12,7 @@ import fcntl
 import json
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import IO, Any
@@ -34,7 +34,7 @@ class Folder:
     @classmethod
     def create(cls, path: Path) -> Folder:
         """A new folder; an existing one is never written into."""
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        if path.exists() and (not path.is_dir() or any(_content(path))):
             free = next(name for n in range(2, 10_000) if not (name := path.with_name(f"{path.name}-{n}")).exists())
             raise Unfit(
                 f"--out {path} exists already. Go on with it: kontrast train --resume {path}. "
@@ -42,7 +42,7 @@ class Folder:
             )
         try:
             path.mkdir(parents=True, exist_ok=True)
-            (path / "checkpoints").mkdir()
+            (path / "checkpoints").mkdir(exist_ok=True)
         except OSError as problem:
             raise Unfit(f"--out {path} cannot be written: {problem.strerror}.") from None
         return cls(path, _locked(path))
@@ -103,6 +103,14 @@ class Folder:
 
     def __exit__(self, *_: object) -> None:
         self._lock.close()
+
+
+def _content(path: Path) -> Iterator[Path]:
+    """What is in a folder beside the traces of a run that was killed before it could write its configuration."""
+    for inner in path.iterdir():
+        empty = inner.name == "checkpoints" and inner.is_dir() and not any(inner.iterdir())
+        if not empty and inner.name not in (".lock", "environment.json", "config.yaml.part", "environment.json.part"):
+            yield inner
 
 
 def _locked(path: Path) -> IO[str]:
