@@ -23,7 +23,7 @@ from kontrast.negatives import across
 from kontrast.planning import Parts
 from kontrast.recipes.defaults import Plan
 from kontrast.settings import Settings
-from kontrast.training import checkpoints, optimizers, processes, schedules
+from kontrast.training import checkpoints, memory, optimizers, processes, schedules
 from kontrast.training.loop import Course, Row, State, fit
 from kontrast.training.record import Folder
 from kontrast.training.watch import Watch
@@ -68,6 +68,7 @@ def carry_out(
 ) -> Run:
     """Build, train from `start` or from the beginning, then evaluate and write what a run leaves."""
     s, began = plan.settings, time.monotonic()
+    memory.kept()
     assert s.batch_size and s.epochs and s.lr and s.method
     assert s.precision and s.optimizer and s.weight_decay is not None and s.warmup is not None and s.seed is not None
     encoder = kit.encoder
