@@ -1,14 +1,15 @@
 """How fast views are made: ours beside lightly's SimCLRTransform and torchvision's v2 on tensors, in one process.
 
-    python benchmarks/views.py [--rounds 5] [--threads 2] [--small 5120] [--large 48] [--only small|large|jpeg]
+    python benchmarks/views.py [--rounds 5] [--threads 2] [--small 5120] [--large 128] [--only small|large|jpeg]
 
 Four comparisons, each with the rivals in turn (A B C A B C ...), so that a busy machine slows all of them; the figure
 is the median of the rounds' rates, with the lowest and the highest, and the ratio is the median of the rounds' ratios.
+Batches are taken and dropped, as a training loop does.
 
 small   CIFAR-10 test pictures, 32 px, two views, SimCLR with blur (lightly's own default) and for CIFAR (without).
         lightly as its users run it: PIL pictures, DataLoader of 2 workers, kept alive: their start is not counted.
-large   decoded 500 x 375 pictures to two views of 224 px. Both on the same threads of one process.
-jpeg    the same from JPEG bytes: ours decodes once with torchvision, the rival once with Pillow.
+large   decoded 500 x 375 pictures to two views of 224 px: both with 2 workers, then both on one thread.
+jpeg    the same from JPEG, with 2 workers: one decode for both views on both sides.
 
 Before a clock starts the outputs are looked at: shapes, range, mean and spread of both beside each other.
 The floor beside the figures: one copy of the output's bytes.
@@ -22,7 +23,9 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
@@ -33,7 +36,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
-from kontrast.positives.images import Keys, views
+from kontrast.data.batches import ImageBatches
+from kontrast.data.sources import Source, open_source
+from kontrast.positives.images import Keys, Mode, views
 from kontrast.positives.papers import recipe
 
 DATA = Path(os.environ.get("KONTRAST_DATA", Path(__file__).parents[2] / "shared" / "data"))
@@ -91,7 +96,13 @@ def per_sample(
     transform = SimCLRTransform(size, cj_strength=strength, gaussian_blur=blur, normalize=None)
     data = Drawn(pictures, transform)
     loader = DataLoader(data, batch_size=batch, num_workers=workers, persistent_workers=workers > 0)
-    return lambda: [torch.cat(parts) for parts in zip(*loader)]
+
+    def work() -> list[Tensor]:
+        for made in loader:
+            pass
+        return made
+
+    return work
 
 
 def tensor_ops(pictures: Tensor, size: int, blur: float, strength: float) -> Work:
@@ -140,22 +151,23 @@ def batches(n: int, size: int) -> Iterator[slice]:
     return (slice(start, min(start + size, n)) for start in range(0, n, size))
 
 
-def ours(pictures: Tensor | list[Tensor], name: str, size: int, mode: str, batch: int) -> Work:
+def ours(pictures: Tensor | list[Tensor], name: str, size: int, mode: Mode, batch: int) -> Work:
     """Two views of every picture, batch by batch."""
     made = recipe(name, size, 3)
     ids = np.arange(len(pictures))
 
     def work() -> list[Tensor]:
-        parts = [views(pictures[b], made, Keys(0, 0, ids[b]), mode=mode) for b in batches(len(pictures), batch)]
-        return [torch.cat(part) for part in zip(*parts)]
+        for b in batches(len(pictures), batch):
+            drawn = views(pictures[b], made, Keys(0, 0, ids[b]), mode=mode)
+        return drawn
 
     return work
 
 
-def copied(n: int, size: int) -> Work:
+def copied(n: int, size: int, batch: int) -> Work:
     """The floor: two outputs written once."""
-    source = torch.rand(n, 3, size, size)
-    return lambda: [source.clone(), source.clone()]
+    source = torch.rand(batch, 3, size, size)
+    return lambda: [[source.clone(), source.clone()] for _ in range(n // batch)][-1]
 
 
 def small(rounds: int, n: int) -> None:
@@ -168,46 +180,68 @@ def small(rounds: int, n: int) -> None:
             "torchvision v2": tensor_ops(pictures[:512], 32, blur, strength),
             "ours fast": ours(pictures, name, 32, "fast", batch),
             "ours exact": ours(pictures, name, 32, "exact", batch),
-            "floor (copy)": copied(n, 32),
+            "floor (copy)": copied(n, 32, batch),
         }
         part = rivals.pop("torchvision v2")
         rivals["torchvision v2"] = lambda part=part: [made for _ in range(n // 512) for made in part()][:2]
         raced(f"32 px, {n} pictures, two views, {name}", rivals, n, rounds, "lightly, 2 workers")
 
 
-def large(rounds: int, n: int, threads: int) -> None:
-    """224 px from decoded pictures."""
-    decoded = [torchvision.io.decode_jpeg(torch.frombuffer(bytearray(p), dtype=torch.uint8)) for p in photos(n)]
-    rivals = {
-        "lightly": per_sample(
-            pil(torch.stack(decoded)), 224, 0.5, 1.0, workers=threads if threads > 1 else 0, batch=16
-        ),
-        "ours fast": ours(decoded, "simclr", 224, "fast", 16),
-        "ours exact": ours(decoded, "simclr", 224, "exact", 16),
-        "floor (copy)": copied(n, 224),
-    }
-    raced(f"224 px from decoded 500 x 375, {n} pictures, two views, simclr", rivals, n, rounds, "lightly")
+def epoch(source: Source, mode: Mode, batch: int, workers: int) -> Work:
+    """Two views of every picture as a training run draws them on a CPU: batch by batch, by worker processes."""
+    ids, made = source.ids, recipe("simclr", 224, 3)
+    steps = len(ids) // batch
+    batches = ImageBatches(source, ids, made, batch, 0, 1000 * steps, mode=mode, workers=workers)
+    done = count()
+
+    def work() -> list[Tensor]:
+        start = next(done) * steps  # the next epoch each time, so that the workers stay
+        for step in range(start, start + steps):
+            drawn = batches(step).views
+        return list(drawn)
+
+    return work
 
 
-def jpeg(rounds: int, n: int, threads: int) -> None:
-    """224 px from JPEG bytes, one decode for both views."""
+def large(rounds: int, n: int) -> None:
+    """224 px from decoded pictures: as they are used, over two processes each, and on one thread alone."""
     files = photos(n)
-    made, ids = recipe("simclr", 224, 3), np.arange(n)
-
-    def work(mode: str) -> list[Tensor]:
-        parts = []
-        for b in batches(n, 16):
-            raw = [torch.frombuffer(bytearray(file), dtype=torch.uint8) for file in files[b]]
-            decoded = torchvision.io.decode_jpeg(raw[0]), *map(torchvision.io.decode_jpeg, raw[1:])
-            parts.append(views(decoded, made, Keys(0, 0, ids[b]), mode=mode))
-        return [torch.cat(part) for part in zip(*parts)]
-
+    decoded = [Image.open(io.BytesIO(file)).convert("RGB") for file in files]
+    source = open_source([np.asarray(picture) for picture in decoded], shorter_side=None)
     rivals = {
-        "Pillow and lightly": per_sample(files, 224, 0.5, 1.0, workers=threads if threads > 1 else 0, batch=16),
-        "ours fast": lambda: work("fast"),
-        "ours exact": lambda: work("exact"),
+        "lightly, 2 workers": per_sample(decoded, 224, 0.5, 1.0, workers=2, batch=16),
+        "ours fast, 2 workers": epoch(source, "fast", 16, 2),
+        "ours exact, 2 workers": epoch(source, "exact", 16, 2),
+        "floor (copy)": copied(n, 224, 16),
     }
-    raced(f"224 px from JPEG, {n} pictures, two views, simclr", rivals, n, rounds, "Pillow and lightly")
+    raced(f"224 px from decoded 500 x 375, {n} pictures, two views, simclr", rivals, n, rounds, "lightly, 2 workers")
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    tensors = source.images(source.ids)
+    rivals = {
+        "lightly, 1 thread": per_sample(decoded, 224, 0.5, 1.0, workers=0, batch=16),
+        "ours fast, 1 thread": ours(tensors, "simclr", 224, "fast", 16),
+        "ours exact, 1 thread": ours(tensors, "simclr", 224, "exact", 16),
+    }
+    raced("the same on one thread, without workers", rivals, n, rounds, "lightly, 1 thread")
+    torch.set_num_threads(before)
+
+
+def jpeg(rounds: int, n: int) -> None:
+    """224 px from JPEG files, one decode for both views; every decode is counted."""
+    files = photos(n)
+    with TemporaryDirectory() as folder:
+        for i, file in enumerate(files):
+            (Path(folder) / f"{i:05}.jpg").write_bytes(file)
+        source = open_source(folder, memory=0)
+        rivals = {
+            "Pillow and lightly": per_sample(files, 224, 0.5, 1.0, workers=2, batch=16),
+            "ours fast": epoch(source, "fast", 16, 2),
+            "ours exact": epoch(source, "exact", 16, 2),
+        }
+        raced(
+            f"224 px from JPEG, {n} pictures, two views, simclr, 2 workers", rivals, n, rounds, "Pillow and lightly"
+        )
 
 
 def main() -> None:
@@ -216,7 +250,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--small", type=int, default=5120, help="pictures of the small comparisons, times 512")
-    parser.add_argument("--large", type=int, default=48, help="pictures of the large comparisons")
+    parser.add_argument("--large", type=int, default=128, help="pictures of the large comparisons, times 32")
     parser.add_argument("--only", choices=["small", "large", "jpeg"])
     said = parser.parse_args()
     torch.set_num_threads(said.threads)
@@ -225,9 +259,9 @@ def main() -> None:
     if said.only in (None, "small"):
         small(said.rounds, said.small)
     if said.only in (None, "large"):
-        large(said.rounds, said.large, said.threads)
+        large(said.rounds, said.large)
     if said.only in (None, "jpeg"):
-        jpeg(said.rounds, said.large, said.threads)
+        jpeg(said.rounds, said.large)
 
 
 def _version(name: str) -> str:
