@@ -18,7 +18,7 @@ from PIL import Image
 from torch import Tensor
 
 from kontrast import keyed
-from kontrast.data.decode import Pixels, from_pillow, to_channels
+from kontrast.data.decode import Pixels, from_pillow, laid_out, to_channels
 from kontrast.data.pictures import Ids, InMemory
 from kontrast.data.source import Options, Source, fingerprint, numbered, of_pictures
 from kontrast.data.words import described
@@ -34,15 +34,15 @@ def from_array(array: npt.NDArray[Any] | Tensor, options: Options, name: str = "
     values = array.detach().cpu().numpy() if isinstance(array, Tensor) else np.asarray(array)
     if values.ndim not in (3, 4) or 0 in values.shape:
         raise Unfit(f"{name} of shape {values.shape} holds no pictures: give (N, H, W), (N, H, W, C) or (N, C, H, W).")
-    pixels = np.ascontiguousarray(_channels_first(_whole(values, said, name), isinstance(array, Tensor), said))
+    pixels = laid_out(_channels_first(_whole(values, said, name), isinstance(array, Tensor), said))
     if options.channels not in (None, pixels.shape[1]) and pixels.shape[1] in (1, 3):
-        pixels = np.stack([to_channels(picture, options.channels) for picture in pixels])
+        pixels = laid_out(np.stack([to_channels(picture, options.channels) for picture in pixels]))
         said.append(f"turned to {options.channels} channels")
     count, channels, height, width = pixels.shape
     if options.split is not None:
         raise Unfit(f"split: {name} has no splits; choose the rows before.")
     labels, classes = _given_labels(options.labels, count, name)
-    digests = {row: hashlib.blake2b(picture, digest_size=16).digest() for row, picture in enumerate(pixels)}
+    digests = {row: hashlib.blake2b(picture.tobytes(), digest_size=16).digest() for row, picture in enumerate(pixels)}
     names = [f"row {row}" for row in range(count)]
     bits = pixels.dtype.itemsize * 8
     grey = count if channels == 1 else 0

@@ -18,6 +18,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from kontrast.positives.resample import DENSE
+
 Pixels: TypeAlias = npt.NDArray[Any]  # uint8 or uint16
 
 LARGEST = 89_478_485  # pixels; Pillow's own mark for a decompression bomb (a quarter of a GiB as RGB)
@@ -58,7 +60,14 @@ def from_pillow(picture: Image.Image) -> Pixels:
     if picture.format == "TIFF" or not _TURNED.isdisjoint(picture.info):
         picture = ImageOps.exif_transpose(picture)
     pixels = np.array(_flat(picture))
-    return pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+    return pixels[None] if pixels.ndim == 2 else laid_out(pixels.transpose(2, 0, 1))
+
+
+def laid_out(pixels: Pixels) -> Pixels:
+    """The same (..., C, H, W) in the memory order that views are drawn from fastest: of large ones, channels last."""
+    if max(pixels.shape[-2:]) <= DENSE:
+        return np.ascontiguousarray(pixels)
+    return np.moveaxis(np.ascontiguousarray(np.moveaxis(pixels, -3, -1)), -1, -3)
 
 
 def to_channels(pixels: Pixels, channels: int) -> Pixels:
@@ -126,7 +135,7 @@ def _sixteen_bit_colour(raw: bytes) -> Pixels:
     if pixels.shape[-1] == 4:
         opacity = pixels[..., 3:] / 65535.0
         pixels = np.rint(pixels[..., :3] * opacity + 65535.0 * (1.0 - opacity)).astype(np.uint16)
-    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
+    return laid_out(pixels.transpose(2, 0, 1))
 
 
 def _averaged(pixels: Pixels, factor: int) -> Pixels:

@@ -20,10 +20,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from kontrast.data.decode import Broken, Pixels, decode, to_channels, to_depth
+from kontrast.data.decode import Broken, Pixels, decode, laid_out, to_channels, to_depth
 
 Ids: TypeAlias = npt.NDArray[np.int64]
 Read: TypeAlias = "Callable[[int], bytes | Pixels]"  # sample id -> encoded, or pixels (C, H, W); OSError or Broken
+from kontrast.positives.resample import DENSE
 
 SMALL_FILE = 8192  # bytes; below, handing a picture to a thread costs more than decoding it
 CHUNK = 64  # pictures that a thread takes at a time
@@ -62,7 +63,9 @@ class InMemory:
         rows_B = _known(self.row_N, ids_B)
         if isinstance(self.stack, list):
             return [torch.from_numpy(self.stack[row]) for row in rows_B]
-        return torch.from_numpy(self.stack[rows_B])
+        if self.stack.flags.c_contiguous:
+            return torch.from_numpy(self.stack[rows_B])
+        return torch.from_numpy(self.stack.transpose(0, 2, 3, 1)[rows_B]).permute(0, 3, 1, 2)
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ class OnDemand:
         else:
             pixels = [self._one(sample) for sample in ids_B.tolist()]
         if self.equal_sizes:
-            return torch.from_numpy(np.stack(pixels))
+            return torch.from_numpy(laid_out(np.stack(pixels)))
         return [torch.from_numpy(picture) for picture in pixels]
 
     def _one(self, sample: int) -> Pixels:
@@ -166,7 +169,10 @@ def store(
         return OnDemand(read, row_N, channels, dtype, len(sizes) == 1, shorter_side, workers)
     if len(sizes) > 1:
         return InMemory([to_channels(to_depth(pixels, dtype), channels) for pixels in found.kept], row_N)
-    stack = np.empty((len(found.kept), channels, *sizes.pop()), dtype=dtype)
+    side = sizes.pop()
+    stack = np.empty((len(found.kept), channels, *side), dtype=dtype)
+    if max(side) > DENSE:  # the order of `laid_out`
+        stack = np.empty((len(found.kept), *side, channels), dtype=dtype).transpose(0, 3, 1, 2)
     for row, pixels in enumerate(found.kept):
         stack[row] = to_channels(to_depth(pixels, dtype), channels)
     return InMemory(stack, row_N)

@@ -31,8 +31,10 @@ def render(pictures: Pictures, view: View, drawn: Drawn, recipe: Recipe) -> Tens
     pictures, drawn, length = filled_up(pictures, drawn, view.size)
     out_BCSS = torch.empty(len(pictures), channels, view.size, view.size, device=device)
     shift_C11, scale_C11 = (torch.tensor(v, device=device)[:, None, None] for v in (recipe.mean, recipe.std))
-    for block, pixels_BCSS in resampled(pictures, view, drawn, length, exact=True):
-        x_BCSS, some = pixels_BCSS.div_(recipe.brightest(pictures)), drawn.take(np.arange(block.start, block.stop))
+    pixels = resampled(pictures, view, drawn, exact=True)
+    for start in range(0, len(pictures), length):
+        block = slice(start, start + length)
+        x_BCSS, some = pixels(block).div_(recipe.brightest(pictures)), drawn.take(np.arange(block.start, block.stop))
         if view.grey_first:
             change(x_BCSS, some.grey, luma)
         if view.jitter:
@@ -78,7 +80,8 @@ def jittered(x_BCSS: Tensor, drawn: Drawn) -> Tensor:
         numbers_5B = np.stack([own_B, to_mean_B, to_grey_B, low_B, high_B])
         own, to_mean, to_grey, low, high = torch.from_numpy(numbers_5B).to(x_BCSS)[:, :, None, None, None]
         grey_B1SS = luma(x_BCSS)
-        other_B1SS = torch.addcmul(grey_B1SS.mean((2, 3), keepdim=True) * to_mean, grey_B1SS, to_grey)
+        mean_B111 = grey_B1SS.mean(3, keepdim=True).mean(2, keepdim=True)  # by rows first: the same bits on any threads
+        other_B1SS = torch.addcmul(mean_B111 * to_mean, grey_B1SS, to_grey)
         x_BCSS = (x_BCSS * own).add_(other_B1SS)
         torch.minimum(torch.maximum(x_BCSS, low, out=x_BCSS), high, out=x_BCSS)
         turns = np.flatnonzero(drawn.jitter & (place_B == HUE) & rgb)

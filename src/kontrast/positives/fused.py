@@ -39,14 +39,22 @@ def render(pictures: Pictures, view: View, drawn: Drawn, recipe: Recipe) -> Tens
     white = recipe.brightest(pictures)
     of_pixel_BCC, of_mean_BCC = (m.div_(white).to(device, torch.float32) for m in colours(view, drawn, channels))
     shift_C11, scale_C11 = (torch.tensor(v, device=device)[:, None, None] for v in (recipe.mean, recipe.std))
-    for block, x_BCSS in resampled(pictures, view, drawn, length, exact=False):
-        x_BCP, view_BCSS = x_BCSS.flatten(2), out_BCSS[block]
+    as_is = not any(recipe.mean) and set(recipe.std) == {1.0}
+    pixels = resampled(pictures, view, drawn, exact=False)
+    for start in range(0, len(pictures), length):
+        block = slice(start, start + length)
+        x_BCP, view_BCSS = pixels(block).flatten(2), out_BCSS[block]
         offset_BC1 = of_mean_BCC[block] @ x_BCP.mean(2, keepdim=True)
-        torch.baddbmm(offset_BC1, of_pixel_BCC[block], x_BCP, out=view_BCSS.flatten(2)).clamp_(0, 1)
-        if view.solarize:
-            rows = torch.from_numpy(np.flatnonzero(drawn.solarize[block])).to(device)
+        if length == 1:
+            torch.mm(of_pixel_BCC[start], x_BCP[0], out=view_BCSS[0].flatten(1))
+            view_BCSS.add_(offset_BC1[..., None]).clamp_(0, 1)
+        else:
+            torch.baddbmm(offset_BC1, of_pixel_BCC[block], x_BCP, out=view_BCSS.flatten(2)).clamp_(0, 1)
+        rows = torch.from_numpy(np.flatnonzero(drawn.solarize[block])).to(device)
+        if len(rows):
             view_BCSS[rows] = torch.where(view_BCSS[rows] >= 0.5, 1 - view_BCSS[rows], view_BCSS[rows])
-        view_BCSS.sub_(shift_C11).div_(scale_C11)
+        if not as_is:
+            view_BCSS.sub_(shift_C11).div_(scale_C11)
     return out_BCSS[:n]
 
 

@@ -13,14 +13,14 @@ Shapes: B pictures, C channels, H and W their sides (N: either), S the side of t
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import affine_grid, grid_sample, interpolate, pad
+from torch.nn.functional import affine_grid, grid_sample, interpolate
 
 if TYPE_CHECKING:
     from kontrast.positives.images import Drawn, Flags, Floats, Integers, Pictures, View
@@ -42,10 +42,8 @@ def filled_up(pictures: Pictures, drawn: Drawn, size: int) -> tuple[Pictures, Dr
     return filled, drawn.take(rows), length
 
 
-def resampled(
-    pictures: Pictures, view: View, drawn: Drawn, length: int, *, exact: bool
-) -> Iterator[tuple[slice, Tensor]]:
-    """Block after block after crop, resize, flip and turn: (length, C, S, S) float32, in the pictures' units.
+def resampled(pictures: Pictures, view: View, drawn: Drawn, *, exact: bool) -> Callable[[slice], Tensor]:
+    """What makes a block after crop, resize, flip and turn: (length, C, S, S) float32, in the pictures' units.
 
     Unless `exact`, the blur is in it, and large uint8 pictures may come back in whole steps of 1.
     """
@@ -56,8 +54,8 @@ def resampled(
     if dense:
         up = taps(view, drawn.top, drawn.height, np.zeros_like(drawn.flip), n=height, device=device)
         across = taps(view, drawn.left, drawn.width, drawn.flip, n=width, device=device)
-    for start in range(0, len(pictures), length):
-        block = slice(start, start + length)
+
+    def made(block: slice) -> Tensor:
         if dense:
             y_BSH, x_BSW = spread(*up, block, height), spread(*across, block, width)
             if view.blur and not exact:
@@ -65,9 +63,12 @@ def resampled(
                 y_BSH, x_BSW = blur_BSS @ y_BSH, blur_BSS @ x_BSW
             x_BCSS = separable(torch.as_tensor(pictures[block]).float(), y_BSH, x_BSW)
         else:
-            x_BCSS = torch.stack([_resized(pictures[i], view, drawn, i, exact) for i in range(start, block.stop)])
+            rows = range(block.start, block.stop)
+            x_BCSS = _joined([_resized(pictures[i], view, drawn, i, exact) for i in rows]).float()
             x_BCSS = x_BCSS if exact else blurred(x_BCSS, view, drawn.sigma[block])
-        yield block, turned(x_BCSS, drawn, block) if is_turned else x_BCSS
+        return turned(x_BCSS, drawn, block) if is_turned else x_BCSS
+
+    return made
 
 
 def _is_dense(device: torch.device, *sides: int) -> bool:
@@ -75,12 +76,15 @@ def _is_dense(device: torch.device, *sides: int) -> bool:
 
 
 def _resized(picture_CHW: Tensor, view: View, drawn: Drawn, i: int, exact: bool) -> Tensor:
+    """One crop, (1, C, S, S). With the channels last, torch's uint8 resize is three times as fast."""
     top, left, height, width = int(drawn.top[i]), int(drawn.left[i]), int(drawn.height[i]), int(drawn.width[i])
     crop = picture_CHW[None, :, top : top + height, left : left + width]
-    if exact or crop.dtype != torch.uint8:
+    if exact or crop.dtype != torch.uint8 or crop.device.type != "cpu":
         crop = crop.float()
-    small_CSS = interpolate(crop, (view.size, view.size), mode=view.interpolation, antialias=True)[0]
-    return (small_CSS.flip(-1) if drawn.flip[i] else small_CSS).float()
+    else:
+        crop = crop.contiguous(memory_format=torch.channels_last)
+    small = interpolate(crop, (view.size, view.size), mode=view.interpolation, antialias=True)
+    return small.flip(-1) if drawn.flip[i] else small
 
 
 def separable(x_BCHW: Tensor, y_BSH: Tensor, x_BSW: Tensor) -> Tensor:
@@ -152,28 +156,45 @@ def _mirrored(size: int, taps: int, device: torch.device) -> Tensor:
 
 
 def blurred(x_BCSS: Tensor, view: View, sigma_B: Floats) -> Tensor:
-    """The blur alone. Large pictures on a CPU: products with a band of `TILE` outputs, only where sigma > 0."""
+    """The blur alone. Large pictures on a CPU: bands of `TILE` outputs, one by one, only where sigma > 0."""
     if not view.blur:
         return x_BCSS
     if _is_dense(x_BCSS.device, view.size):
         blur_BSS = blur_weights(view, sigma_B, x_BCSS.device)
         return separable(x_BCSS, blur_BSS, blur_BSS)
-    tiles = -(-view.size // TILE)
-    spare = tiles * TILE - view.size
-    for i in np.flatnonzero(sigma_B):
-        taps_T = blur_taps(view, sigma_B[i : i + 1], x_BCSS.device)[0]
-        reach = int(taps_T.count_nonzero()) // 2
-        band_OK = x_BCSS.new_zeros(TILE, TILE + 2 * reach)
-        shifted_OT = band_OK.as_strided((TILE, 2 * reach + 1), (TILE + 2 * reach + 1, 1))
-        shifted_OT.copy_(taps_T[len(taps_T) // 2 - reach :][: 2 * reach + 1])
-        around_CPP = pad(x_BCSS[i], (reach, reach + spare) * 2, mode="reflect")
-        down_CSP = (band_OK @ around_CPP.unfold(1, TILE + 2 * reach, TILE).mT).flatten(1, 2)
-        across_CSS = torch.empty_like(down_CSP[:, :, : tiles * TILE])
-        for start in range(0, tiles * TILE, TILE):
-            part_CSK = down_CSP[:, :, start : start + TILE + 2 * reach]
-            torch.mm(part_CSK.flatten(0, 1), band_OK.T, out=across_CSS[:, :, start : start + TILE].flatten(0, 1))
-        x_BCSS[i] = across_CSS[:, : view.size, : view.size]
-    return x_BCSS
+    return _joined([_band_blurred(x, view, s) if s else x for x, s in zip(x_BCSS.split(1), sigma_B.tolist())])
+
+
+def _band_blurred(x_1CSS: Tensor, view: View, sigma: float) -> Tensor:
+    """One blurred picture. Down the columns all rows are one product, for which the channels go last in memory."""
+    size, channels = view.size, x_1CSS.shape[1]
+    blur_SS, reach = _band(view, sigma)
+    parts = [(slice(o, o + TILE), slice(max(0, o - reach), o + TILE + reach)) for o in range(0, size, TILE)]
+    rows_SQ = x_1CSS[0].permute(1, 2, 0).reshape(size, -1)
+    down_SQ, across_QS = torch.empty_like(rows_SQ), rows_SQ.new_empty(channels * size, size)
+    for out, at in parts:
+        torch.mm(blur_SS[out, at], rows_SQ[at], out=down_SQ[out])
+    columns_QS = (torch.eye(channels) @ down_SQ.view(-1, channels).T).view(-1, size)  # faster than a copy
+    for out, at in parts:
+        torch.mm(columns_QS[:, at], blur_SS[out, at].T, out=across_QS[:, out])
+    return across_QS.view(1, channels, size, size)
+
+
+def _band(view: View, sigma: float) -> tuple[Tensor, int]:
+    """The blur along one axis, (S, S), its border mirrored without repeating the edge; and how far its band reaches."""
+    taps_T = blur_taps(view, np.array([sigma]), torch.device("cpu"))[0]
+    reach = int(taps_T.count_nonzero()) // 2
+    wide_SW = torch.zeros(view.size, view.size + 2 * reach)
+    diagonal_ST = wide_SW.as_strided((view.size, 2 * reach + 1), (view.size + 2 * reach + 1, 1))
+    diagonal_ST.copy_(taps_T[len(taps_T) // 2 - reach :][: 2 * reach + 1])
+    band_SS = wide_SW[:, reach : reach + view.size]
+    band_SS[:, 1 : reach + 1] += wide_SW[:, :reach].flip(1)
+    band_SS[:, view.size - 1 - reach : view.size - 1] += wide_SW[:, reach + view.size :].flip(1)
+    return band_SS, reach
+
+
+def _joined(parts: list[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 def turned(x_BCSS: Tensor, drawn: Drawn, block: slice) -> Tensor:
