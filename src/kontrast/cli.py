@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
+import textwrap
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -240,6 +242,7 @@ class Progress:
         from kontrast.training.processes import first
 
         if first():
+            text = folded(text) if sys.stderr.isatty() else text
             if self.bar is not None:
                 self.bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
             else:
@@ -277,6 +280,18 @@ class Progress:
             self.bar.start()
         short = words.replace("  retrieval", " retrieval").replace("guessing ", "guess ")
         self.bar.update(self.task, completed=row["step"], description=short)
+        if row["step"] == steps:  # what is said next stands below
+            self.bar.stop()
+            self.bar = None
+
+
+def folded(text: str) -> str:
+    """Lines longer than the terminal, broken between words; what follows stands under the line's own text."""
+    width, made = shutil.get_terminal_size().columns, []
+    for line in text.splitlines():
+        under = len(line) - len(line.lstrip()) if line[:1] == " " else 9
+        made += textwrap.wrap(line, width, subsequent_indent=" " * under, drop_whitespace=True) or [line]
+    return "\n".join(made)
 
 
 def main(words: list[str] | None = None) -> None:
