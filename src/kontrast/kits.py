@@ -34,7 +34,7 @@ from kontrast.training.loop import Batches
 from kontrast.training.record import Folder
 
 if TYPE_CHECKING:
-    from kontrast.run import Parts
+    from kontrast.planning import Parts
 
 Leave = Callable[[Folder, Any, Any, dict[str, Any], Callable[[str], None]], None]
 
@@ -75,7 +75,7 @@ def _images(plan: Plan, parts: Parts, weights_from: str | Path | None) -> Kit:
     s, recipe = plan.settings, parts.recipe
     assert recipe and s.encoder and s.channels and s.image_size and s.seed is not None
     encoder = image_encoder(s.encoder, channels=s.channels, image_size=s.image_size, seed=s.seed,
-                            pretrained=bool(s.pretrained))  # fmt: skip
+                            pretrained=bool(s.pretrained), zero_init=s.zero_init is not False)  # fmt: skip
     if weights_from is not None:
         encoder.load_state_dict(load(weights_from).encoder.state_dict())
     size, mean, std = s.image_size, recipe.mean, recipe.std

@@ -37,19 +37,22 @@ class Settings:
         similarity: cosine, dot, euclidean or squared_euclidean.
         decoupled: Leave the positive out of the loss's denominator (the tutorial's loss).
         negatives: What stands beside the batch's own negatives, such as queue:4096+mixed:64+random:256+reweighted:1.
-        optimizer: sgd, adamw or lars.
+        optimizer: sgd, adamw or lars, with options as in lars:apex,clip,trust=0.02 or adamw:beta2=0.98.
         lr: Peak learning rate, for this batch size as it is.
         weight_decay: Weight decay; biases and norms are left out where the paper does.
         warmup: Epochs of linear warm-up.
+        schedule: cosine, linear, constant or falls; options as in cosine:end=0.001 or cosine:epoch.
+        zero_init: The last BatchNorm scale of each residual block begins at 0; else at 1.
         labels: `folder` or a column: names for evaluation only, never seen in training.
         split: Value of a `split` column to train on.
         columns: Which columns hold what, as image=NAME text=NAME.
         validate: Data for the checks while and after training; `part` holds out a tenth, `none` nothing.
+        evaluate_every: Steps between evaluations on the held-out data; the best weights seen are kept.
         seed: Everything random follows from it.
         device: cpu, cuda or cuda:0. The best one there if not given.
         precision: fp32, bf16 or fp16.
         threads: Processor threads for arithmetic; their number is part of the last bits.
-        workers: Threads that read and decode pictures.
+        workers: Threads that read and decode pictures; on a CPU processes, which also draw the views of large ones.
         checkpoint_every: Minutes between checkpoints inside an epoch.
         set: Any field of the method's own configuration, as NAME=VALUE.
         strict: Stop at the first broken file instead of skipping it.
@@ -76,10 +79,13 @@ class Settings:
     lr: float | None = None
     weight_decay: float | None = None
     warmup: float | None = None
+    schedule: str | None = None
+    zero_init: bool | None = None
     labels: str | None = None
     split: str | None = None
     columns: list[str] | None = None
     validate: str | None = None
+    evaluate_every: int | None = None
     seed: int | None = None
     device: str | None = None
     precision: str | None = None
@@ -101,13 +107,12 @@ class Settings:
 
 NAMES = tuple(f.name for f in fields(Settings))
 _TYPES = {f.name: str(f.type) for f in fields(Settings)}
-_AT_LEAST = {"epochs": 1, "batch_size": 2, "image_size": 1, "channels": 1, "threads": 1} | dict.fromkeys(
-    ("weight_decay", "warmup", "seed", "workers", "checkpoint_every"), 0
-)
+_AT_LEAST = {"epochs": 1, "batch_size": 2, "image_size": 1, "channels": 1, "threads": 1} | {
+    "evaluate_every": 1, **dict.fromkeys(("weight_decay", "warmup", "seed", "workers", "checkpoint_every"), 0)
+}  # fmt: skip
 _ABOVE_ZERO = ("temperature", "lr", "max_minutes")
 _CHOICES = {
     "pooler": ("cls", "cls-before-pooler", "mean", "first-last", "top2"),
-    "optimizer": ("sgd", "adamw", "lars"),
     "similarity": ("cosine", "dot", "euclidean", "squared_euclidean"),
     "precision": ("fp32", "bf16", "fp16"),
     "view_mode": ("exact", "fast"),
@@ -132,7 +137,43 @@ def checked(settings: Settings) -> Settings:
         value = getattr(settings, name)
         if value is not None and value not in choices:
             raise Unfit(f"--{name.replace('_', '-')} {value!r} is unknown{nearest(value, choices)}")
+    for name, known in WORDED.items():
+        if (value := getattr(settings, name)) is not None:
+            worded(value, known, f"--{name}")
     return settings
+
+
+WORDED: dict[str, dict[str, tuple[str, ...]]] = {  # name -> options; one that ends in "=" takes a number
+    "optimizer": {
+        "sgd": ("momentum=", "nesterov"),
+        "adamw": ("beta1=", "beta2=", "eps="),
+        "lars": ("simclr", "byol", "apex", "momentum=", "trust=", "clip"),
+    },
+    "schedule": {
+        "cosine": ("start=", "end=", "epoch"),
+        "linear": ("start=", "end=", "epoch"),
+        "constant": ("start=",),
+        "falls": (),
+    },
+}
+
+
+def worded(text: str, known: Mapping[str, tuple[str, ...]], where: str) -> tuple[str, dict[str, float]]:
+    """NAME:option,option=NUMBER as (NAME, options), 1 for an option without a number; else `Unfit` with the nearest."""
+    name, _, rest = text.partition(":")
+    if name not in known:
+        raise Unfit(f"{where} {name!r} is unknown{nearest(name, known)}")
+    options: dict[str, float] = {}
+    for word in filter(None, rest.split(",")):
+        option, equals, value = word.partition("=")
+        if option + equals not in known[name]:
+            taken = ", ".join(known[name]) or "none"
+            raise Unfit(f"{where} {text!r}: {name} has no option {option + equals!r}; it takes {taken}.")
+        try:
+            options[option] = float(value) if equals else 1.0
+        except ValueError:
+            raise Unfit(f"{where} {text!r}: {option} needs a number, got {value!r}.") from None
+    return name, options
 
 
 def from_mapping(values: Mapping[str, Any], where: str) -> Settings:

@@ -17,10 +17,12 @@ def imagenet() -> Settings:
         views="barlow-twins",  # [paper] section 2.2
         batch_size=2048,  # [paper] section 2.2
         epochs=1000,  # [paper] section 2.2
-        optimizer="lars",  # [paper] section 2.2
+        optimizer="lars:byol",  # [paper] section 2.2; [code] has the form of BYOL
         lr=1.6,  # [code] 0.2 x 2048 / 256
         weight_decay=1e-6,  # [code]; the paper says 1.5e-6
         warmup=10,  # [paper] section 2.2
+        schedule="cosine:end=0.001",  # [code]
+        zero_init=True,  # [code] zero_init_residual
         set=["width=8192", "hidden=8192", "off_diagonal_weight=0.0051"],  # [paper] section 2.2, [code]
     )
 
@@ -34,9 +36,11 @@ def cifar10() -> Settings:
         views="simclr-cifar",  # [solo] has its own crops, blur off; this is the nearest
         batch_size=256,  # [solo]
         epochs=1000,  # [solo]
-        optimizer="lars",  # [solo]
+        optimizer="lars:apex,clip,trust=0.02",  # [solo]
         lr=0.3,  # [solo]
         weight_decay=1e-4,  # [solo]
         warmup=10,  # [solo]
+        schedule="cosine",  # [solo]
+        zero_init=False,  # [solo] torchvision's default
         set=["width=2048", "hidden=2048", "off_diagonal_weight=0.0051"],  # [solo], whose loss is also scaled by 0.1
     )

@@ -17,10 +17,12 @@ def imagenet() -> Settings:
         views="byol",  # [paper] appendix B
         batch_size=4096,  # [paper] section 3.3
         epochs=1000,  # [paper] section 3.3
-        optimizer="lars",  # [paper] section 3.3
+        optimizer="lars:byol",  # [paper] section 3.3; the form is that of [code]
         lr=3.2,  # [paper] 0.2 x 4096 / 256
         weight_decay=1.5e-6,  # [paper] section 3.3
         warmup=10,  # [paper] section 3.3
+        schedule="cosine",  # [paper] section 3.3
+        zero_init=True,  # [code] Haiku's ResNet
         set=["momentum=0.996"],  # [paper] section 3.3
     )
 
@@ -34,9 +36,11 @@ def cifar10() -> Settings:
         views="simclr-cifar",  # [solo] has its own crops, blur off; this is the nearest
         batch_size=256,  # [solo]
         epochs=1000,  # [solo]
-        optimizer="lars",  # [solo]
+        optimizer="lars:apex,clip,trust=0.02",  # [solo]
         lr=1.0,  # [solo]
         weight_decay=1e-5,  # [solo]
         warmup=10,  # [solo]
+        schedule="cosine",  # [solo]
+        zero_init=False,  # [solo] torchvision's default
         set=["hidden=4096", "width=256", "momentum=0.99"],  # [solo]
     )

@@ -17,7 +17,8 @@ def imagenet() -> Settings:
         views="clip",  # [paper] section 2.3: a random square crop is the only augmentation
         batch_size=32768,  # [paper] section 2.5
         epochs=32,  # [paper] section 2.5
-        optimizer="adamw",  # [paper] section 2.5: Adam with decoupled weight decay
+        optimizer="adamw:beta2=0.98,eps=1e-6",  # [paper] section 2.5, table 18: Adam with decoupled weight decay
+        schedule="cosine",  # [paper] section 2.5
         lr=5e-4,  # [paper] table 20
         weight_decay=0.2,  # [paper] table 18
         warmup=0.16,  # [paper] table 18: 2,000 steps of 12,207 in an epoch
@@ -33,7 +34,8 @@ def cifar10() -> Settings:
         views="clip",  # [paper] section 2.3
         batch_size=256,  # kontrast: captions repeat in larger batches of small sets
         epochs=30,  # kontrast
-        optimizer="adamw",  # [paper] section 2.5
+        optimizer="adamw:beta2=0.98,eps=1e-6",  # [paper] table 18
+        schedule="cosine",  # [paper] section 2.5
         lr=1e-3,  # kontrast
         weight_decay=0.1,  # [open_clip] its recipe for sets of 12 to 15 million pairs
         warmup=1,  # kontrast

@@ -86,6 +86,8 @@ def by_size(facts: Facts, said: Settings, published: Settings) -> dict[str, tupl
         "epochs": (epochs, f"{steps:,} steps of {batch} on {facts.n:,} samples"),
         "warmup": (epochs / 20, "a twentieth of the run"),
         "optimizer": ("adamw", "batches of up to 512 need no LARS, and small nets learn faster with Adam"),
+        "schedule": ("cosine", "for AdamW"),
+        "zero_init": (published.zero_init, "as published"),
         "lr": (2e-3, "for AdamW; measured on digits"),
         "weight_decay": (1e-4, "for AdamW"),
         "temperature": (0.2, "between the published 0.1 (ImageNet) and 0.5 (CIFAR-10)"),
@@ -94,6 +96,8 @@ def by_size(facts: Facts, said: Settings, published: Settings) -> dict[str, tupl
         "encoder": ("resnet18", "the smallest net of the papers"),
         "precision": ("fp32", "this processor has no fast bf16"),
     }
+    if said.optimizer is not None and said.optimizer == (published.optimizer or "").split(":")[0]:
+        table["schedule"] = (published.schedule, "as published")
     if not small:
         table["image_size"] = (224, "as published") if facts.gpu else (96, "what a CPU trains in reasonable time")
     if small and facts.channels == 1:
@@ -120,7 +124,8 @@ def by_text(facts: Facts, said: Settings, published: Settings) -> dict[str, tupl
     return {
         "batch_size": (batch, f"at most 128 and at most a quarter of the {facts.n:,} samples"),
         "epochs": (epochs, f"{steps:,} steps of {batch} on {facts.n:,} samples"),
-        "warmup": (epochs / 20, "a twentieth of the run"),
+        "warmup": (epochs / 20, "a twentieth of the run") if fresh else (published.warmup, "as published"),
+        "schedule": (published.schedule, "as published"),
         "optimizer": ("adamw", "as published"),
         "lr": (rate, "for random weights" if fresh else "as published"),
         "weight_decay": (0.0, "as published"),
@@ -217,7 +222,7 @@ def planned(said: Settings, facts: Facts) -> Plan:
             if getattr(said, field) is not None:
                 raise Unfit(f"--{field} means nothing to {name}: {methods.entry(name).line}.")
             continue
-        word = getattr(said, field)
+        word = _as_published(getattr(said, field), field, published)
         chosen[field] = value if word is None else word
         if word is None:
             choices.append(Choice(field, value, getattr(published, field), reason))
@@ -227,6 +232,12 @@ def planned(said: Settings, facts: Facts) -> Plan:
     against = parsed(vars(config).get("negatives", ""))
     check_size(against.queue or vars(config).get("queue", 0), facts.n)
     return Plan(settings, config, choices, f"{name}, {recipe}")
+
+
+def _as_published(word: Any, field: str, published: Settings) -> Any:
+    """`--optimizer lars` alone means the form of LARS that this paper used; any option makes it the user's own."""
+    options = published.optimizer or ""
+    return options if field == "optimizer" and word is not None and word == options.split(":")[0] else word
 
 
 def complete(plan: Plan, data: str) -> dict[str, Any]:

@@ -19,7 +19,9 @@ def imagenet() -> Settings:
         batch_size=256,  # [v1] section 4: 8 GPUs of 32
         epochs=200,  # [v1] section 4
         optimizer="sgd",  # [v1] section 4, momentum 0.9
-        lr=0.03,  # [v1] section 4; times 0.1 at epochs 120 and 160
+        lr=0.03,  # [v1] section 4
+        schedule="falls",  # [v1] section 4: times 0.1 at epochs 120 and 160
+        zero_init=False,  # [code] torchvision's default
         weight_decay=1e-4,  # [v1] section 4
         warmup=0,  # [code]
         temperature=0.07,  # [v1] section 3.3
@@ -38,6 +40,8 @@ def cifar10() -> Settings:
         epochs=200,  # [demo]
         optimizer="sgd",  # [demo]
         lr=0.06,  # [demo]
+        schedule="cosine:epoch",  # [demo]
+        zero_init=False,  # [demo]
         weight_decay=5e-4,  # [demo]
         warmup=0,  # [demo]
         temperature=0.1,  # [demo]
@@ -55,7 +59,9 @@ def imagenet_v2() -> Settings:
         batch_size=256,  # [v2]
         epochs=200,  # [v2] table 1
         optimizer="sgd",  # [v2]
-        lr=0.03,  # [v2]; a cosine, moved once an epoch
+        lr=0.03,  # [v2]
+        schedule="cosine:epoch",  # [code] --cos: moved once an epoch
+        zero_init=False,  # [code]
         weight_decay=1e-4,  # [code]
         warmup=0,  # [code]
         temperature=0.2,  # [v2] section 3
@@ -74,6 +80,8 @@ def cifar10_v2() -> Settings:
         epochs=200,  # [demo]
         optimizer="sgd",  # [demo]
         lr=0.06,  # [demo]
+        schedule="cosine:epoch",  # [demo]
+        zero_init=False,  # [demo]
         weight_decay=5e-4,  # [demo]
         warmup=0,  # [demo]
         temperature=0.1,  # [demo]

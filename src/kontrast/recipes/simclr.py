@@ -17,10 +17,12 @@ def imagenet() -> Settings:
         views="simclr",  # [paper] appendix A
         batch_size=4096,  # [paper] section 2.2
         epochs=100,  # [paper] section 2.2
-        optimizer="lars",  # [paper] section 2.2
+        optimizer="lars:simclr",  # [paper] section 2.2
         lr=4.8,  # [paper] 0.3 x 4096 / 256, section 2.2
         weight_decay=1e-4,  # [code] README; the paper says 1e-6
         warmup=10,  # [paper] section 2.2
+        schedule="cosine",  # [paper] section 2.2
+        zero_init=True,  # [code] resnet.py, init_zero
         temperature=0.1,  # [paper] table 5 and [code]
     )
 
@@ -34,9 +36,11 @@ def cifar10() -> Settings:
         views="simclr-cifar",  # [paper] appendix B.9: strength 0.5, no blur
         batch_size=512,  # [code] README
         epochs=1000,  # [code] README
-        optimizer="lars",  # [code] README
+        optimizer="lars:simclr",  # [code] README
         lr=2.0,  # [code] README: 1.0 x 512 / 256
         weight_decay=1e-4,  # [code] README
         warmup=10,  # [code] default
+        schedule="cosine",  # [code]
+        zero_init=True,  # [code]
         temperature=0.5,  # [paper] appendix B.9
     )

@@ -20,6 +20,7 @@ def unsupervised() -> Settings:
         lr=3e-5,  # [paper] appendix A
         weight_decay=0.0,  # [code] transformers' default
         warmup=0,  # [code]
+        schedule="linear",  # [code] transformers' default
         temperature=0.05,  # [paper] section 3.1
     )
 
@@ -36,5 +37,6 @@ def supervised() -> Settings:
         lr=5e-5,  # [paper] appendix A
         weight_decay=0.0,  # [code] transformers' default
         warmup=0,  # [code]
+        schedule="linear",  # [code] transformers' default
         temperature=0.05,  # [paper] section 3.1
     )

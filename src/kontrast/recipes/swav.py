@@ -19,10 +19,12 @@ def imagenet() -> Settings:
         crops="2x224+6x96",  # [paper] section 4.1
         batch_size=4096,  # [code] 64 GPUs of 64
         epochs=100,  # [code] README
-        optimizer="lars",  # [code] LARC
-        lr=4.8,  # [code]; ends at 0.0048
+        optimizer="lars:apex",  # [code] LARC with clip=False
+        lr=4.8,  # [code]
+        schedule="cosine:start=0.0625,end=0.001",  # [code] from 0.3 to 4.8, then to 0.0048
+        zero_init=False,  # [code]
         weight_decay=1e-6,  # [code]
-        warmup=10,  # [code], from 0.3
+        warmup=10,  # [code]
         temperature=0.1,  # [paper] appendix A
         set=["prototypes=3000", "frozen=313", "queue=0"],  # [code] 100-epoch script
     )
@@ -39,6 +41,8 @@ def cifar10() -> Settings:
         epochs=200,  # [lightly]
         optimizer="adamw",  # [lightly]: Adam
         lr=1e-3,  # [lightly]
+        schedule="cosine",  # [lightly]
+        zero_init=False,  # [lightly]
         weight_decay=1e-6,  # [lightly]
         warmup=0,  # [lightly]
         temperature=0.1,  # [paper] appendix A

@@ -7,11 +7,13 @@ plain tensors, `optimizer.GROUP.PLACE.NAME`, all there from the start.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from kontrast.methods.method import Group
+from kontrast.settings import WORDED, worded
 
 LARS_VARIANTS = ("simclr", "byol", "apex")
 
@@ -62,6 +64,21 @@ def optimizer(
         if name == "adamw":
             made.state[parameter]["step"] = torch.zeros((), dtype=torch.float32, device=parameter.device)
     return made
+
+
+def named(groups: Sequence[Group], words: str, *, lr: float, weight_decay: float) -> torch.optim.Optimizer:
+    """The optimizer that a recipe names: "adamw", "adamw:beta2=0.98,eps=1e-6", "lars:byol", "sgd:nesterov"."""
+    name, said = worded(words, WORDED["optimizer"], "--optimizer")
+    options: dict[str, Any] = dict(said)
+    for flag in ("nesterov", "clip"):
+        if flag in options:
+            options[flag] = True
+    variants = [variant for variant in LARS_VARIANTS if options.pop(variant, False)]
+    if variants:
+        options["variant"] = variants[-1]
+    if name == "adamw":
+        options["betas"] = (options.pop("beta1", 0.9), options.pop("beta2", 0.999))
+    return optimizer(groups, name, lr=lr, weight_decay=weight_decay, **options)
 
 
 class Lars(torch.optim.Optimizer):

@@ -10,6 +10,8 @@ import math
 from collections.abc import Callable
 from typing import TypeAlias
 
+from kontrast.settings import WORDED, worded
+
 Schedule: TypeAlias = Callable[[int], float]
 
 
@@ -36,6 +38,16 @@ def falls(steps: int, *, at: tuple[float, ...] = (0.6, 0.8), factor: float = 0.1
 def by_epoch(schedule: Schedule, per_epoch: int) -> Schedule:
     """The same schedule, moved once an epoch, as MoCo v2 does."""
     return lambda step: schedule(step - step % per_epoch)
+
+
+def named(words: str, steps: int, *, warmup: int, per_epoch: int) -> Schedule:
+    """The schedule that a recipe names: "cosine", "cosine:end=0.001", "linear", "falls" (without a warm-up)."""
+    name, options = worded(words, WORDED["schedule"], "--schedule")
+    each_epoch = options.pop("epoch", 0)
+    if name == "falls":
+        return falls(steps)
+    made = {"cosine": cosine, "linear": linear, "constant": constant}[name](steps, warmup=warmup, **options)
+    return by_epoch(made, per_epoch) if each_epoch else made
 
 
 def _warmed(after: Callable[[float], float], steps: int, warmup: int, start: float) -> Schedule:
