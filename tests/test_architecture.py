@@ -18,7 +18,7 @@ MAY_IMPORT = {  # room -> rooms of ours it may import (besides itself)
     "positives": {"errors", "keyed"},
     "encoders": {"errors", "keyed", "settings", "negatives"},
     "methods": CONCEPTS,
-    "training": {"errors", "keyed", "methods.method", "negatives", "settings"},
+    "training": {"errors", "keyed", "methods.method", "negatives", "settings", "encoders.norm"},
     "data": {"errors", "keyed", "methods.method", "negatives", "positives", "settings"},
     "evaluate": {"errors", "keyed", "data", "positives", "similarity", "losses"},
     "recipes": {"errors", "settings", "methods", "negatives"},

@@ -10,6 +10,8 @@ The mixer is the finaliser of splitmix64 (Steele, Lea, Flood 2014), absorbed key
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import TypeAlias
 
@@ -92,3 +94,16 @@ def generator(*key: Key, device: str | torch.device = "cpu") -> torch.Generator:
     made = torch.Generator(device=device)
     made.manual_seed(int(words(*key)) & 0x7FFFFFFFFFFFFFFF)
     return made
+
+
+@contextmanager
+def lent(device: torch.device, *key: Key) -> Iterator[None]:
+    """Inside, torch's global generators of the CPU and of this device draw from the key; afterwards they are as before.
+
+    For other people's layers (dropout, stochastic depth), which draw from nowhere else.
+    """
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.default_generator.set_state(generator(*key).get_state())
+        if device.type == "cuda":
+            torch.cuda.default_generators[device.index or 0].manual_seed(int(words(*key)) & 0x7FFFFFFFFFFFFFFF)
+        yield

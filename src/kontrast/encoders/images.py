@@ -31,6 +31,8 @@ class ImageEncoder(nn.Module):
     said   what was decided for the user, in sentences
     """
 
+    by_rows = True  # no picture needs another, BatchNorm excepted: a large batch may be cut
+
     def __init__(self, net: nn.Module, width: int, spec: dict[str, Any], said: tuple[str, ...] = ()) -> None:
         super().__init__()
         self.net = net

@@ -12,6 +12,7 @@ Shapes: N rows of this process, n of them in one group, C channels, G groups, h 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -32,7 +33,8 @@ class BatchNorm(nn.Module):
 
     x (N, C) or (N, C, h, w), any float dtype; statistics in fp32 or wider. State-dict keys are those of nn.BatchNorm2d.
     The running statistics are those of the groups, averaged by their rows. In evaluation they are used instead;
-    with `frozen` always. `moving` = False leaves them where they are (a batch that is computed again).
+    with `frozen` always. `moving` = False leaves them where they are (a batch that is computed again). With `apart`
+    the rows of this call are the batch, whatever groups and processes there are.
     `then` is applied after it (timm fuses drop-out and activation into some of its norms).
     """
 
@@ -62,6 +64,7 @@ class BatchNorm(nn.Module):
         self.momentum = momentum
         self.frozen = frozen
         self.moving = True
+        self.apart = False
         self.sizes: list[int] | None = None  # rows of each group in this process, when not equal parts; see `shuffled`
         self.then = then
 
@@ -71,7 +74,7 @@ class BatchNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.frozen:
             y = F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, False, 0.0, self.eps)
-        elif self.groups == 1 and across.processes() == 1:
+        elif self.apart or (self.groups == 1 and across.processes() == 1):
             mean, var = (self.running_mean, self.running_var) if self.moving else (None, None)
             y = F.batch_norm(x, mean, var, self.weight, self.bias, True, self.momentum, self.eps)
         else:
@@ -103,7 +106,7 @@ class BatchNorm(nn.Module):
         # Offsets from a mean sum to 0, so no gradient goes through this one and it may be detached.
         square_GC = mine_G1 * (variance_GC + (mean_GC - joint_GC.detach()).square())
         spread_GC = _Sum.apply(square_GC) / rows_G1 + self.eps
-        values_G1 = rows_G1 * parts[0][:1, :1].numel()
+        values_G1 = rows_G1 * math.prod(parts[0].shape[2:])  # a group may have no row here
         self._move(joint_GC.detach(), (spread_GC.detach() - self.eps) * values_G1 / (values_G1 - 1), rows_G1)
         # y = scale (x - mean) / sqrt(spread) + shift = weight (x - constant mean) / sqrt(constant spread) + bias
         weight_GC = (spread_GC.detach() / spread_GC).sqrt()

@@ -71,6 +71,8 @@ class TextEncoder(nn.Module):
     said        what was decided for the user, in sentences
     """
 
+    by_rows = True  # no text needs another: a large batch may be cut
+
     def __init__(self, net: Any, tokenizer: Tokenizer, spec: dict[str, Any], said: tuple[str, ...] = (),
                  *, seed: int = 0) -> None:  # fmt: skip
         super().__init__()
