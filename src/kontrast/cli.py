@@ -77,7 +77,9 @@ def train(
     if as_json:
         print(json.dumps({"run": str(run.path) if run.path else None, "ending": run.ending, **run.summary}))
     elif run.path is not None and run.summary:
-        print(run.summary["verdict"])
+        for sentence in (run.summary["verdict"], run.summary.get("learned")):
+            if sentence:
+                print(folded(sentence, under=0) if sys.stdout.isatty() else sentence)
         print(f"run      {run.path}    report   {run.path / 'report.html'}")
     return run.exit_code
 
@@ -285,11 +287,11 @@ class Progress:
             self.bar = None
 
 
-def folded(text: str) -> str:
-    """Lines longer than the terminal, broken between words; what follows stands under the line's own text."""
+def folded(text: str, under: int = 9) -> str:
+    """Lines longer than the terminal, broken between words; the rest of a line stands under its text, at `under`."""
     width, made = shutil.get_terminal_size().columns, []
     for line in text.splitlines():
-        under = len(line) - len(line.lstrip()) if line[:1] == " " else 9
+        under = len(line) - len(line.lstrip()) if line[:1] == " " else under
         made += textwrap.wrap(line, width, subsequent_indent=" " * under, drop_whitespace=True) or [line]
     return "\n".join(made)
 
