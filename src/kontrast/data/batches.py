@@ -1,9 +1,8 @@
 """Batches of pictures: `batches(step)` is a pure function of (source, recipe, seed, step).
 
 The same views come for any number of workers and processes and after a resume: order, partners and view parameters are
-keyed by (seed, epoch, sample id), never drawn in turn. What takes time is done ahead where that pays: for a GPU a
-thread reads, decodes and copies; for a CPU processes also draw the views of pictures that go one by one (large, or of
-mixed sizes). Small pictures of one size in memory are drawn faster than they could be handed over.
+keyed by (seed, epoch, sample id), never drawn in turn. What takes time (reading, decoding, copying to the device) is
+done one step ahead in the background where that pays.
 
 Shapes: B rows of this process, V views.
 """
@@ -20,14 +19,12 @@ import torch
 from torch import Tensor
 
 from kontrast import keyed
-from kontrast.data.ahead import Ahead
 from kontrast.data.order import batch_ids, own_rows, steps_per_epoch
 from kontrast.data.pictures import Ids, InMemory
 from kontrast.data.source import Source
 from kontrast.methods.method import Batch
 from kontrast.positives.images import Keys, Mode, Recipe, views
 from kontrast.positives.pairs import Members
-from kontrast.positives.resample import DENSE
 
 Raw: TypeAlias = "Tensor | list[Tensor]"  # uint8 or uint16 pictures
 
@@ -38,7 +35,7 @@ class ImageBatches:
     ids         the samples to train on, from `source.ids`
     batch_size  rows of one step, in total over all processes
     total       steps of the whole run
-    workers     for a GPU threads that decode, for a CPU processes that decode and draw; 0: the caller does it
+    workers     threads that decode pictures which do not fit memory; 0 decodes in one thread, ahead all the same
     same        the second view (fourth, ...) is of another picture of the sample's group; needs `source.groups`
 
     `waited` is the time spent in calls so far, in seconds: what a step waits for its data.
@@ -68,20 +65,18 @@ class ImageBatches:
         self.waited = 0.0
         self._members = _members(source, self.ids) if same else None
         in_memory = isinstance(source.pictures, InMemory)
-        at_once = in_memory and source.size is not None and max(*source.size, recipe.views[0].size) <= DENSE
-        on_cpu = self.device.type == "cpu"
-        self._ahead = Ahead(self._drawn, total, workers) if on_cpu and workers and not at_once else None
-        background = self._ahead is None and not (on_cpu and in_memory)
-        self._background = ThreadPoolExecutor(1, "kontrast-data") if background else None
+        ahead = self.device.type != "cpu" or not in_memory
+        self._background = ThreadPoolExecutor(1, "kontrast-data") if ahead else None
         self._next: tuple[int, Future[tuple[Ids, list[Raw]]]] | None = None
 
     def __call__(self, step: int) -> Batch:
         """This process's rows of a step."""
         began = time.perf_counter()
-        ids_B, drawn = self._drawn(step) if self._ahead is None else self._ahead(step)
+        ids_B, pictures = self._samples(step)
+        epoch = step // self.steps_per_epoch
         groups_N = self.source.groups
         batch = Batch(
-            views=drawn,
+            views=self._views(pictures, ids_B, epoch),
             ids_B=torch.from_numpy(ids_B).to(self.device),
             step=step,
             total=self.total,
@@ -93,10 +88,6 @@ class ImageBatches:
 
     def __len__(self) -> int:
         return self.total
-
-    def _drawn(self, step: int) -> tuple[Ids, tuple[Tensor, ...]]:
-        ids_B, pictures = self._samples(step)
-        return ids_B, self._views(pictures, ids_B, step // self.steps_per_epoch)
 
     def _views(self, pictures: list[Raw], ids_B: Ids, epoch: int) -> tuple[Tensor, ...]:
         if self._members is None:
@@ -122,10 +113,10 @@ class ImageBatches:
 
     def _read(self, step: int) -> tuple[Ids, list[Raw]]:
         ids_B = batch_ids(self.ids, step, self.batch_size, self.seed)[self.rows]
-        wanted, threads = [ids_B], self.workers if self._ahead is None else 0
+        wanted = [ids_B]
         if self._members is not None:
             wanted.append(self._members.partner(ids_B, self.seed, step // self.steps_per_epoch))
-        return ids_B, [self._moved(self.source.images(ids, workers=threads)) for ids in wanted]
+        return ids_B, [self._moved(self.source.images(ids, workers=self.workers)) for ids in wanted]
 
     def _moved(self, pictures: Raw) -> Raw:
         if self.device.type == "cpu":
