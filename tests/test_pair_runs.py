@@ -9,6 +9,8 @@ from PIL import Image
 
 import kontrast
 from kontrast.errors import Unfit
+from kontrast.explore.vectors import embed, search
+from kontrast.finish import evaluate as evaluate_words
 from kontrast.finish_pairs import sentence, table
 
 pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
@@ -72,7 +74,7 @@ def test_a_new_run_from_old_weights_is_told_what_it_lost(run, data, tmp_path):
     assert "WARNING" not in on.summary["learned"]
     fallen = {**evaluation, "learned": {**evaluation["learned"], "zero_shot_top1": 0.1}}
     assert "zero-shot top-1 fell from" in sentence(fallen) and "interpolated" in sentence(fallen)
-    assert len(table(evaluation)) == 7
+    assert len(table(evaluation)) == 8
 
 
 def test_the_evaluation_is_that_of_the_command_line_too(run, data):
@@ -87,3 +89,45 @@ def test_pictures_without_captions_are_refused(tmp_path):
     pictures = np.zeros((30, 12, 12, 3), np.uint8)
     with pytest.raises(Unfit, match="needs pictures with captions"):
         kontrast.train(pictures, out=str(tmp_path / "x"), **QUICK)
+
+
+def test_the_report_shows_captions_with_pictures_and_pictures_with_captions(run):
+    page = (run[0].path / "report.html").read_text()
+    for words in ("Captions find pictures", "Pictures find captions", "What counted as the same", "Temperature"):
+        assert words in page
+    assert page.count('class="quote"') == 2 * 10 + 6 and "belongs to it" in page
+
+
+def test_pictures_and_captions_are_embedded_and_found_by_words(run, data, tmp_path):
+    made, _ = run
+    lines = embed(made.path, data, tmp_path / "x.npy")
+    assert np.load(tmp_path / "x.npy").shape == (120, made.model.width) and "captions" in lines[-1]
+    assert np.load(tmp_path / "x.captions.npy").shape[0] == 240
+    hits = search(made.path, data, "a red picture", 8, sheet=tmp_path / "found.png")["hits"]
+    assert sum(hit["row"] % 4 == 0 for hit in hits) >= 6 and (tmp_path / "found.png").is_file()
+    Image.new("RGB", (12, 12), COLOURS["blue"]).save(tmp_path / "blue.png")
+    hits = search(made.path, data, str(tmp_path / "blue.png"), 8)["hits"]
+    assert sum(hit["row"] % 4 == 2 for hit in hits) >= 6
+    (tmp_path / "words.txt").write_text("it is red\nit is white\n")
+    assert search(made.path, tmp_path / "words.txt", "a white picture", 1)["hits"][0]["name"] == "it is white"
+
+
+def test_zero_shot_takes_names_in_any_order_and_needs_no_captions(run, data, tmp_path):
+    made, _ = run
+    wanted = evaluate_words(made.path, data, protocols=["zero_shot"], classes="colour")[0]["learned"]
+    (tmp_path / "names.txt").write_text("white\nred\ngreen\nblue\npurple\n")
+    (tmp_path / "templates.txt").write_text("a {} picture\nit is {}\n")
+    how = {"labels": "colour", "classes": str(tmp_path / "names.txt"), "templates": str(tmp_path / "templates.txt")}
+    result, lines = evaluate_words(made.path, data, protocols=["zero_shot"], **how)
+    assert result["learned"]["zero_shot_top1"] >= 0.75 and wanted["zero_shot_top1"] >= 0.75
+    assert result["about"]["chance"]["zero_shot_top1"] == 0.2 and "2 templates" in "\n".join(lines)
+    assert "recall_at_1" not in result["learned"]
+    both = evaluate_words(made.path, data, protocols=["knn", "retrieval"], labels="colour")[0]
+    assert {"knn_top1", "recall_at_10"} <= both["learned"].keys() and {"knn_top1", "recall_at_1"} <= both["about"][
+        "chance"
+    ].keys()
+    (tmp_path / "few.txt").write_text("white\nred\n")
+    with pytest.raises(Unfit, match="has the class 'blue'"):
+        evaluate_words(made.path, data, labels="colour", classes=str(tmp_path / "few.txt"))
+    with pytest.raises(Unfit, match=r"--zero-shot: .* has no labels"):
+        evaluate_words(made.path, data, protocols=["zero_shot"])

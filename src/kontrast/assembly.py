@@ -24,6 +24,7 @@ from kontrast.planning import Parts
 from kontrast.recipes.defaults import Plan
 from kontrast.settings import Settings
 from kontrast.training import checkpoints, memory, optimizers, processes, schedules
+from kontrast.training.best import Best
 from kontrast.training.loop import Course, Row, State, fit
 from kontrast.training.record import Folder
 from kontrast.training.watch import Watch
@@ -80,6 +81,9 @@ def carry_out(
     per_epoch = len(parts.train_ids) // s.batch_size
     steps = per_epoch * s.epochs
     batches = kit.batches(parts.source, parts.train_ids, s.batch_size, s.seed, steps, training=True)
+    for line in (*getattr(encoder, "said", ()), getattr(batches, "said", "")):
+        if line:
+            say(f"         {line}")
     groups: list[Group] = method.parameter_groups()
     optimizer = optimizers.named(groups, s.optimizer, lr=s.lr, weight_decay=s.weight_decay)
     course_of_rate = schedules.named(
@@ -88,14 +92,15 @@ def carry_out(
     course = Course(
         steps, per_epoch, s.lr, course_of_rate, s.precision,
         log_every=max(1, min(50, steps // 100)), save_seconds=60 * (s.checkpoint_every or 5),
-        stop_seconds=60 * (s.max_minutes or float("inf")),
+        stop_seconds=60 * (s.max_minutes or float("inf")), evaluate_every=s.evaluate_every or 0,
     )  # fmt: skip
-    state, watch = State(), Watch(steps)
+    state, watch, best = State(), Watch(steps), Best()
     if start is not None:
         tensors, kept = start
         method.load_state_dict({k.removeprefix("method."): v for k, v in tensors.items() if k.startswith("method.")})
         optimizers.restore(optimizer, groups, {k: v for k, v in tensors.items() if k.startswith("optimizer.")})
         state, watch = State(**kept["loop"]), Watch(steps, **kept["watch"])
+        best = Best.restored(tensors, kept.get("best", {}))
 
     def log(row: Row) -> None:
         if folder:
@@ -107,23 +112,31 @@ def carry_out(
         if folder is None:
             return
         tensors = {f"method.{name}": tensor for name, tensor in method.state_dict().items()}
-        tensors |= optimizers.tensors(optimizer, groups)
+        tensors |= optimizers.tensors(optimizer, groups) | best.tensors()
         kept = {"step": state.step, "loop": vars(state), "watch": watch.state(), "data": parts.source.fingerprint,
-                "processes": across.processes()}  # fmt: skip
+                "processes": across.processes(), "best": best.state()}  # fmt: skip
         try:
             checkpoints.save(folder.path / "checkpoints", tensors, kept)
         except OSError as problem:
             say(f"The checkpoint of step {state.step} could not be written ({problem}); going on, trying again later.")
 
     def each_epoch(epoch: int) -> None:
-        if parts.check is not None:
+        if parts.check is not None and parts.check.kind != "judged":  # judged pairs are no positives
             row = held_out_row(method, parts, s, kit, steps=steps)
             log({"step": state.step, "epoch": epoch, **row})
+
+    def evaluate() -> None:
+        assert parts.check is not None
+        name, score = kit.score(kit.model(method.encoder), parts.check, parts.check_ids)
+        best.look(score, state.step, method.encoder.state_dict())
+        log({"step": state.step, "epoch": state.step / per_epoch, f"held_out_{name}": score})
+        say(f"step {state.step}: {name} {score:.4f} on {parts.check.name} (best {best.score:.4f} at step {best.step})")
 
     with _signals() as caught:
         try:
             ending = fit(method, batches, optimizer, groups, course, state, watch,
-                         log=log, save=save, each_epoch=each_epoch, stop=lambda: sum(caught[:1]))  # fmt: skip
+                         log=log, save=save, each_epoch=each_epoch, evaluate=evaluate,
+                         stop=lambda: sum(caught[:1]))  # fmt: skip
         except Failed as problem:
             if folder is None:
                 raise
@@ -135,6 +148,9 @@ def carry_out(
     if ending == "stopped":
         say(f"Stopped at step {state.step} of {steps} and saved. Go on with: kontrast train --resume {path}")
         return Run(path, plan, ending, {}, None, exit_code=int(code))
+    if best.weights:
+        say(f"best     the weights of step {best.step} are kept, those that scored highest on the held-out data")
+        method.encoder.load_state_dict(best.weights)
     model = kit.model(method.encoder.eval())
     before = model.with_weights(beginning) if kit.learned else None
     summary = {

@@ -113,6 +113,11 @@ def evaluate(
     kmeans: bool = False,
     few_label: bool = False,
     views: bool = False,
+    sts: bool = False,
+    retrieval: bool = False,
+    zero_shot: bool = False,
+    classes: str | None = None,
+    templates: str | None = None,
     split: str | None = None,
     labels: str | None = None,
     train_data: str | None = None,
@@ -127,7 +132,11 @@ def evaluate(
     model
         A run folder or a model folder.
     data
-        What to test on.
+        What to test on; a folder of tables with judged pairs of sentences is a table of STS sets and their average.
+    classes
+        For zero-shot: the column with the names, or a text file with a name a line.
+    templates
+        For zero-shot: 80 or 7 (OpenAI's sentences), or a text file with a sentence a line, {} for the class.
     split
         Value of the `split` column; `test` if there is one.
     labels
@@ -137,10 +146,11 @@ def evaluate(
     """
     from kontrast.finish import evaluate as measure
 
-    asked = {"knn": knn, "linear": linear, "kmeans": kmeans, "few_label": few_label, "views": views}
+    asked = {"knn": knn, "linear": linear, "kmeans": kmeans, "few_label": few_label, "views": views,
+             "sts": sts, "retrieval": retrieval, "zero_shot": zero_shot}  # fmt: skip
     result, lines = measure(
         model, data, protocols=[name for name, wanted in asked.items() if wanted] or None, split=split, labels=labels,
-        train_data=train_data, seed=seed,
+        train_data=train_data, classes=classes, templates=templates, seed=seed,
     )  # fmt: skip
     if as_json:
         print(json.dumps(result))
@@ -178,12 +188,12 @@ def search(
     as_json: Json = False,
     debug: Debug = False,
 ) -> int:
-    """Find what looks alike, exactly: the k nearest samples of DATA to a picture file or to a row of DATA.
+    """Find what is alike, exactly: the k nearest samples of DATA to words, to a picture file or to a row of DATA.
 
     Parameters
     ----------
     query
-        A picture file, or the row number of a sample of DATA.
+        Words (for a model that reads them), a picture or text file, or the row number of a sample of DATA.
     sheet
         Write the query and what was found as one picture.
     """
@@ -291,8 +301,8 @@ def folded(text: str, under: int = 9) -> str:
     """Lines longer than the terminal, broken between words; the rest of a line stands under its text, at `under`."""
     width, made = shutil.get_terminal_size().columns, []
     for line in text.splitlines():
-        under = len(line) - len(line.lstrip()) if line[:1] == " " else under
-        made += textwrap.wrap(line, width, subsequent_indent=" " * under, drop_whitespace=True) or [line]
+        indent = len(line) - len(line.lstrip()) if line[:1] == " " else under
+        made += textwrap.wrap(line, width, subsequent_indent=" " * indent) or [line]
     return "\n".join(made)
 
 

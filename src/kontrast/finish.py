@@ -109,13 +109,32 @@ def evaluate(
     split: str | None = None,
     labels: str | None = None,
     train_data: Any = None,
+    classes: str | None = None,
+    templates: str | None = None,
     seed: int = 0,
 ) -> tuple[dict[str, Any], list[str]]:
-    """(the JSON of an evaluation, the lines of its table): an encoder beside random weights and raw input, in fp32."""
+    """(the JSON of an evaluation, the lines of its table): an encoder beside random weights and raw input, in fp32.
+
+    protocols  of pictures: knn, linear, kmeans, few_label, views; of two towers: retrieval, zero_shot and the labelled
+               ones; of sentences: sts, retrieval. None: all that fit the data
+    classes    for zero-shot: the column with the names, or a text file with a name a line
+    templates  for zero-shot: "80", "7" or a text file with a sentence a line; None: "7"
+    """
     if open_clip.holds(Path(model)):
-        return finish_pairs.evaluated(model, data, labels=labels, split=split, seed=seed)
+        return finish_pairs.evaluated(
+            model,
+            data,
+            protocols=protocols,
+            labels=labels,
+            split=split,
+            classes=classes,
+            templates=templates,
+            seed=seed,
+        )
+    if classes is not None or templates is not None:
+        raise Unfit("--classes and --templates are for zero-shot, which needs a model of pictures and words (clip).")
     if finish_texts.holds(model):
-        return finish_texts.evaluated(model, data, split=split, seed=seed)
+        return finish_texts.evaluated(model, data, protocols=protocols, split=split, seed=seed)
     learned = load(model)
     channels = learned.spec["channels"]
     source = open_source(data, labels=labels, split=split, channels=channels if channels in (1, 3) else None)

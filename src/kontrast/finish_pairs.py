@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -13,10 +14,19 @@ from kontrast.data.pictures import Ids
 from kontrast.data.source import Source
 from kontrast.data.sources import open_source
 from kontrast.errors import Failed, Unfit
-from kontrast.evaluate import geometry, zero_shot
+from kontrast.evaluate import geometry, words, zero_shot
+from kontrast.evaluate import protocols as rooms
 from kontrast.evaluate.pairs import pair_retrieval
+from kontrast.evaluate.protocols import wilson
+from kontrast.explore import page, quotes, sections
 from kontrast.pair_model import PairModel, load_pairs
 
+if TYPE_CHECKING:
+    from kontrast.planning import Parts
+    from kontrast.recipes.defaults import Plan
+    from kontrast.training.record import Folder
+
+EXAMPLES = 6  # pairs shown in the report
 ITEMS = 1000  # pictures at most among which captions are looked for; more make it harder, so the number is said
 FELL = 0.02  # a fall of zero-shot or recall by this share is said: more than two pictures in a hundred
 NAMES = {
@@ -32,35 +42,84 @@ def evaluate(
     *,
     classes: Sequence[str] | None = None,
     sentences: Sequence[str] = zero_shot.templates("7"),
+    protocols: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """`{column: {metric: value}, "about": {...}}`: retrieval both ways, zero-shot where there are labels, alignment.
 
     columns    name -> model: "learned", "before", "random_weights"
     ids        the pictures to test on; of more than 1,000 the first
-    classes    their names, in the order of the labels; None: the source's own
+    classes    their names, in any order if the labels are names, else in the order of the numbers; None: the source's
+    protocols  of "retrieval", "zero_shot"; None: what fits the source. Retrieval looks among 1,000 pictures at most,
+               zero-shot at all of them
     sentences  the templates that make a class's direction
     """
-    ids = ids[:ITEMS]
-    several = source.captions(ids)
+    labels_N, names = _classes(source, classes)
+    fits = {"retrieval": "text" in source.columns, "zero_shot": labels_N is not None}
+    for name in protocols or ():
+        if not fits.get(name):
+            what = "captions" if name == "retrieval" else "labels: --labels folder or COLUMN, --classes COLUMN"
+            raise Unfit(f"--{name.replace('_', '-')}: {source.name} has no {what}.")
+    chosen = [name for name, fit in fits.items() if fit and (protocols is None or name in protocols)]
+    if not chosen:
+        raise Unfit(f"{source.name} has neither captions nor labels, so two towers cannot be tested on it.")
+    labelled, ids = ids, ids[:ITEMS]
+    several = source.captions(ids) if "retrieval" in chosen else []
     captions = [caption for group in several for caption in group]
-    owner_M = np.repeat(np.arange(len(ids)), [len(group) for group in several])
-    labels_N = None if source.labels is None else source.labels[ids]
-    names = list(classes or source.classes)
+    owner_M = np.repeat(np.arange(len(several)), [len(group) for group in several])
     result: dict[str, Any] = {}
     for column, model in columns.items():
-        image_ND, text_MD = model.embed_source(source, ids), model.embed_text(captions)
-        found = pair_retrieval(image_ND, text_MD, owner_M)
-        found["alignment"] = geometry.alignment(image_ND[torch.from_numpy(owner_M)], text_MD)
+        found: dict[str, float] = {}
+        image_ND = model.embed_source(source, labelled if "zero_shot" in chosen else ids)
+        if "zero_shot" in chosen and labels_N is not None:
+            found |= zero_shot.zero_shot(image_ND, labels_N[labelled], names, sentences, model.embed_text)
+            image_ND = image_ND[: len(ids)]
+        if "retrieval" in chosen:
+            text_MD = model.embed_text(captions)
+            found |= pair_retrieval(image_ND, text_MD, owner_M)
+            found["alignment"] = geometry.alignment(image_ND[torch.from_numpy(owner_M)], text_MD)
         found["uniformity"] = geometry.uniformity(image_ND)
         found["effective_rank"] = geometry.effective_rank(image_ND)
-        if labels_N is not None and (labels_N >= 0).any():
-            found |= zero_shot.zero_shot(image_ND, labels_N, names, sentences, model.embed_text)
         result[column] = found
-    chance = {f"recall_at_{k}": min(1.0, k / len(ids)) for k in (1, 5, 10)} | {"median_rank": (len(ids) + 1) / 2}
-    if names:
+    chance: dict[str, float] = {}
+    if "retrieval" in chosen:
+        chance |= {f"recall_at_{k}": min(1.0, k / len(ids)) for k in (1, 5, 10)} | {"median_rank": (len(ids) + 1) / 2}
+    if "zero_shot" in chosen:
         chance["zero_shot_top1"] = 1 / len(names)
-    about = {"data": source.name, "items": len(ids), "captions": len(captions), "chance": chance}
+    ranges = {
+        column: {
+            metric: wilson(value, len(labelled if metric.startswith("zero") else ids))
+            for metric, value in found.items()
+            if metric.startswith(("recall", "zero"))
+        }
+        for column, found in result.items()
+    }
+    about = {
+        "data": source.name, "items": len(ids), "captions": len(captions), "chance": chance, "range": ranges,
+    }  # fmt: skip
+    if "retrieval" in chosen:
+        about |= {"partner": "a caption's picture and a picture's caption, the mean of both,", "view_items": len(ids)}
+    if "zero_shot" in chosen:
+        about |= {"classes": len(names), "labelled": len(labelled), "templates": len(sentences)}
     return result | {"about": about}
+
+
+def _classes(source: Source, classes: Sequence[str] | None) -> tuple[Ids | None, list[str]]:
+    """(by id, each picture's place among the names, -1 unknown; the names), or None where nothing is labelled."""
+    if source.labels is None or not (source.labels[source.ids] >= 0).any():
+        return None, []
+    own = [str(name) for name in source.classes] or [str(n) for n in range(int(source.labels.max()) + 1)]
+    if classes is None:
+        return source.labels, own
+    if set(own) <= set(classes):
+        place = np.array([*(list(classes).index(name) for name in own), -1], dtype=np.int64)
+    elif all(name.isdigit() for name in own) and max(map(int, own)) < len(classes):
+        place = np.array([*map(int, own), -1], dtype=np.int64)
+    else:
+        missing = next(name for name in own if name not in classes)
+        raise Unfit(
+            f"--classes: {source.name} has the class {missing!r}, which is not among {', '.join(classes)[:200]}."
+        )
+    return place[source.labels], list(classes)
 
 
 def table(result: Mapping[str, Any]) -> list[str]:
@@ -72,13 +131,24 @@ def table(result: Mapping[str, Any]) -> list[str]:
             values = [result[column][metric] for column in columns] + [about["chance"][metric]]
             scale = 1 if metric == "median_rank" else 100
             lines.append(f"{name:<20}" + "".join(f"{scale * value:>16.1f}" for value in values))
-    return [*lines, f"  {about['captions']:,} captions and {about['items']:,} pictures of {about['data']}, both ways"]
+    if "partner" in about:
+        lines.append(f"  {about['captions']:,} captions and {about['items']:,} pictures of {about['data']}, both ways")
+    if "labelled" in about:
+        lines.append(
+            f"  zero-shot: {about['labelled']:,} pictures, {about['classes']} classes, {about['templates']} templates"
+        )
+    return lines
 
 
 def sentence(result: Mapping[str, Any]) -> str:
     """What was learned, and what was lost of what the weights knew before."""
     learned, about = result["learned"], result["about"]
-    said = (
+    said = "" if "recall_at_1" in learned else (
+        f"The class names alone name the right class of {learned['zero_shot_top1']:.1%} "
+        f"(random weights {result['random_weights']['zero_shot_top1']:.1%}, "
+        f"guessing {about['chance']['zero_shot_top1']:.1%})."
+    )  # fmt: skip
+    said = said or (
         f"A caption and its picture find each other first in {learned['recall_at_1']:.1%} of {about['items']:,} "
         f"(random weights {result['random_weights']['recall_at_1']:.1%}, "
         f"guessing {about['chance']['recall_at_1']:.1%})."
@@ -114,6 +184,38 @@ def leave(
         say(summary["learned"])
 
 
+def report(
+    folder: Folder, model: PairModel, columns: Mapping[str, PairModel], plan: Plan, parts: Parts, *,
+    summary: dict[str, Any], say: Callable[[str], None],
+) -> None:  # fmt: skip
+    """Write report.html: verdict, table, curves, captions with the pictures they find and pictures with captions."""
+    began = columns.get("before", columns["random_weights"])
+    found: tuple[list[quotes.Quote], list[quotes.Quote]] = ([], [])
+    if parts.check is not None:
+        shown = {"learned": model, "before": began}
+        found = quotes.captions_and_pictures(shown, parts.check, parts.check_ids, plan.settings.seed or 0)
+    ids = parts.train_ids[:EXAMPLES]
+    pairs = [
+        quotes.Quote(picture, {"its captions": [quotes.Answer(text, math.nan) for text in captions]})
+        for picture, captions in zip(parts.source.images(ids), parts.source.captions(ids))
+    ]
+    data = parts.source.name
+    page.write(
+        folder.path / "report.html", folder.rows(), summary, folder.config(), say=say,
+        more=[
+            sections.quotes(found[0], "Captions find pictures", "Held-out captions, each with its nearest pictures."),
+            sections.quotes(found[1], "Pictures find captions", "Held-out pictures, each with its nearest captions."),
+            sections.quotes(pairs, "What counted as the same", "A picture and any of its captions."),
+        ],
+        commands=[
+            f'kontrast search {folder.path} {data} --query "any words" --sheet found.png',
+            f"kontrast search {folder.path} {data} --query 0 --sheet found.png",
+            f"kontrast embed {folder.path} {data} -o vectors.npy",
+            f"kontrast evaluate {folder.path} {data}",
+        ],
+    )  # fmt: skip
+
+
 def certify(folder: Path, model: PairModel) -> float:
     """Read the folder again and compare the vectors of noise and of two sentences; the largest difference."""
     again = load_pairs(folder)
@@ -135,6 +237,7 @@ def evaluated(
     path: str | Path,
     data: Any,
     *,
+    protocols: Sequence[str] | None = None,
     labels: str | None = None,
     split: str | None = None,
     classes: str | None = None,
@@ -143,17 +246,32 @@ def evaluated(
 ) -> tuple[dict[str, Any], list[str]]:
     """(the JSON, the lines of its table) of a run or a folder with two towers, on pictures and captions.
 
-    classes    a text file with a name a line; None: the names of the labels
+    protocols  "retrieval", "zero_shot", and those on labels: "knn", "linear", "kmeans", "few_label"
+    classes    a column, or a text file with a name a line; None: the names of the labels
     templates  "80", "7" or a text file with a sentence a line, "{}" for the class; None: "7"
     """
     learned = load_pairs(path)
-    source = open_source(data, labels=labels, split=split, channels=3)
-    if source.kind != "pairs":
-        raise Unfit(f"{source.name} holds {source.kind}; two towers are tested on pictures with captions.")
+    from_file = classes is not None and Path(classes).is_file()
+    source = open_source(data, labels=labels if classes is None or from_file else classes, split=split, channels=3)
+    if source.pictures is None:
+        raise Unfit(f"{source.name} holds {source.kind}; two towers are tested on pictures with captions or labels.")
     if split is None and "test" in source.splits:
         source = source.split("test")
     columns = {"learned": learned, "random_weights": learned.random(seed)}
-    names = None if classes is None else zero_shot.class_names(Path(classes))
+    names = zero_shot.class_names(Path(classes)) if from_file and classes is not None else None
     sentences = zero_shot.templates(templates or "7")
-    result = evaluate(columns, source, source.ids, classes=names, sentences=sentences)
-    return result, [*table(result), sentence(result)]
+    on_labels = [name for name in protocols or () if name in rooms.LABELLED]
+    others = [name for name in protocols or () if name not in on_labels]
+    result: dict[str, Any] = {}
+    lines: list[str] = []
+    if on_labels:
+        embedders = {name: model.embed_source for name, model in columns.items()}
+        result = rooms.evaluate({**embedders, "raw_input": rooms.raw_pixels}, source, protocols=on_labels, seed=seed)
+        lines = [*words.table(result), words.sentence(result)]
+    if others or not on_labels:
+        found = evaluate(columns, source, source.ids, classes=names, sentences=sentences, protocols=others or None)
+        lines = [*lines, *table(found), sentence(found)]
+        chance = {**result.get("about", {}).get("chance", {}), **found["about"]["chance"]}
+        result = {name: {**result.get(name, {}), **found.get(name, {})} for name in [*found, *result]}
+        result["about"] |= {"chance": chance}
+    return result, lines

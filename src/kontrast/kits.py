@@ -24,6 +24,7 @@ from kontrast.encoders.images import image_encoder
 from kontrast.encoders.text import text_encoder
 from kontrast.errors import Unfit
 from kontrast.model import Model, load
+from kontrast.evaluate import protocols, sentences
 from kontrast.negatives import across, parsed
 from kontrast.pair_model import PairModel, started
 from kontrast.positives.images import Mode, Recipe
@@ -41,6 +42,10 @@ Leave = Callable[[Folder, Any, Any, dict[str, Any], Callable[[str], None]], None
 
 class MakeBatches(Protocol):
     """Batches of these samples; with the random negatives that were asked for, if `training`."""
+EXAMPLES, SEARCHED = 6, 2_000  # positives shown, and training sentences searched, in a report on sentences
+Score = Callable[[Any, Source, Ids], tuple[str, float]]
+
+
 
     def __call__(
         self, source: Source, ids: Ids, batch_size: int, seed: int, steps: int, *, training: bool
@@ -55,6 +60,7 @@ class Kit:
     learned  the encoder begins with weights that know something: they are a column of the evaluation
     masks    dropout masks make the second view: checks keep them on, or there would be nothing to find
     leave    (folder, model, model with the first weights or None, summary, say): write what a run leaves
+    score    (model, source, ids) -> (name, number): how good it is on held-out data; higher is better
     """
 
     encoder: Any
@@ -63,6 +69,7 @@ class Kit:
     leave: Leave
     learned: bool
     masks: bool = False
+    score: Score
 
 
 def kit_of(plan: Plan, parts: Parts, weights_from: str | Path | None) -> Kit:
@@ -84,9 +91,15 @@ def _images(plan: Plan, parts: Parts, weights_from: str | Path | None) -> Kit:
         finish.leave(folder, plan, parts, model, before=before, summary=summary, say=say)
 
     return Kit(
-        encoder, _pictures(plan, recipe, parts.device), lambda trained: Model(trained, size, mean, std), leave,
+        encoder, _pictures(plan, recipe, parts.device), lambda trained: Model(trained, size, mean, std), leave, score,
         learned=weights_from is not None or bool(s.pretrained),
     )  # fmt: skip
+
+    def score(model: Any, source: Source, ids: Ids) -> tuple[str, float]:
+        labelled = source.labels is not None and len(set(source.labels[ids].tolist()) - {-1}) > 1
+        test, name = ("knn", "knn_top1") if labelled else ("views", "recall_at_1")
+        result = protocols.evaluate({"learned": model.embed_source}, source, recipe=recipe, protocols=[test])
+        return name, float(result["learned"][name])
 
 
 def _pairs(plan: Plan, parts: Parts, weights_from: str | Path | None) -> Kit:
@@ -110,10 +123,14 @@ def _pairs(plan: Plan, parts: Parts, weights_from: str | Path | None) -> Kit:
                            summary=summary, say=say)  # fmt: skip
         folder.write_json("summary.json", summary)
 
-    return Kit(pairs.towers, batches, lambda towers: PairModel(replace(pairs, towers=towers)), leave,
+    def score(model: Any, source: Source, ids: Ids) -> tuple[str, float]:
+        return "recall_at_1", float(finish_pairs.evaluate({"learned": model}, source, ids)["learned"]["recall_at_1"])
+
+    return Kit(pairs.towers, batches, lambda towers: PairModel(replace(pairs, towers=towers)), leave, score,
                learned=weights_from is not None or bool(s.pretrained))  # fmt: skip
 
 
+        finish_pairs.report(folder, model, columns, plan, parts, summary=summary, say=say)
 def _pictures(plan: Plan, recipe: Recipe, device: torch.device) -> Callable[..., Any]:
     """Batches of views of pictures by this recipe; with random negatives beside them if `training`."""
     s, more = plan.settings, parsed(plan.settings.negatives or "").random
@@ -151,8 +168,17 @@ def _texts(plan: Plan, parts: Parts, weights_from: str | Path | None) -> Kit:
         finish_texts.leave(folder.path, model, before, parts.check, about, summary=summary, seed=s.seed or 0, say=say)
         folder.write_json("summary.json", summary)
 
-    return Kit(encoder, batches, TextModel, leave, learned=began not in ("small", "static"), masks=True)
+    def score(model: Any, check: Source, ids: Ids) -> tuple[str, float]:
+        return sentences.score(model.embed_text, check, s.seed or 0)
+
+    return Kit(encoder, batches, TextModel, leave, score, learned=began not in ("small", "static"), masks=True)
 
 
 def _model_folder(path: Path) -> Path:
     return path / "model" if (path / "model").is_dir() else path
+        few = parts.train_ids[:EXAMPLES]
+        shown = TextBatches(source, parts.train_ids, encoder.tokenizer, 2, s.seed or 0, 1, views=views, wordnet=wordnet)
+        finish_texts.report(
+            folder, finish_texts.columns_of(model, before, s.seed or 0), parts.check, words[:SEARCHED],
+            shown.texts(few, 0), views=views, data=source.name, summary=summary, seed=s.seed or 0, say=say,
+        )  # fmt: skip

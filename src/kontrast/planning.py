@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 
 from kontrast import methods
+from kontrast.data.check import brightest
 from kontrast.data.pictures import Ids
 from kontrast.data.sources import Source, open_source
 from kontrast.data.text_batches import ROLES
@@ -22,6 +23,7 @@ from kontrast.training import processes
 
 HELD_OUT = 2_000  # samples at most that are kept back for the checks
 LEAST_HELD_OUT = 10  # fewer say nothing
+FOR_CHECKS = ("dev", "validation", "val", "valid")  # splits of --validate DATA that are taken before all of it
 
 
 @dataclass
@@ -40,13 +42,18 @@ def planned_on(data: Any, said: Settings) -> tuple[Plan, Parts]:
     """The complete plan for this data, and the parts it needs."""
     labels = said.labels if isinstance(said.labels, str) else None
     reads = methods.entry(said.method or "simclr").kind
-    source = open_source(data, labels=labels, split=said.split, columns=said.columns, strict=bool(said.strict),
+    if said.same and reads != "images":
+        raise Unfit(f"--same draws pictures of one group as positives; {said.method} reads {reads}, which bring theirs.")
+    said = _sized_by_crops(said)
+    source = open_source(data, labels=labels, split=said.split, columns=said.columns, strict=bool(said.strict), same=said.same,
                          channels=3 if reads == "pairs" else said.channels, workers=said.workers)  # fmt: skip
     if reads == "pairs" and source.kind != "pairs":
         raise Unfit(f"{source.name} holds {source.kind}; {said.method} needs pictures with captions, such as a table.")
     if reads == "texts" and (source.kind not in ROLES or source.pictures is not None):
         raise Unfit(f"{source.name} holds {source.kind}; {said.method} needs sentences, or pairs or triplets of them.")
     check, check_ids, train_ids = _held_out(source, said)
+    if said.evaluate_every and check is None:
+        raise Unfit(f"--evaluate-every needs held-out data, and {source.name} keeps none back: give --validate DATA.")
     device = processes.device(said.device)
     torch.set_num_threads(said.threads or processes.threads())
     fast_bf16 = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
@@ -57,8 +64,15 @@ def planned_on(data: Any, said: Settings) -> tuple[Plan, Parts]:
     assert s.batch_size and s.views
     if s.batch_size > len(train_ids):
         raise Unfit(f"--batch-size {s.batch_size} is more than the {len(train_ids)} samples there are to train on.")
-    recipe = None if reads == "texts" else papers.recipe(s.views, s.image_size or 0, s.channels or 0)
+    recipe = None if reads == "texts" else papers.recipe(s.views, s.image_size or 0, s.channels or 0, crops=s.crops)
+    recipe = replace(recipe, white=brightest(source)) if recipe and source.bits == 16 else recipe
     return plan, Parts(source, train_ids, check, check_ids, recipe, device)
+
+
+def _sized_by_crops(said: Settings) -> Settings:
+    """Crops of a said size are what the encoder sees: the largest is the picture size, unless that is said too."""
+    largest = max(size for _, size in papers.parse_crops(said.crops, 0)) if said.crops else 0
+    return replace(said, image_size=largest) if largest and said.image_size is None else said
 
 
 def _side(source: Source) -> int:
@@ -74,7 +88,10 @@ def _held_out(source: Source, said: Settings) -> tuple[Source | None, Ids, Ids]:
     if said.validate == "none":
         return None, source.ids[:0], source.ids
     if said.validate not in (None, "part"):
-        other = open_source(said.validate, labels=said.labels, columns=said.columns)
+        other = open_source(said.validate, labels=said.labels, columns=said.columns,
+                            channels=source.channels if source.channels in (1, 3) else None)  # fmt: skip
+        part = next((name for name in FOR_CHECKS if name in other.splits), None)
+        other = other if part is None else other.split(part)
         return other, other.ids, source.ids
     if "test" in source.splits and said.split != "test":
         test_ids = source.splits["test"]

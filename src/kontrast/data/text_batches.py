@@ -30,6 +30,7 @@ from kontrast.positives.wordnet import WordNet
 
 ROLES = {"texts": ("text",), "pairs": ("anchor", "positive"), "triplets": ("anchor", "positive", "negative")}
 LENGTH = 32  # tokens of a sentence while training: SimCSE's
+LOOKED_AT = 5000  # samples whose length is counted: tokenising a million sentences takes half a minute
 
 Tokenize = Callable[[Sequence[str], int], dict[str, Tensor]]
 
@@ -47,7 +48,7 @@ class TextBatches:
     random      further sentences in each step, in one view, nobody's positives
 
     Sentences that are equal but for case and spaces share a name and are never each other's negatives.
-    `waited` is the time spent in calls so far, in seconds.
+    `waited` is the time spent in calls so far, in seconds. `said` tells how many texts lose their end; empty when none.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class TextBatches:
         self.device, self.rows = torch.device(device), own_rows(batch_size, rank, processes)
         self.rank, self.processes = rank, processes
         self.waited = 0.0
+        self.said = self._cut()
 
     def __call__(self, step: int) -> Batch:
         """This process's rows of a step."""
@@ -124,6 +126,17 @@ class TextBatches:
             self.seed,
             groups_B=names_B.to(self.device),
         )
+
+    def _cut(self) -> str:
+        """How many texts are longer than what is read, from the first `LOOKED_AT` samples of each role."""
+        lengths = getattr(self.tokenize, "lengths", None)
+        if lengths is None:
+            return ""
+        some = self.ids[:LOOKED_AT]
+        texts = [text for role in ROLES[self.source.kind] for text in self.source.texts(some, role)]
+        longer = int((lengths(texts) > self.max_length).sum())
+        among = f"{len(texts):,} texts" if len(some) == len(self.ids) else f"the first {len(texts):,} texts"
+        return f"{longer:,} of {among} have more than {self.max_length} tokens and are cut there" if longer else ""
 
     def _others(self, step: int) -> Ids:
         """This process's share of the further sentences of a step."""

@@ -90,15 +90,23 @@ def evaluate(
         }
         widths[name] = first_NH.shape[1]
     said: dict[str, Any] = {"version": VERSION, "data": source.name, "items": len(source.ids), "seed": seed}
-    said |= {"width": widths, "chance": {"spearman": 0.0}, "range": ranges, "notes": []}
+    said |= {"width": widths, "chance": {"spearman": 0.0}, "range": ranges, "notes": [], "raw": "TF-IDF"}
     if protocol != "sts":
         told = "the sentence's other half" if protocol == "halves" else "its positive"
         said |= {
-            "views": told,
+            "partner": told,
             "view_items": len(first),
             "chance": {f"recall_at_{k}": k / len(first) for k in (1, 5, 10)},
         }
     return result | {"about": said | dict(about or {})}
+
+
+def score(embed: Embed, source: Source, seed: int = 0) -> tuple[str, float]:
+    """(name, value) of the one number by which checkpoints are compared: Spearman of judged pairs, else recall at 1."""
+    protocol, first, second = tested(source, seed)
+    if protocol == "sts":
+        return "spearman", sts(embed, source)
+    return "recall_at_1", _found(embed(first).float(), embed(second).float(), second)[0]["recall_at_1"]
 
 
 def _found(

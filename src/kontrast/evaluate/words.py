@@ -103,6 +103,8 @@ def conditions(result: Mapping[str, Any]) -> list[str]:
         lines.append(f"kNN: k {about['k']}, T {about['temperature']}; few labels: {about['few_label_draws']} draws")
     if "views" in about:
         lines.append(f"recall: the item's other fresh view ({about['views']}) among {about['view_items']:,}")
+    if "partner" in about:
+        lines.append(f"recall: {about['partner']} among {about['view_items']:,}")
     if "before" in result and began_at_random(result):
         lines.append("the run began with these random weights")
     return lines + list(about.get("notes", []))

@@ -56,6 +56,19 @@ CHARTS = (
         "Effective rank: the outputs really use {effective_rank:.0f} directions (the encoder's "
         "{encoder_effective_rank:.0f}). 1 is collapse.",
     ),
+    Chart(
+        "Score on held-out data",
+        {"held_out_spearman": "Spearman", "held_out_recall_at_1": "found first", "held_out_knn_top1": "kNN"},
+        None,
+        "The weights of the highest point were kept.",
+        from_zero=False,
+    ),
+    Chart(
+        "Temperature",
+        {"temperature": "temperature"},
+        None,
+        "Learned: it ends at {temperature:.3f}. Small is strict about negatives that are nearly right.",
+    ),
 )
 
 

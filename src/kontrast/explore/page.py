@@ -41,6 +41,7 @@ def write(
     pairs: Image.Image | None = None,
     pairs_said: str = "Each row is one sample and the views drawn from it. The method learns to call them the same.",
     neighbours: Sequence[Question] = (),
+    more: Sequence[str] = (),
     commands: Sequence[str] = (),
     say: Callable[[str], None] | None = None,
 ) -> None:
@@ -50,6 +51,7 @@ def write(
     summary     `summary.json`: verdict, method, steps, seconds, samples_per_second, evaluation
     config      `config.yaml`; its few best-known fields are shown
     pairs       a sheet of real positive pairs, and what it shows
+    more        further sections, from `sections`, after the evaluation
     neighbours  held-out pictures with their neighbours, from `gallery`
     commands    what to type next
     """
@@ -67,6 +69,7 @@ def write(
     parts = [
         sections.evaluation(evaluation),
         sections.questions(neighbours),
+        *more,
         sections.curves(charts, log, said),
         sections.positives(pairs, pairs_said),
         sections.commands(commands),
@@ -104,8 +107,7 @@ def _verdict(summary: Mapping[str, Any], evaluation: Mapping[str, Any]) -> tuple
     """The headline and what stands below it. A sick run is said first; else what was learned is."""
     watched = str(summary.get("verdict", ""))
     lines = [watched[:1].upper() + watched[1:]] if watched else []
-    if "learned" in evaluation:
-        learned = sentence(evaluation)
+    if learned := str(summary.get("learned") or (sentence(evaluation) if "learned" in evaluation else "")):
         lines = [*lines, learned] if watched.startswith(("collapsed", "guessing")) else [learned, *lines]
     return (lines[0], lines[1:]) if lines else ("No verdict was recorded.", [])
 
@@ -116,4 +118,6 @@ def _mood(summary: Mapping[str, Any], evaluation: Mapping[str, Any]) -> str:
         return "bad"
     if watched.startswith("guessing"):
         return "unsure"
+    if "WARNING" in str(summary.get("learned")):
+        return "bad"
     return mood(evaluation) if "learned" in evaluation else "good" if watched.startswith("healthy") else "unsure"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
@@ -15,6 +16,7 @@ from torch import Tensor
 from kontrast.evaluate.words import PLAIN, columns, conditions, rows, shown
 from kontrast.explore.curves import Chart, captioned
 from kontrast.explore.gallery import Found, Question
+from kontrast.explore.quotes import Answer, Quote
 
 SMALL = 48  # pixels; pictures up to this size are kept without loss
 THUMB = 96  # pixels of the larger side
@@ -24,6 +26,7 @@ WHO = {
     "random_weights": ("random weights", "nothing learned"),
     "raw_input": ("raw pixels", "no encoder at all"),
 }
+RAW = {"TF-IDF": ("word counts", "TF-IDF, no encoder at all")}  # what the raw input is, where it is not pixels
 ASKED = {
     "knn_top1": "The 200 (or fewer) most similar labelled items vote; how often are they right?",
     "linear_top1": "The best straight cut through the features, fitted on labelled items.",
@@ -76,7 +79,8 @@ def evaluation(result: Mapping[str, Any]) -> str:
         "number alone."
     )
     wanted = columns(result)
-    head = "".join(f"<th>{WHO[name][0]}</th>" for name in wanted)
+    who = WHO | {"raw_input": RAW.get(result["about"].get("raw", ""), WHO["raw_input"])}
+    head = "".join(f"<th>{who[name][0]}</th>" for name in wanted)
     lines = []
     for metric, name, values, around, chance in rows(result):
         cells = ""
@@ -124,6 +128,48 @@ def questions(asked: Sequence[Question]) -> str:
             f'<div class="answers">{"".join(lines)}</div></div>'
         )
     return _section("See for yourself", _asked(asked), "\n".join(cards))
+
+
+def quotes(asked: Sequence[Quote], title: str, said: str, *, raw: str = "") -> str:
+    """Sentences, captions or pictures, each with what several encoders find nearest."""
+    who = WHO | {"raw_input": RAW.get(raw, WHO["raw_input"])}
+    if any(answer.own for one in asked for found in one.answers.values() for answer in found):
+        said += ' <span class="key"></span> belongs to it.'
+    cards = []
+    for one in asked:
+        lines = []
+        for column, found in one.answers.items():
+            name, what = who.get(column, (column, ""))
+            kind = "lines" if found and isinstance(found[0].content, str) else "pictures"
+            shown = "".join(_answer(answer) for answer in found)
+            lines.append(f'<div class="who">{name}<small>{what}</small></div><div class="{kind}">{shown}</div>')
+        question = _plain(one.asked) if isinstance(one.asked, str) else _thumb(Found(one.asked, "", 1.0), "")
+        cards.append(f'<div class="quote"><div class="asked">{question}</div>{"".join(lines)}</div>')
+    return _section(title, said, "\n".join(cards))
+
+
+def examples(rows: Sequence[Sequence[str]], head: Sequence[str], said: str) -> str:
+    """Texts that counted as the same, side by side."""
+    if not rows:
+        return ""
+    names = "".join(f"<th>{escape(name)}</th>" for name in head)
+    cells = "".join(f"<tr>{''.join(f'<td>{escape(text)}</td>' for text in row)}</tr>" for row in rows)
+    table = (
+        f'<div class="scroll"><table class="texts"><thead><tr>{names}</tr></thead><tbody>{cells}</tbody></table></div>'
+    )
+    return _section("What counted as the same", escape(said), table)
+
+
+def _answer(answer: Answer) -> str:
+    mark = " own" if answer.own else ""
+    if isinstance(answer.content, str):
+        score = "" if math.isnan(answer.score) else f"<small>{answer.score:.2f}</small> "
+        return f'<p class="line{mark}">{score}{escape(answer.content)}</p>'
+    return _thumb(Found(answer.content, "", answer.score), "same" if answer.own else "plain")
+
+
+def _plain(text: str) -> str:
+    return f"<p>{escape(text)}</p>"
 
 
 def _sameness(asked: Found, other: Found) -> str:

@@ -41,12 +41,13 @@ def views_sheet(pictures: Pictures, views: Sequence[Tensor], recipe: Recipe, key
     return sheet(rows)
 
 
-def neighbour_sheet(rows: Sequence[tuple[Tensor, Sequence[tuple[Tensor, float]]]]) -> Image.Image:
-    """A row for each query picture (C, H, W): the query, then its neighbours with their similarity beneath."""
+def neighbour_sheet(rows: Sequence[tuple[Tensor | None, Sequence[tuple[Tensor, float]]]]) -> Image.Image:
+    """A row for each query picture (C, H, W), None for words: it, then its neighbours with their similarity beneath."""
     made = []
     for query, neighbours in rows:
         cells = [(shown(picture.float() / WHITE[picture.dtype]), f"{score:.3f}") for picture, score in neighbours]
-        made.append([(shown(query.float() / WHITE[query.dtype]), "query"), *cells])
+        asked = [] if query is None else [(shown(query.float() / WHITE[query.dtype]), "query")]
+        made.append([*asked, *cells])
     return sheet(made)
 
 

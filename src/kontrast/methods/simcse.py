@@ -93,6 +93,7 @@ class SimCSE(nn.Module):
             words_B2 = z["words"]
             loss = loss + c.mlm * words_B2[z.rows, 0].sum() / words_B2[:, 1].sum().clamp(min=1)
             guessing += c.mlm * math.log(len(self.predictor.bias))
+            signs = {**signs, "contrast": torch.tensor(c.contrast)}
         return Outcome(loss, guessing, z, (views_VBH[0].detach(), views_VBH[1].detach()), signs)
 
     def _contrast(self, z: Embeddings, signs: dict[str, Tensor]) -> tuple[Tensor, float]:

@@ -89,7 +89,8 @@ class Watch:
         } | {name: float(value) for name, value in outcome.signs.items()}
         if not self.encoder_start:
             self.encoder_start = {name: row[name] for name in ("encoder_spread", "encoder_effective_rank")}
-        collapsed = row["spread"] < COLLAPSED * row["healthy_spread"]
+        compared = row.get("contrast", 1.0) > 0  # masked words alone pull nothing apart
+        collapsed = compared and row["spread"] < COLLAPSED * row["healthy_spread"]
         self.bad_looks = self.bad_looks + 1 if collapsed else 0
         self.last = row
         return row
@@ -134,6 +135,11 @@ def sentence(row: Mapping[str, float], collapsed: bool) -> str:
     """The verdict on one log row."""
     if not row:
         return "nothing was trained"
+    if row.get("contrast") == 0.0:
+        fell = f"the loss is {row['loss']:.2f}, that of pure guessing {row['guessing']:.2f}"
+        if row["loss"] > 0.99 * row["guessing"]:
+            return f"guessing: {fell}. Usual causes: a learning rate that is too low or too high."
+        return f"masked words alone: {fell}; sentences were not compared, so their spread says nothing"
     numbers = f"spread {row['spread']:.3f}, healthy about {row['healthy_spread']:.3f}"
     if collapsed:
         return (
