@@ -23,8 +23,8 @@ from kontrast.data.text_batches import ROLES, TextBatches
 from kontrast.encoders.images import image_encoder
 from kontrast.encoders.text import text_encoder
 from kontrast.errors import Unfit
-from kontrast.model import Model, load
 from kontrast.evaluate import protocols, sentences
+from kontrast.model import Model, load
 from kontrast.negatives import across, parsed
 from kontrast.pair_model import PairModel, started
 from kontrast.positives.images import Mode, Recipe
@@ -40,12 +40,12 @@ if TYPE_CHECKING:
 Leave = Callable[[Folder, Any, Any, dict[str, Any], Callable[[str], None]], None]
 
 
-class MakeBatches(Protocol):
-    """Batches of these samples; with the random negatives that were asked for, if `training`."""
 EXAMPLES, SEARCHED = 6, 2_000  # positives shown, and training sentences searched, in a report on sentences
 Score = Callable[[Any, Source, Ids], tuple[str, float]]
 
 
+class MakeBatches(Protocol):
+    """Batches of these samples; with the random negatives that were asked for, if `training`."""
 
     def __call__(
         self, source: Source, ids: Ids, batch_size: int, seed: int, steps: int, *, training: bool
@@ -58,18 +58,18 @@ class Kit:
 
     model    the trained encoder -> the model in use
     learned  the encoder begins with weights that know something: they are a column of the evaluation
+    score    (model, source, ids) -> (name, number): how good it is on held-out data; higher is better
     masks    dropout masks make the second view: checks keep them on, or there would be nothing to find
     leave    (folder, model, model with the first weights or None, summary, say): write what a run leaves
-    score    (model, source, ids) -> (name, number): how good it is on held-out data; higher is better
     """
 
     encoder: Any
     batches: MakeBatches
     model: Callable[[Any], Any]
     leave: Leave
+    score: Score
     learned: bool
     masks: bool = False
-    score: Score
 
 
 def kit_of(plan: Plan, parts: Parts, weights_from: str | Path | None) -> Kit:
@@ -90,16 +90,16 @@ def _images(plan: Plan, parts: Parts, weights_from: str | Path | None) -> Kit:
     def leave(folder: Folder, model: Any, before: Any, summary: dict[str, Any], say: Callable[[str], None]) -> None:
         finish.leave(folder, plan, parts, model, before=before, summary=summary, say=say)
 
-    return Kit(
-        encoder, _pictures(plan, recipe, parts.device), lambda trained: Model(trained, size, mean, std), leave, score,
-        learned=weights_from is not None or bool(s.pretrained),
-    )  # fmt: skip
-
     def score(model: Any, source: Source, ids: Ids) -> tuple[str, float]:
         labelled = source.labels is not None and len(set(source.labels[ids].tolist()) - {-1}) > 1
         test, name = ("knn", "knn_top1") if labelled else ("views", "recall_at_1")
         result = protocols.evaluate({"learned": model.embed_source}, source, recipe=recipe, protocols=[test])
         return name, float(result["learned"][name])
+
+    return Kit(
+        encoder, _pictures(plan, recipe, parts.device), lambda trained: Model(trained, size, mean, std), leave, score,
+        learned=weights_from is not None or bool(s.pretrained),
+    )  # fmt: skip
 
 
 def _pairs(plan: Plan, parts: Parts, weights_from: str | Path | None) -> Kit:
@@ -121,6 +121,7 @@ def _pairs(plan: Plan, parts: Parts, weights_from: str | Path | None) -> Kit:
         columns["random_weights"] = model.random(s.seed)
         finish_pairs.leave(folder.path, model=model, columns=columns, check=parts.check, ids=parts.check_ids,
                            summary=summary, say=say)  # fmt: skip
+        finish_pairs.report(folder, model, columns, plan, parts, summary=summary, say=say)
         folder.write_json("summary.json", summary)
 
     def score(model: Any, source: Source, ids: Ids) -> tuple[str, float]:
@@ -130,7 +131,6 @@ def _pairs(plan: Plan, parts: Parts, weights_from: str | Path | None) -> Kit:
                learned=weights_from is not None or bool(s.pretrained))  # fmt: skip
 
 
-        finish_pairs.report(folder, model, columns, plan, parts, summary=summary, say=say)
 def _pictures(plan: Plan, recipe: Recipe, device: torch.device) -> Callable[..., Any]:
     """Batches of views of pictures by this recipe; with random negatives beside them if `training`."""
     s, more = plan.settings, parsed(plan.settings.negatives or "").random
@@ -166,6 +166,12 @@ def _texts(plan: Plan, parts: Parts, weights_from: str | Path | None) -> Kit:
         data = f"{source.name} ({len(parts.train_ids):,} {source.kind})"
         about = {"method": s.method, "data": data, "settings": shown}
         finish_texts.leave(folder.path, model, before, parts.check, about, summary=summary, seed=s.seed or 0, say=say)
+        few = parts.train_ids[:EXAMPLES]
+        shown = TextBatches(source, parts.train_ids, encoder.tokenizer, 2, s.seed or 0, 1, views=views, wordnet=wordnet)
+        finish_texts.report(
+            folder, finish_texts.columns_of(model, before, s.seed or 0), parts.check, words[:SEARCHED],
+            shown.texts(few, 0), views=views, data=source.name, summary=summary, seed=s.seed or 0, say=say,
+        )  # fmt: skip
         folder.write_json("summary.json", summary)
 
     def score(model: Any, check: Source, ids: Ids) -> tuple[str, float]:
@@ -176,9 +182,3 @@ def _texts(plan: Plan, parts: Parts, weights_from: str | Path | None) -> Kit:
 
 def _model_folder(path: Path) -> Path:
     return path / "model" if (path / "model").is_dir() else path
-        few = parts.train_ids[:EXAMPLES]
-        shown = TextBatches(source, parts.train_ids, encoder.tokenizer, 2, s.seed or 0, 1, views=views, wordnet=wordnet)
-        finish_texts.report(
-            folder, finish_texts.columns_of(model, before, s.seed or 0), parts.check, words[:SEARCHED],
-            shown.texts(few, 0), views=views, data=source.name, summary=summary, seed=s.seed or 0, say=say,
-        )  # fmt: skip

@@ -42,8 +42,8 @@ class Course:
     precision         fp32, bf16 or fp16 for the encoder and head; comparing is fp32 or wider always
     log_every         steps between log lines
     save_seconds      time between checkpoints inside an epoch;  stop_seconds  time after which the run ends cleanly
-    """
     evaluate_every    steps between calls of `evaluate`, which is also called after the last; 0: never
+    """
 
     steps: int
     per_epoch: int
@@ -53,8 +53,8 @@ class Course:
     log_every: int = 10
     save_seconds: float = 300.0
     stop_seconds: float = float("inf")
-
     evaluate_every: int = 0
+
 
 @dataclass
 class State:
@@ -79,16 +79,16 @@ def fit(
     log: Callable[[Row], None],
     save: Callable[[], None],
     each_epoch: Callable[[int], None],
-    stop: Callable[[], int],
     evaluate: Callable[[], None] = lambda: None,
+    stop: Callable[[], int],
 ) -> str:
     """Train from `state.step` to `course.steps`; returns "done", "time" or "stopped".
 
     log         receives one row of numbers every `log_every` steps
     save        writes a checkpoint; called each epoch, every `save_seconds`, and before a stop
     each_epoch  called with the number of epochs done
-    stop        asked after every step; an exit code other than 0 saves and ends the run (signals)
     evaluate    called every `evaluate_every` steps, before a checkpoint of the same step
+    stop        asked after every step; an exit code other than 0 saves and ends the run (signals)
     """
     device = next(iter(method.parameters())).device
     began = saved = lap = time.monotonic()
@@ -113,9 +113,9 @@ def fit(
             }
             log(row)
             lap, lap_step, waited = time.monotonic(), state.step, batches.waited
-        epoch_ends = state.step % course.per_epoch == 0 or state.step == course.steps
         if course.evaluate_every and (state.step % course.evaluate_every == 0 or state.step == course.steps):
             evaluate()
+        epoch_ends = state.step % course.per_epoch == 0 or state.step == course.steps
         if epoch_ends:
             each_epoch(-(-state.step // course.per_epoch))
         ends, timed_out, due = processes.largest(
