@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -14,10 +15,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kontrast import finish, methods
+from kontrast import cutting, finish, methods
+from kontrast.data.batches import advice
 from kontrast.errors import Failed
 from kontrast.kits import Kit
-from kontrast.methods.method import Group, retrieval_at_1
+from kontrast.methods.method import Group
 from kontrast.model import Model
 from kontrast.negatives import across
 from kontrast.planning import Parts
@@ -27,8 +29,9 @@ from kontrast.training import checkpoints, memory, optimizers, processes, schedu
 from kontrast.training.best import Best
 from kontrast.training.loop import Course, Row, State, fit
 from kontrast.training.record import Folder
-from kontrast.training.watch import Watch
+from kontrast.training.watch import Watch, retrieval_at_1
 
+CORES = os.cpu_count() or 1
 SIGNALS = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
 
@@ -94,6 +97,11 @@ def carry_out(
         log_every=max(1, min(50, steps // 100)), save_seconds=60 * (s.checkpoint_every or 5),
         stop_seconds=60 * (s.max_minutes or float("inf")), evaluate_every=s.evaluate_every or 0,
     )  # fmt: skip
+    size, keep = cutting.sizes(method, batches(0), s, parts.device)
+    if s.chunk is not None:
+        if folder and s.chunk == "auto":
+            folder.write_yaml("config.yaml", folder.config() | {"chunk": str(size)})
+        say(f"chunks   {cutting.told(size, keep)}")
     state, watch, best = State(), Watch(steps), Best()
     if start is not None:
         tensors, kept = start
@@ -102,7 +110,10 @@ def carry_out(
         state, watch = State(**kept["loop"]), Watch(steps, **kept["watch"])
         best = Best.restored(tensors, kept.get("best", {}))
 
+    waits: list[float] = []
+
     def log(row: Row) -> None:
+        waits.extend(value for name, value in row.items() if name == "data_wait")
         if folder:
             folder.log(row)
         if show:
@@ -132,7 +143,7 @@ def carry_out(
         log({"step": state.step, "epoch": state.step / per_epoch, f"held_out_{name}": score})
         say(f"step {state.step}: {name} {score:.4f} on {parts.check.name} (best {best.score:.4f} at step {best.step})")
 
-    with _signals() as caught:
+    with _signals() as caught, cutting.cut(method, size, keep, s):
         try:
             ending = fit(method, batches, optimizer, groups, course, state, watch,
                          log=log, save=save, each_epoch=each_epoch, evaluate=evaluate,
@@ -143,6 +154,8 @@ def carry_out(
             finish.save_batch(folder.path, batches(state.step))
             raise Failed(f"{problem} The batch is in {folder.path / 'bad-batch.safetensors'}.") from None
         (code,) = processes.largest(sum(caught[:1]))
+    if parts.recipe and waits and (told := advice(float(np.mean(waits)), parts.source, s.workers or 0, CORES)):
+        say(f"data     {told}")
     processes.leave()  # what is left to do, the first process does alone
     path = folder.path if folder else None
     if ending == "stopped":

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
-from kontrast import finish, finish_pairs, finish_texts, methods
+from kontrast import cutting, finish, finish_pairs, finish_texts, methods
 from kontrast.data.batches import ImageBatches
+from kontrast.data.guided import Guided
 from kontrast.data.others import WithOthers
 from kontrast.data.pair_batches import PairBatches
 from kontrast.data.pictures import Ids
@@ -28,6 +29,7 @@ from kontrast.model import Model, load
 from kontrast.negatives import across, parsed
 from kontrast.pair_model import PairModel, started
 from kontrast.positives.images import Mode, Recipe
+from kontrast.positives.opposites import RULES
 from kontrast.positives.wordnet import WordNet
 from kontrast.recipes.defaults import Plan
 from kontrast.text_model import TextModel
@@ -75,6 +77,8 @@ class Kit:
 def kit_of(plan: Plan, parts: Parts, weights_from: str | Path | None) -> Kit:
     """The kit for what the method reads."""
     kind = methods.entry(plan.settings.method or "").kind
+    if kind != "images" and plan.settings.norm in ("group", "frozen"):
+        raise Unfit(f"--norm {plan.settings.norm} is for picture encoders alone; {plan.settings.method} has no other.")
     return {"images": _images, "pairs": _pairs, "texts": _texts}[kind](plan, parts, weights_from)
 
 
@@ -83,6 +87,7 @@ def _images(plan: Plan, parts: Parts, weights_from: str | Path | None) -> Kit:
     assert recipe and s.encoder and s.channels and s.image_size and s.seed is not None
     encoder = image_encoder(s.encoder, channels=s.channels, image_size=s.image_size, seed=s.seed,
                             pretrained=bool(s.pretrained), zero_init=s.zero_init is not False)  # fmt: skip
+    encoder = cutting.normed(encoder, s, old_weights=weights_from is not None or Path(s.encoder).is_dir())
     if weights_from is not None:
         encoder.load_state_dict(load(weights_from).encoder.state_dict())
     size, mean, std = s.image_size, recipe.mean, recipe.std
@@ -114,7 +119,8 @@ def _pairs(plan: Plan, parts: Parts, weights_from: str | Path | None) -> Kit:
     cut = pairs.towers.text.cuttable
 
     def batches(source: Source, ids: Ids, batch_size: int, seed: int, steps: int, *, training: bool) -> Batches:
-        return PairBatches(pictures(source, ids, batch_size, seed, steps, training=False), pairs.captions, cut=cut)
+        views = PairBatches(pictures(source, ids, batch_size, seed, steps, training=False), pairs.captions, cut=cut)
+        return _guided(plan, views, source, ids) if training else views
 
     def leave(folder: Folder, model: Any, before: Any, summary: dict[str, Any], say: Callable[[str], None]) -> None:
         columns = {"learned": model} | ({} if before is None else {"before": before})
@@ -139,10 +145,19 @@ def _pictures(plan: Plan, recipe: Recipe, device: torch.device) -> Callable[...,
     def batches(source: Source, ids: Ids, batch_size: int, seed: int, steps: int, *, training: bool) -> Batches:
         mode: Mode = "fast" if s.view_mode == "fast" else "exact"
         views = ImageBatches(source, ids, recipe, batch_size, seed, steps, mode=mode, device=device,
-                             workers=s.workers or 0, rank=rank, processes=processes)  # fmt: skip
-        return WithOthers(views, more, rank=rank, processes=processes) if training and more else views
+                             workers=s.workers or 0, rank=rank, processes=processes,
+                             same=source.groups is not None)  # fmt: skip
+        if not training:
+            return views
+        return _guided(plan, WithOthers(views, more, rank=rank, processes=processes) if more else views, source, ids)
 
     return batches
+
+
+def _guided(plan: Plan, batches: Batches, source: Source, ids: Ids) -> Batches:
+    """With a guide model's vectors beside them, if there is one."""
+    folder = parsed(plan.settings.negatives or "").guide
+    return Guided(batches, load(folder), source, ids) if folder else batches
 
 
 def _texts(plan: Plan, parts: Parts, weights_from: str | Path | None) -> Kit:
@@ -153,13 +168,15 @@ def _texts(plan: Plan, parts: Parts, weights_from: str | Path | None) -> Kit:
     encoder = text_encoder(began, texts=words, seed=s.seed, pretrained=bool(s.pretrained), pooler=s.pooler)
     views, _, wordnet_folder = s.views.partition(":")
     wordnet = WordNet.read(wordnet_folder) if wordnet_folder else None
-    more = parsed(s.negatives or "").random
+    said = parsed(s.negatives or "")
+    rules = RULES if said.rules == "all" else tuple(said.rules.split(",")) if said.rules else ()
 
     def batches(source: Source, ids: Ids, batch_size: int, seed: int, steps: int, *, training: bool) -> Batches:
-        return TextBatches(
+        made = TextBatches(
             source, ids, encoder.tokenizer, batch_size, seed, steps, views=views, wordnet=wordnet, device=parts.device,
-            random=more if training else 0, rank=across.rank(), processes=across.processes(),
+            rules=rules, random=said.random if training else 0, rank=across.rank(), processes=across.processes(),
         )  # fmt: skip
+        return _guided(plan, made, source, ids) if training else made
 
     def leave(folder: Folder, model: Any, before: Any, summary: dict[str, Any], say: Callable[[str], None]) -> None:
         shown = {name: getattr(s, name) for name in finish.SHOWN if getattr(s, name) is not None}

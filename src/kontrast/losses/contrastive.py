@@ -95,8 +95,8 @@ def nt_xent(
     integers(B, ids_B=ids_B, groups_B=groups_B)
     against = Against.of(temperature, similarity, tau_plus=tau_plus, beta=beta, signs=signs, balanced=True)
     mine, R, all_ours = ours(rows, B)
-    plain = all_ours and V == 2 and guide is None and negatives_KD is None and own_negatives is None
-    if plain and against.plain and small.fits(2 * B, against.largest):
+    more = (negatives_KD is not None and len(negatives_KD)) or own_negatives is not None or guide is not None
+    if all_ours and V == 2 and not more and against.plain and small.fits(2 * B, against.largest):
         tags: Tags = [Stripes(B)] if ids_B is None else [(ids_B.repeat(2),) * 2]
         tags = tags if groups_B is None else [*tags, (groups_B.repeat(2),) * 2]
         z_R = small.both_views(views_VBD.flatten(0, 1), against.scale, tags)

@@ -2,7 +2,8 @@
 
 positives   a picture and its caption (one of its captions, if it has several)
 encoder     two towers into one space; no head: the towers' own projections are kept
-negatives   the other captions and pictures of the batch; equal captions and equal pictures are masked, not pushed apart
+negatives   the other captions and pictures of the batch, and what is added to them (`--negatives`); equal captions and
+            equal pictures are masked, not pushed apart
 similarity  cosine, with a learned temperature
 loss        clip: the mean of both directions' softmax (decoupled: without the positive in the denominator)
 
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +25,8 @@ from torch import Tensor, nn
 from kontrast import losses
 from kontrast.encoders.clip_towers import Towers
 from kontrast.methods.method import Batch, Embeddings, Group, Outcome, Progress, groups
+from kontrast.negatives import in_batch, parsed
+from kontrast.negatives.added import Added
 from kontrast.similarity import Similarity
 
 
@@ -36,6 +40,7 @@ class Config:
     similarity: Similarity = "cosine"  # paper, section 2.3
     decoupled: bool = False  # True: the positive is left out of the denominator (Yeh et al. 2021, arXiv:2110.06848)
     text: str = ""  # text tower: "small", "clip" (the paper's) or a Hugging Face folder; "" = as the image tower is
+    negatives: str = ""  # what is added to the batch's own, such as queue:4096; the paper adds nothing
     lock: str = ""  # "image", "text" or "image text": towers that stand still (LiT: Zhai et al. 2022, arXiv:2111.07991)
 
 
@@ -50,6 +55,8 @@ class CLIP(nn.Module):
             nn.init.constant_(encoder.logit_scale, -math.log(config.temperature))
         encoder.logit_scale.requires_grad_(config.learned)
         encoder.lock(*config.lock.split())
+        said = parsed(config.negatives)
+        self.texts, self.images = (Added(said, width, config.similarity, seed=seed + side) for side in (0, 1))
 
     def temperature(self) -> Tensor:
         """exp(-logit_scale), a scalar with gradient, in float32 or wider."""
@@ -65,19 +72,39 @@ class CLIP(nn.Module):
 
     def compare(self, z: Embeddings) -> Outcome:
         """Every picture against every caption, both ways. `ids_B` names the picture, `groups_B` the caption."""
-        c, temperature = self.config, self.temperature()
-        loss = losses.clip(
-            z["image"], z["text"], temperature=temperature, similarity=c.similarity, decoupled=c.decoupled,
-            ids_B=z.ids_B, groups_B=z.groups_B, rows=z.rows,
-        )  # fmt: skip
-        guessing = losses.chance("clip", batch=len(z.ids_B), decoupled=c.decoupled, ids_B=z.ids_B, groups_B=z.groups_B)
+        c, temperature, signs = self.config, self.temperature(), self.texts.signs(z.step)
+        tau_plus, beta = self.texts.hardness
+        said: dict[str, Any] = {"temperature": temperature, "similarity": c.similarity, "decoupled": c.decoupled, "rows": z.rows,
+                "tau_plus": tau_plus, "beta": beta, "signs": signs}  # fmt: skip
+        said["guide"] = self.texts.guide(z.roles.get("guide"))
+        if not self.texts.adds:
+            ids: dict[str, Any] = {"ids_B": z.ids_B, "groups_B": z.groups_B}
+            loss = losses.clip(z["image"], z["text"], **ids, **said)
+            guessing = losses.chance("clip", batch=len(z.ids_B), decoupled=c.decoupled, **ids)
+        else:
+            ways = ((z["image"], z["text"], self.texts), (z["text"], z["image"], self.images))
+            loss, guessing = (sum(parts) / 2 for parts in zip(*(self._one_way(z, *way, said) for way in ways)))
         pair = (z["image"].detach(), z["text"].detach())
-        return Outcome(loss, guessing, z, pair=pair, signs={"temperature": temperature.detach()})
+        return Outcome(loss, guessing, z, pair=pair, signs=signs | {"temperature": temperature.detach()})
+
+    def _one_way(
+        self, z: Embeddings, query_BD: Tensor, key_BD: Tensor, added: Added, said: dict[str, Any]
+    ) -> tuple[Tensor, float]:
+        """With more negatives: queries among the batch's keys and, of the keys' own kind, what is added."""
+        more = added(query_BD, z.names_B, (z.seed, z.step), batch=(key_BD, z.names_B))
+        loss = losses.info_nce(
+            query_BD, key_BD, query_ids_Q=z.names_B, key_ids_K=z.names_B, query_groups_Q=z.ids_B, key_groups_K=z.ids_B,
+            negatives_KD=more.shared_ND, negative_ids_K=more.names_N, own_negatives=more.own, **said,
+        )  # fmt: skip
+        return loss, in_batch.guessing(in_batch.others(z.names_B) + more.count_B, decoupled=self.config.decoupled)
 
     @torch.no_grad()
     def after_step(self, outcome: Outcome, progress: Progress) -> None:
         """Clip the logarithm of the scale to [0, ln 100], once the optimizer has moved it."""
         self.encoder.logit_scale.clamp_(0.0, math.log(self.config.largest_scale))
+        z = outcome.embeddings
+        self.texts.push(z["text"], z.names_B, z.step)
+        self.images.push(z["image"], z.names_B, z.step)
 
     def parameter_groups(self) -> list[Group]:
         """Weights decay; gains, biases and the temperature do not (paper, section 2.5)."""

@@ -38,6 +38,7 @@ class Batch:
     seed: int
     groups_B: Tensor | None = None  # int64; equal groups are never each other's negatives
     others: Batch | None = None  # more samples in one view each, nobody's positives (`--negatives random:N`)
+    guide_BG: Tensor | None = None  # another model's vectors of the samples (`--negatives guide:FOLDER`)
 
     @property
     def names_B(self) -> Tensor:
@@ -75,6 +76,7 @@ class Embeddings:
     @classmethod
     def of(cls, batch: Batch, features_BH: Tensor, **roles: Tensor) -> Embeddings:
         """The embeddings of a batch, one role tensor per keyword, in float32 or wider: comparing never runs in half."""
+        roles |= {} if batch.guide_BG is None else {"guide": batch.guide_BG}
         roles = {name: role.to(torch.promote_types(role.dtype, torch.float32)) for name, role in roles.items()}
         return cls(
             roles, batch.ids_B, batch.step, batch.total, batch.seed, features_BH.detach(), batch.groups_B,
@@ -170,19 +172,3 @@ def groups(module: nn.Module) -> list[Group]:
         Group([p for p in trained if p.ndim > 1]),
         Group([p for p in trained if p.ndim <= 1], decay=False, adapt=False),
     ]
-
-
-def retrieval_at_1(first_BD: Tensor, second_BD: Tensor, same_B: Tensor | None = None) -> Tensor:
-    """Share of rows whose nearest second view, by cosine, is their own. Chance is 1 / B.
-
-    same_B: integer names of the rows; equal names (equal captions) count as hits. A tie with the own one counts as a
-    miss, so that a collapsed encoder scores 0 and not 1.
-    """
-    unit = torch.nn.functional.normalize
-    similarity_BB = unit(first_BD.float(), dim=-1) @ unit(second_BD.float(), dim=-1).T
-    own = torch.eye(len(first_BD), dtype=torch.bool, device=first_BD.device)
-    if same_B is not None:
-        own = own | (same_B[:, None] == same_B[None, :])
-    best_own = similarity_BB.masked_fill(~own, -2.0).amax(dim=1)
-    best_other = similarity_BB.masked_fill(own, -2.0).amax(dim=1)
-    return (best_own > best_other).float().mean()

@@ -1,10 +1,10 @@
 """SimCLR: two heavy views of each picture must find each other among all other views of the batch.
 
-positives   two (or more) random views of one picture
+positives   two (or more) random views of one picture; with groups (`--same`), of all its group in the batch
 encoder     any, trained through an MLP projector that is thrown away afterwards
 negatives   the other views in the batch, and what is added to them (`--negatives`)
 similarity  cosine
-loss        nt_xent: a softmax over all other rows, the positive included (decoupled: left out)
+loss        nt_xent: a softmax over all other rows, the positive included (decoupled: left out); sup_con with groups
 
 Chen, Kornblith, Norouzi, Hinton: A Simple Framework for Contrastive Learning of Visual Representations, ICML 2020,
 arXiv:2002.05709; v2's deeper head: arXiv:2006.10029.
@@ -63,16 +63,36 @@ class SimCLR(nn.Module):
         """Every view against all others of the batch, and what is added."""
         c, views_VBD, name_B, signs = self.config, z["views"], z.names_B, self.negatives.signs(z.step)
         V, (tau_plus, beta) = len(views_VBD), self.negatives.hardness
+        if z.groups_B is not None and self.takes_groups:
+            return self._of_one_group(z)
         batch = (views_VBD.flatten(0, 1), name_B.repeat(V))
         more = self.negatives(views_VBD, name_B, (z.seed, z.step), drawn=z.others, batch=batch)
         loss = losses.nt_xent(
             views_VBD, temperature=c.temperature, similarity=c.similarity, decoupled=c.decoupled, ids_B=name_B,
             negatives_KD=more.shared_ND, negative_ids_K=more.names_N, own_negatives=more.own, rows=z.rows, signs=signs,
-            tau_plus=tau_plus, beta=beta,
+            tau_plus=tau_plus, beta=beta, guide=self.negatives.guide(z.roles.get("guide")),
         )  # fmt: skip
         count_B = in_batch.others(name_B, V) + more.count_B
         guessing = in_batch.guessing(count_B, positives=V - 1, decoupled=c.decoupled)
         return Outcome(loss, guessing, z, (views_VBD[0].detach(), views_VBD[1].detach()), signs)
+
+    @property
+    def takes_groups(self) -> bool:
+        """Whether all rows of a group are each other's positives; else its partner alone, the others left out."""
+        n = self.negatives
+        return not (self.config.decoupled or n.adds or n.said.guide or any(n.hardness))
+
+    def _of_one_group(self, z: Embeddings) -> Outcome:
+        """All rows of a group find each other among all rows (Khosla et al. 2020, arXiv:2004.11362, L_out)."""
+        c, views_VBD = self.config, z["views"]
+        (V, B), (start, stop, _) = views_VBD.shape[:2], z.rows.indices(views_VBD.shape[1])
+        row_ND = views_VBD.transpose(0, 1).flatten(0, 1)
+        loss = losses.sup_con(
+            row_ND, z.names_B.repeat_interleave(V), temperature=c.temperature, similarity=c.similarity,
+            rows=slice(V * start, V * stop),
+        )  # fmt: skip
+        guessing = losses.chance("sup_con", rows=V * B)
+        return Outcome(loss, guessing, z, (views_VBD[0].detach(), views_VBD[1].detach()))
 
     def after_step(self, outcome: Outcome, progress: Progress) -> None:
         """SimCLR remembers nothing, unless it was given a queue: then the second views."""

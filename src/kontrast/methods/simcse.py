@@ -107,7 +107,7 @@ class SimCSE(nn.Module):
             query_BH, key_KH, temperature=c.temperature, similarity=c.similarity, decoupled=c.decoupled or bool(hard),
             query_ids_Q=name_B, key_ids_K=name_K, query_groups_Q=own_B, key_groups_K=own_K, rows=z.rows, signs=signs,
             negatives_KD=more.shared_ND, negative_ids_K=more.names_N, own_negatives=more.own, tau_plus=tau_plus,
-            beta=beta, reduction="none",
+            beta=beta, reduction="none", guide=self.negatives.guide(z.roles.get("guide"), len(key_KH) - len(query_BH)),
         )  # fmt: skip
         for hard_BH in hard:  # the own one was left out above: here it joins, with its weight
             nearer_B = pairwise(query_BH, hard_BH, c.similarity) - pairwise(query_BH, positive_BH, c.similarity)

@@ -10,6 +10,10 @@ Sources add up, in Python and on the command line:
     mixed:N        N points made between the hardest (MoCHi)                            `hard.py`
     reweighted:B   harder ones count more, by exp(B s / T) (HCL)                        `losses.candidates`
     debiased:P     a share P of the negatives is taken to be positives in disguise      `losses.candidates`
+    rules:all      for sentences: a hard negative made by rule, all or some of negation,
+                   antonym, number, entity, order (rules:number,order)                  `positives.opposites`
+    guide:FOLDER   rows of the batch that the model of FOLDER finds nearly the same
+                   sample are not negatives: its cosine above 1 - margin (margin:0.1)   `losses.Guide`
 
 Nothing is ever a negative of its own sample, or of its own group where there are groups (`repeats.py`).
 This file imports no torch: command lines are checked before anything heavy is loaded.
@@ -22,7 +26,7 @@ from dataclasses import dataclass, fields, replace
 from kontrast.errors import Unfit
 
 WORDS = {"queue": "queue", "random": "random", "mined": "mined", "mixed": "mixed", "reweighted": "beta",
-         "debiased": "tau_plus"}  # fmt: skip
+         "debiased": "tau_plus", "rules": "rules", "guide": "guide", "margin": "margin"}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,9 @@ class Negatives:
     mixed: int = 0
     beta: float = 0.0
     tau_plus: float = 0.0
+    rules: str = ""
+    guide: str = ""
+    margin: float = 0.0
 
     def __post_init__(self) -> None:
         if min(self.queue, self.random, self.mined, self.mixed, self.beta) < 0 or not 0 <= self.tau_plus < 1:
@@ -48,7 +55,8 @@ class Negatives:
         return replace(self, **said)
 
     def __str__(self) -> str:
-        return "+".join(f"{word}:{getattr(self, name):g}" for word, name in WORDS.items() if getattr(self, name))
+        said = {word: getattr(self, name) for word, name in WORDS.items() if getattr(self, name)}
+        return "+".join(f"{word}:{value if isinstance(value, str) else f'{value:g}'}" for word, value in said.items())
 
 
 def Queue(size: int) -> Negatives:
@@ -81,21 +89,47 @@ def Debiased(tau_plus: float) -> Negatives:
     return Negatives(tau_plus=tau_plus)
 
 
+def Rules(rules: str = "all") -> Negatives:
+    """For sentences: one hard negative each, by these rules of `positives.opposites`, joined by commas."""
+    return Negatives(rules=rules)
+
+
+def Guided(folder: str, margin: float = 0.0) -> Negatives:
+    """Rows that the model of this folder finds nearly the same (cosine above 1 - margin) are not negatives."""
+    return Negatives(guide=folder, margin=margin)
+
+
 def parsed(text: str) -> Negatives:
     """The grammar above, read."""
     found = Negatives()
-    for part in text.replace(" ", "").split("+") if text.strip() else ():
-        word, _, number = part.partition(":")
+    for part in text.split("+") if text.strip() else ():
+        word, _, said = (piece.strip() for piece in part.partition(":"))
         if word not in WORDS:
-            raise Unfit(f"--negatives {part!r}: known are {', '.join(f'{w}:NUMBER' for w in WORDS)}, joined by +.")
+            raise Unfit(
+                f"--negatives {part!r}: known are {', '.join(f'{w}:{EXAMPLES[w]}' for w in WORDS)}, joined by +."
+            )
         try:
-            value = float(number) if word in ("reweighted", "debiased") else int(number)
+            value = type(EXAMPLES[word])(said)
         except ValueError:
-            raise Unfit(f"--negatives {part!r}: {word} needs a number, such as {word}:{EXAMPLES[word]}.") from None
+            value = ""
+        if value == "":
+            raise Unfit(f"--negatives {part!r}: {word} needs a value, such as {word}:{EXAMPLES[word]}.")
         found += replace(Negatives(), **{WORDS[word]: value})  # type: ignore[arg-type]
     if found.mined and not (found.queue or found.random):
         raise Unfit("--negatives mined:N chooses among more negatives than the batch's: add queue:N or random:N.")
+    if found.margin and not found.guide:
+        raise Unfit("--negatives margin:M is the margin to a guide model: add guide:FOLDER.")
     return found
+
+
+def check_fits(said: Negatives, method: str, kind: str) -> None:
+    """Unfit where a source of negatives means nothing to a method that reads pictures, pairs or sentences (`kind`)."""
+    if said.rules and kind != "texts":
+        raise Unfit(f"--negatives rules:{said.rules} makes sentences; {method} reads {kind}.")
+    if said.guide and method.startswith("moco"):
+        raise Unfit(f"--negatives guide:{said.guide} judges the rows of a batch; {method} compares with its queue.")
+    if said.random and kind == "pairs":
+        raise Unfit(f"--negatives random:{said.random}: a batch of pairs is a random draw already; raise --batch-size.")
 
 
 def check_size(queue: int, samples: int) -> None:
@@ -107,4 +141,7 @@ def check_size(queue: int, samples: int) -> None:
         )
 
 
-EXAMPLES = {"queue": 4096, "random": 256, "mined": 64, "mixed": 64, "reweighted": 1, "debiased": 0.1}
+EXAMPLES: dict[str, int | float | str] = {
+    "queue": 4096, "random": 256, "mined": 64, "mixed": 64, "reweighted": 1.0, "debiased": 0.1, "rules": "all",
+    "guide": "runs/other", "margin": 0.1,
+}  # fmt: skip

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from kontrast.losses.candidates import Guide
 from kontrast.negatives import Negatives, hard, parsed, repeats
 from kontrast.negatives.queue import Ring
 from kontrast.similarity import Similarity, unit
@@ -84,6 +85,21 @@ class Added(nn.Module):
         """Remember these keys, if there is a queue."""
         if self.queue is not None:
             self.queue.push(unit(key_BD) if self.similarity == "cosine" else key_BD, name_B, step)
+
+    def guide(self, guide_BG: Tensor | None, more_keys: int = 0) -> Guide | None:
+        """What the loss is told of false negatives, from a guide model's vectors of the samples; None without one.
+
+        more_keys: keys after the batch's own (hard negatives), which the guide did not see and leaves alone.
+        """
+        if guide_BG is None:
+            return None
+        key_KG = torch.cat([guide_BG, guide_BG.new_zeros(more_keys, guide_BG.shape[1])])
+        return Guide(guide_BG, key_KG, self.said.margin)
+
+    @property
+    def adds(self) -> bool:
+        """Whether there are more negatives than the batch's own."""
+        return bool(self.said.queue or self.said.random or self.said.mined or self.said.mixed)
 
     @property
     def hardness(self) -> tuple[float, float]:

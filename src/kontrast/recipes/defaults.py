@@ -12,7 +12,7 @@ from typing import Any
 
 from kontrast import methods
 from kontrast.errors import Unfit
-from kontrast.negatives import check_size, parsed
+from kontrast.negatives import check_fits, check_size, parsed
 from kontrast.recipes import barlow_twins, byol, clip, moco, simclr, simcse, swav
 from kontrast.settings import NAMES, Settings, checked, pairs
 
@@ -181,7 +181,6 @@ EPOCHS = ((5_000, 60), (20_000, 40), (100_000, 20), (1_000_000, 10), (float("inf
 FIXED: dict[str, tuple[Any, str]] = {
     "pretrained": (False, "from random weights"),
     "view_mode": ("exact", "torchvision's own steps"),
-    "crops": ("2", "as the recipe of the views says"),
     "similarity": ("cosine", "as published"),
     "decoupled": (False, "as published"),
     "negatives": ("", "as published"),
@@ -230,6 +229,7 @@ def planned(said: Settings, facts: Facts) -> Plan:
     within = {field: chosen[field] for field in IN_METHOD if field in fields}
     config = methods.configured(name, {**within, **own})
     against = parsed(vars(config).get("negatives", ""))
+    check_fits(against, name, methods.entry(name).kind)
     check_size(against.queue or vars(config).get("queue", 0), facts.n)
     return Plan(settings, config, choices, f"{name}, {recipe}")
 
