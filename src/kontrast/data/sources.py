@@ -16,6 +16,7 @@ from kontrast.data.emoji import emoji
 from kontrast.data.folders import SPLITS, extensions, from_folder
 from kontrast.data.roles import KNOWN
 from kontrast.data.rows import from_table
+from kontrast.data.saved import saved
 from kontrast.data.source import Options, Source, held_out
 from kontrast.data.tables import ENDINGS, metadata, read_table
 from kontrast.errors import Unfit
@@ -72,6 +73,9 @@ def open_source(
     path = Path(data)
     known = KNOWN | {name.lower() for name in options.columns.values()}
     if path.is_dir():
+        kept = saved(path)
+        if kept is not None:
+            return from_table(kept, options)
         table = metadata(path, SPLITS, known) if options.labels != "folder" else None
         return (
             from_folder(path, options)

@@ -176,8 +176,8 @@ def _parquet(path: Path) -> Table:
         table = parquet.ParquetFile(path).read()
     except (arrow.ArrowInvalid, OSError) as error:
         raise Unfit(f"{path} cannot be read as parquet ({str(error).splitlines()[0][:120]}).") from None
-    columns = {name: _column(table.column(name)) for name in table.column_names}
-    return Table(path, columns, table.num_rows, classes=_declared_classes(table.schema.metadata or {}))
+    columns = {name: column_of(table.column(name)) for name in table.column_names}
+    return Table(path, columns, table.num_rows, classes=declared_classes(table.schema.metadata or {}))
 
 
 class EncodedColumn(Sequence[Any]):
@@ -193,7 +193,8 @@ class EncodedColumn(Sequence[Any]):
         return self._column[row].as_py()
 
 
-def _column(column: Any) -> Sequence[Any]:
+def column_of(column: Any) -> Sequence[Any]:
+    """An Arrow column as a sequence; encoded pictures stay where they are until asked for."""
     from pyarrow import types
 
     kind = column.type
@@ -203,7 +204,7 @@ def _column(column: Any) -> Sequence[Any]:
     return values
 
 
-def _declared_classes(metadata: Mapping[bytes, bytes]) -> dict[str, list[str]]:
+def declared_classes(metadata: Mapping[bytes, bytes]) -> dict[str, list[str]]:
     """Label names that Hugging Face datasets keeps in the schema."""
     try:
         features = json.loads(metadata.get(b"huggingface", b"{}")).get("info", {}).get("features", {})
