@@ -9,7 +9,6 @@ ten minutes on two cores (guessing 10 %).
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 import time
 from pathlib import Path
@@ -19,6 +18,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 import kontrast
+from kept import add
 from kontrast.data.sources import open_source
 from kontrast.evaluate.zero_shot import zero_shot
 
@@ -56,7 +56,7 @@ def main() -> None:
         test = open_source(said.data / "test.parquet", labels="label_name", channels=3)
         image = run.model.embed_source(test, test.ids)
         score = zero_shot(image, test.labels[test.ids], test.classes, TESTED, run.model.embed_text)
-    print(json.dumps({"seed": said.seed, **score, "seconds": round(seconds, 1)}))
+    add("clip_cifar", {"seed": said.seed, **score, "seconds": round(seconds, 1)})
 
 
 if __name__ == "__main__":

@@ -1,16 +1,16 @@
 """Emoji drawings and their English names, from nothing: names find drawings among held-out emoji of the same block.
 
-    python benchmarks/clip_emoji.py [--minutes 4.5] [--seeds 3] [--results FILE]
+    python benchmarks/clip_emoji.py [--minutes 4.5] [--seeds 3]
 
 Held out by base emoji. Tested in each Unicode block of at least 20 held-out emoji: recall at 10 both ways against what
 guessing finds there (10 of those in the block). Wanted: 3 times guessing or more, within five minutes. Needs the extra
-`emoji`. Every finished run is a line of FILE; started again, the program does what is missing.
+`emoji`. Every finished run is a line of
+results/clip_emoji.jsonl; started again, the program does what is missing.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 import time
 from pathlib import Path
@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 import kontrast
+from kept import add, rows
 from kontrast.data.sources import open_source
 from kontrast.evaluate.pairs import pair_retrieval
 
@@ -46,11 +47,8 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--image-size", type=int, default=32)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--results", type=Path, default=Path("benchmarks/results/clip_emoji.jsonl"))
     said = parser.parse_args()
-    said.results.parent.mkdir(parents=True, exist_ok=True)
-    lines = said.results.read_text().splitlines() if said.results.is_file() else []
-    done = {json.loads(line)["seed"] for line in lines}
+    done = {row["seed"] for row in rows("clip_emoji")}
     for seed in sorted(set(range(said.seeds)) - done):
         began = time.monotonic()
         with tempfile.TemporaryDirectory() as folder:
@@ -60,9 +58,7 @@ def main() -> None:
             )  # fmt: skip
             row = {"seed": seed, **within_blocks(run.model), "steps": run.summary["steps"]}
         row |= {"epochs": said.epochs, "seconds": round(time.monotonic() - began, 1)}
-        print(json.dumps(row), flush=True)
-        with said.results.open("a") as file:
-            file.write(json.dumps(row) + "\n")
+        add("clip_emoji", row)
 
 
 if __name__ == "__main__":

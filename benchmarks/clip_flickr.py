@@ -9,12 +9,12 @@ both directions >= 5 times guessing (5 %).
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 import time
 from pathlib import Path
 
 import kontrast
+from kept import add
 from kontrast.data.sources import open_source
 from kontrast.finish_pairs import evaluate, table
 
@@ -39,7 +39,7 @@ def main() -> None:
         columns = {"learned": run.model, "random_weights": run.model.random(said.seed)}
         result = evaluate(columns, dev, dev.ids)
     print("\n".join(table(result)))
-    print(json.dumps({"seed": said.seed, **result["learned"], "seconds": round(time.monotonic() - began, 1)}))
+    add("clip_flickr", {"seed": said.seed, **result["learned"], "seconds": round(time.monotonic() - began, 1)})
 
 
 if __name__ == "__main__":

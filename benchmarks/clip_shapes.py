@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import json
 import tempfile
 import time
 from pathlib import Path
@@ -26,6 +25,7 @@ from PIL import Image, ImageDraw
 from pyarrow import parquet
 
 import kontrast
+from kept import add
 
 SIDE = 32
 COLOURS = {
@@ -137,7 +137,7 @@ def main() -> None:
             batch_size=256, lr=2e-3, seed=said.seed, views="none",
         )  # fmt: skip
         scores = test(run.model, said.seed)
-    print(json.dumps({"seed": said.seed, **scores, "seconds": round(time.monotonic() - began, 1)}))
+    add("clip_shapes", {"seed": said.seed, **scores, "seconds": round(time.monotonic() - began, 1)})
 
 
 if __name__ == "__main__":

