@@ -221,6 +221,22 @@ def methods(name: str | None = None, *, debug: Debug = False) -> int:
 
 
 @app.command
+def verify(check: str | None = None, *, method: str = "all", as_json: Json = False, debug: Debug = False) -> int:
+    """Check on this machine what kontrast promises. All checks take about two minutes; exit code 1 if one fails.
+
+    Parameters
+    ----------
+    check
+        gradients, chunks, resume, views, numerics, chance or crash; all of them if not given.
+    method
+        One method, or all.
+    """
+    from kontrast import verify as checks
+
+    return checks.shown(check, method, as_json=as_json)
+
+
+@app.command
 def info(*, as_json: Json = False, debug: Debug = False) -> int:
     """Versions, processor, devices: what to put into a bug report."""
     from kontrast.training.record import environment

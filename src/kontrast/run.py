@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 import yaml
 
+from kontrast import cutting
 from kontrast.assembly import Run, Start, carry_out
 from kontrast.data.sources import Source
 from kontrast.errors import Unfit
@@ -106,6 +107,7 @@ def _begun(
     if dry_run:
         return Run(None, plan, "dry run", {}, None)
     kit = kit_of(plan, parts, weights_from)
+    cutting.checked(kit.encoder, plan.settings, plan.config)
     if not processes.first():
         return Ready(None, plan, parts, kit)
     folder = Folder.create(Path(said.out) if said.out else _free(Path("runs"), name))

@@ -87,10 +87,10 @@ def put_group_norm(net: nn.Module) -> None:
     """GroupNorm of 16 channels each in place of every BatchNorm."""
     for name, child in net.named_children():
         put_group_norm(child)
-        if isinstance(child, nn.BatchNorm2d):
+        if isinstance(child, nn.BatchNorm1d | nn.BatchNorm2d):
             channels = child.num_features
             norm: nn.Module = nn.GroupNorm(channels // 16 if channels % 16 == 0 else 1, channels, eps=child.eps)
-            fused = type(child) is not nn.BatchNorm2d  # timm joins some norms with what follows them
+            fused = type(child) not in (nn.BatchNorm1d, nn.BatchNorm2d)  # timm joins some norms with what follows them
             setattr(net, name, nn.Sequential(norm, nn.Sequential(child.drop, child.act)) if fused else norm)
 '''
 

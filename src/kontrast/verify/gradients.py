@@ -22,7 +22,7 @@ from kontrast.verify import cases, worlds
 from kontrast.verify.findings import Finding
 
 BOUNDS = {torch.float64: 1e-8, torch.float32: 1e-4}
-AT = {torch.float64: cases.STEPS, torch.float32: 5}  # steps
+AT = {torch.float64: cases.STEPS, torch.float32: 4}  # steps
 LR = 0.05
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import multiprocessing.context
 import tempfile
 import traceback
 from collections.abc import Callable
@@ -19,13 +20,19 @@ from kontrast.errors import Failed
 PATIENCE = 240  # seconds for all that a world is asked
 
 
+def warm() -> multiprocessing.context.ForkServerContext:
+    """Where processes come from that have imported everything already."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["kontrast.verify.gradients", "kontrast.training.checkpoints"])
+    return context
+
+
 def ask(processes: int, work: Callable[..., Any], *words: Any, before: Callable[[], None] | None = None) -> Any:
     """What `work(*words)` gives in the first of several gloo processes, all of which call it.
 
     before  is called first in each of them: tests plant a fault there
     """
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["kontrast.verify.gradients"])
+    context = warm()
     hears, says = context.Pipe(duplex=False)
     with tempfile.TemporaryDirectory() as folder:
         meeting = str(Path(folder) / "meeting")
