@@ -28,7 +28,8 @@ READ = [
 ALSO_RUN = {  # what a step leans on, beside the six: draws, arithmetic in blocks, storage
     "keyed.py": "randomness from names",
     "similarity.py": "cosine and its kin",
-    "losses/blocks.py": "the tiled log-sum-exp", "losses/tiles.py": "its tiles", "losses/small.py": "small batches whole",
+    "losses/blocks.py": "the tiled log-sum-exp", "losses/tiles.py": "its tiles",
+    "losses/small.py": "small batches whole",
     "losses/candidates.py": "who is a negative", "losses/rows.py": "shapes of rows",
     "negatives/across.py": "the one gather",
     "negatives/repeats.py": "equal names are no negatives",

@@ -91,6 +91,7 @@ def _images(plan: Plan, parts: Parts, weights_from: str | Path | None) -> Kit:
     if weights_from is not None:
         encoder.load_state_dict(load(weights_from).encoder.state_dict())
     size, mean, std = s.image_size, recipe.mean, recipe.std
+    _takes(encoder, s.encoder, s.channels, {view.size for view in recipe.views} - {size})
 
     def leave(folder: Folder, model: Any, before: Any, summary: dict[str, Any], say: Callable[[str], None]) -> None:
         finish.leave(folder, plan, parts, model, before=before, summary=summary, say=say)
@@ -105,6 +106,18 @@ def _images(plan: Plan, parts: Parts, weights_from: str | Path | None) -> Kit:
         encoder, _pictures(plan, recipe, parts.device), lambda trained: Model(trained, size, mean, std), leave, score,
         learned=weights_from is not None or bool(s.pretrained),
     )  # fmt: skip
+
+
+@torch.no_grad()
+def _takes(encoder: torch.nn.Module, name: str, channels: int, sizes: set[int]) -> None:
+    """Unfit, unless the encoder takes small crops too: some are made for one size of picture."""
+    training = encoder.training
+    for side in sorted(sizes):
+        try:
+            encoder.eval()(torch.zeros(1, channels, side, side))
+        except (RuntimeError, ValueError, AssertionError):
+            raise Unfit(f"--crops: {name} takes pictures of one size, and not crops of {side} pixels.") from None
+    encoder.train(training)
 
 
 def _pairs(plan: Plan, parts: Parts, weights_from: str | Path | None) -> Kit:
@@ -134,7 +147,7 @@ def _pairs(plan: Plan, parts: Parts, weights_from: str | Path | None) -> Kit:
         return "recall_at_1", float(finish_pairs.evaluate({"learned": model}, source, ids)["learned"]["recall_at_1"])
 
     return Kit(pairs.towers, batches, lambda towers: PairModel(replace(pairs, towers=towers)), leave, score,
-               learned=weights_from is not None or bool(s.pretrained))  # fmt: skip
+               learned=weights_from is not None or bool(s.pretrained) or Path(s.encoder).is_dir())  # fmt: skip
 
 
 def _pictures(plan: Plan, recipe: Recipe, device: torch.device) -> Callable[..., Any]:
@@ -157,7 +170,10 @@ def _pictures(plan: Plan, recipe: Recipe, device: torch.device) -> Callable[...,
 def _guided(plan: Plan, batches: Batches, source: Source, ids: Ids) -> Batches:
     """With a guide model's vectors beside them, if there is one."""
     folder = parsed(plan.settings.negatives or "").guide
-    return Guided(batches, load(folder), source, ids) if folder else batches
+    if not folder:
+        return batches
+    guided: Batches = Guided(batches, load(folder), source, ids)
+    return guided
 
 
 def _texts(plan: Plan, parts: Parts, weights_from: str | Path | None) -> Kit:
@@ -184,10 +200,10 @@ def _texts(plan: Plan, parts: Parts, weights_from: str | Path | None) -> Kit:
         about = {"method": s.method, "data": data, "settings": shown}
         finish_texts.leave(folder.path, model, before, parts.check, about, summary=summary, seed=s.seed or 0, say=say)
         few = parts.train_ids[:EXAMPLES]
-        shown = TextBatches(source, parts.train_ids, encoder.tokenizer, 2, s.seed or 0, 1, views=views, wordnet=wordnet)
+        sample = TextBatches(source, parts.train_ids, encoder.tokenizer, 2, s.seed or 0, 1, views=views, wordnet=wordnet)
         finish_texts.report(
             folder, finish_texts.columns_of(model, before, s.seed or 0), parts.check, words[:SEARCHED],
-            shown.texts(few, 0), views=views, data=source.name, summary=summary, seed=s.seed or 0, say=say,
+            sample.texts(few, 0), views=views, data=source.name, summary=summary, seed=s.seed or 0, say=say,
         )  # fmt: skip
         folder.write_json("summary.json", summary)
 

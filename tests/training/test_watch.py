@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from kontrast import keyed
-from kontrast.methods.method import Embeddings, Outcome, retrieval_at_1
+from kontrast.methods.method import Embeddings, Outcome
 from kontrast.training import watch
+from kontrast.training.watch import retrieval_at_1
 
 
 def sphere(rows, width, *key):

@@ -74,9 +74,10 @@ class CLIP(nn.Module):
         """Every picture against every caption, both ways. `ids_B` names the picture, `groups_B` the caption."""
         c, temperature, signs = self.config, self.temperature(), self.texts.signs(z.step)
         tau_plus, beta = self.texts.hardness
-        said: dict[str, Any] = {"temperature": temperature, "similarity": c.similarity, "decoupled": c.decoupled, "rows": z.rows,
-                "tau_plus": tau_plus, "beta": beta, "signs": signs}  # fmt: skip
-        said["guide"] = self.texts.guide(z.roles.get("guide"))
+        said: dict[str, Any] = {
+            "temperature": temperature, "similarity": c.similarity, "decoupled": c.decoupled, "rows": z.rows,
+            "tau_plus": tau_plus, "beta": beta, "signs": signs, "guide": self.texts.guide(z.roles.get("guide")),
+        }  # fmt: skip
         if not self.texts.adds:
             ids: dict[str, Any] = {"ids_B": z.ids_B, "groups_B": z.groups_B}
             loss = losses.clip(z["image"], z["text"], **ids, **said)
