@@ -17,8 +17,8 @@ $(STAMP):
 	  { echo "kontrast needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version). Try: make PYTHON=python3.11 ..." >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { echo "python -m venv failed; on Debian: apt install python3-venv" >&2; exit 1; }
 	@echo "Installing into $(VENV): some minutes the first time, nothing the next."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]' 2> $(VENV)/install.log || \
-	  { tail -n 5 $(VENV)/install.log >&2; \
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --retries 2 -e '.[dev]' 2> $(VENV)/install.log || \
+	  { grep '^ERROR' $(VENV)/install.log | tail -n 3 >&2; \
 	    if grep -qi 'no space left' $(VENV)/install.log; then echo "The disk is full: free about $(NEEDED_GB) GB and run make again." >&2; \
 	    else echo "Installing failed. Is the package index reachable? The whole log: $(VENV)/install.log" >&2; fi; exit 1; }
 	@rm -f $(VENV)/.installed-*
