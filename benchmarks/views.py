@@ -238,9 +238,7 @@ def jpeg(rounds: int, n: int) -> None:
             "ours fast": epoch(source, "fast", 16, 1),
             "ours exact": epoch(source, "exact", 16, 1),
         }
-        raced(
-            f"224 px from JPEG, {n} pictures, two views, simclr", rivals, n, rounds, "Pillow and lightly"
-        )
+        raced(f"224 px from JPEG, {n} pictures, two views, simclr", rivals, n, rounds, "Pillow and lightly")
 
 
 def main() -> None:

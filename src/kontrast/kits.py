@@ -125,7 +125,7 @@ def _pairs(plan: Plan, parts: Parts, weights_from: str | Path | None) -> Kit:
     assert recipe and s.encoder and s.image_size and s.seed is not None
     captions = [caption for several in parts.source.captions(parts.train_ids) for caption in several]
     pairs = started(str(weights_from or s.encoder), plan.config.text, captions, image_size=s.image_size, seed=s.seed,
-                    mean=recipe.mean, std=recipe.std)  # fmt: skip
+                    mean=recipe.mean, std=recipe.std, sigmoid=plan.config.loss == "sigmoid")  # fmt: skip
     if pairs.image_size != s.image_size:
         raise Unfit(f"These weights take pictures of {pairs.image_size} pixels: --image-size {pairs.image_size}.")
     pictures = _pictures(plan, replace(recipe, mean=pairs.mean, std=pairs.std), parts.device)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from kontrast import methods
-from kontrast.data.check import brightest
+from kontrast.data.check import check
 from kontrast.data.pictures import Ids
 from kontrast.data.sources import Source, open_source
 from kontrast.data.text_batches import ROLES
@@ -43,10 +43,11 @@ def planned_on(data: Any, said: Settings) -> tuple[Plan, Parts]:
     labels = said.labels if isinstance(said.labels, str) else None
     reads = methods.entry(said.method or "simclr").kind
     if said.same and reads != "images":
-        raise Unfit(f"--same draws pictures of one group as positives; {said.method} reads {reads}, which bring theirs.")
+        raise Unfit(f"--same is for pictures: {said.method} reads {reads}, and its positives are the data's own.")
     said = _sized_by_crops(said)
-    source = open_source(data, labels=labels, split=said.split, columns=said.columns, strict=bool(said.strict), same=said.same,
-                         channels=3 if reads == "pairs" else said.channels, workers=said.workers)  # fmt: skip
+    source = open_source(data, labels=labels, split=said.split, columns=said.columns, strict=bool(said.strict),
+                         channels=3 if reads == "pairs" else said.channels, workers=said.workers,
+                         same=said.same)  # fmt: skip
     if reads == "pairs" and source.kind != "pairs":
         raise Unfit(f"{source.name} holds {source.kind}; {said.method} needs pictures with captions, such as a table.")
     if reads == "texts" and (source.kind not in ROLES or source.pictures is not None):
@@ -65,7 +66,6 @@ def planned_on(data: Any, said: Settings) -> tuple[Plan, Parts]:
     if s.batch_size > len(train_ids):
         raise Unfit(f"--batch-size {s.batch_size} is more than the {len(train_ids)} samples there are to train on.")
     recipe = None if reads == "texts" else papers.recipe(s.views, s.image_size or 0, s.channels or 0, crops=s.crops)
-    recipe = replace(recipe, white=brightest(source)) if recipe and source.bits == 16 else recipe
     return plan, Parts(source, train_ids, check, check_ids, recipe, device)
 
 
@@ -112,6 +112,8 @@ def announce(plan: Plan, parts: Parts, say: Callable[[str], None]) -> None:
         say(f"         {line}")
     for _, name, reason in source.skipped[:5]:
         say(f"         skipped {name}: {reason}")
+    for line in check(replace(source.part(parts.train_ids), skipped=()), parts.check).lines():
+        say(f"         {line}")
     say(f"recipe   {plan.recipe}; what differs from it and why:")
     for choice in plan.choices:
         if choice.published is not None and choice.value != choice.published:

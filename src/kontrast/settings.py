@@ -25,6 +25,8 @@ class Settings:
         epochs: Passes over the data.
         max_minutes: Stop cleanly after this many minutes of training.
         batch_size: Samples in one comparison, in total over all processes and chunks.
+        chunk: Rows that go through the encoder at once, or `auto`; the gradient stays that of the whole batch.
+        norm: With chunks: `group`, `frozen` or `per-chunk`. Without: `group` and `frozen` replace BatchNorm.
         encoder: `small`, any timm or torchvision name, or a folder with weights; for sentences also `static`.
         pooler: Of a sentence's tokens: cls, cls-before-pooler, mean, first-last or top2; the folder's own if not given.
         pretrained: Start from published weights (asks the hub; says so when offline).
@@ -43,6 +45,7 @@ class Settings:
         warmup: Epochs of linear warm-up.
         schedule: cosine, linear, constant or falls; options as in cosine:end=0.001 or cosine:epoch.
         zero_init: The last BatchNorm scale of each residual block begins at 0; else at 1.
+        same: `folder` or a column: pictures of one group are positives of each other, never negatives.
         labels: `folder` or a column: names for evaluation only, never seen in training.
         split: Value of a `split` column to train on.
         columns: Which columns hold what, as image=NAME text=NAME.
@@ -52,7 +55,7 @@ class Settings:
         device: cpu, cuda or cuda:0. The best one there if not given.
         precision: fp32, bf16 or fp16.
         threads: Processor threads for arithmetic; their number is part of the last bits.
-        workers: Threads that read and decode pictures; on a CPU processes, which also draw the views of large ones.
+        workers: Threads that read and decode pictures.
         checkpoint_every: Minutes between checkpoints inside an epoch.
         set: Any field of the method's own configuration, as NAME=VALUE.
         strict: Stop at the first broken file instead of skipping it.
@@ -63,6 +66,8 @@ class Settings:
     epochs: int | None = None
     max_minutes: float | None = None
     batch_size: int | None = None
+    chunk: str | None = None
+    norm: str | None = None
     encoder: str | None = None
     pooler: str | None = None
     pretrained: bool | None = None
@@ -81,6 +86,7 @@ class Settings:
     warmup: float | None = None
     schedule: str | None = None
     zero_init: bool | None = None
+    same: str | None = None
     labels: str | None = None
     split: str | None = None
     columns: list[str] | None = None
@@ -115,6 +121,7 @@ _CHOICES = {
     "pooler": ("cls", "cls-before-pooler", "mean", "first-last", "top2"),
     "similarity": ("cosine", "dot", "euclidean", "squared_euclidean"),
     "precision": ("fp32", "bf16", "fp16"),
+    "norm": ("group", "frozen", "per-chunk"),
     "view_mode": ("exact", "fast"),
 }
 
@@ -137,6 +144,8 @@ def checked(settings: Settings) -> Settings:
         value = getattr(settings, name)
         if value is not None and value not in choices:
             raise Unfit(f"--{name.replace('_', '-')} {value!r} is unknown{nearest(value, choices)}")
+    if settings.chunk not in (None, "auto") and not str(settings.chunk).isdigit():
+        raise Unfit(f"--chunk must be a number of rows or auto, got {settings.chunk!r}.")
     for name, known in WORDED.items():
         if (value := getattr(settings, name)) is not None:
             worded(value, known, f"--{name}")

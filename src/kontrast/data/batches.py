@@ -89,6 +89,10 @@ class ImageBatches:
     def __len__(self) -> int:
         return self.total
 
+    def drawn(self, ids_B: Ids, epoch: int) -> tuple[Tensor, ...]:
+        """The views of these samples in an epoch, whatever batch they come in."""
+        return self._views(self._pictures(ids_B, epoch), ids_B, epoch)
+
     def _views(self, pictures: list[Raw], ids_B: Ids, epoch: int) -> tuple[Tensor, ...]:
         if self._members is None:
             return tuple(views(pictures[0], self.recipe, Keys(self.seed, epoch, ids_B), mode=self.mode))
@@ -113,10 +117,14 @@ class ImageBatches:
 
     def _read(self, step: int) -> tuple[Ids, list[Raw]]:
         ids_B = batch_ids(self.ids, step, self.batch_size, self.seed)[self.rows]
+        return ids_B, self._pictures(ids_B, step // self.steps_per_epoch)
+
+    def _pictures(self, ids_B: Ids, epoch: int) -> list[Raw]:
+        """The samples' pictures and, where positives come from groups, those of their partners."""
         wanted = [ids_B]
         if self._members is not None:
-            wanted.append(self._members.partner(ids_B, self.seed, step // self.steps_per_epoch))
-        return ids_B, [self._moved(self.source.images(ids, workers=self.workers)) for ids in wanted]
+            wanted.append(self._members.partner(ids_B, self.seed, epoch))
+        return [self._moved(self.source.images(ids, workers=self.workers)) for ids in wanted]
 
     def _moved(self, pictures: Raw) -> Raw:
         if self.device.type == "cpu":

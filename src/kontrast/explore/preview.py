@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from kontrast.data.batches import ImageBatches
 from kontrast.errors import Unfit
 from kontrast.explore.sheet import views_sheet
 from kontrast.planning import planned_on
-from kontrast.positives.images import Keys, views
+from kontrast.positives.images import Keys
 from kontrast.settings import from_mapping
 
 SHOWN = 8  # samples on a sheet
@@ -29,8 +30,12 @@ def preview(data: Any, out: Path, *, epoch: int = 0, ids: list[int] | None = Non
     chosen = np.array(ids if ids else parts.train_ids[:SHOWN], dtype=np.int64)
     pictures = parts.source.images(chosen)
     assert plan.settings.seed is not None and plan.settings.view_mode is not None
-    keys = Keys(plan.settings.seed, epoch, chosen)
-    sheet = views_sheet(pictures, views(pictures, recipe, keys, mode=plan.settings.view_mode), recipe, keys)
+    grouped, all_ids = parts.source.groups is not None, parts.source.ids
+    pool = parts.train_ids if np.isin(chosen, parts.train_ids).all() else all_ids  # partners are drawn from these
+    batches = ImageBatches(parts.source, pool, recipe, 1, plan.settings.seed, 1, mode=plan.settings.view_mode,
+                           same=grouped)  # fmt: skip
+    keys = None if grouped else Keys(plan.settings.seed, epoch, chosen)
+    sheet = views_sheet(pictures, batches.drawn(chosen, epoch), recipe, keys)
     try:
         sheet.save(out)
     except (OSError, ValueError) as problem:
@@ -39,5 +44,6 @@ def preview(data: Any, out: Path, *, epoch: int = 0, ids: list[int] | None = Non
         f"views    {recipe.name} ({recipe.source})",
         f"         {len(recipe.views)} views of {len(chosen)} samples, epoch {epoch}",
         *(f"         {line}" for line in recipe.said),
+        *(["         every second view is of another picture of its group (--same)"] if grouped else []),
         f"sheet    {out}: originals first, then their views",
     ]

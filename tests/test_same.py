@@ -1,0 +1,87 @@
+"""`--same` and `--crops` from the command line's words to the loss, for every image method."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import kontrast
+from kontrast.errors import Unfit
+from kontrast.explore.preview import preview
+from kontrast.methods.method import Embeddings
+from kontrast.methods.simclr import Config, SimCLR
+
+IMAGES = ("simclr", "moco", "moco-v2", "swav", "byol", "barlow-twins")
+QUICK = {"encoder": "small", "epochs": 1, "batch_size": 8, "validate": "none", "device": "cpu", "say": lambda _: None}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """24 grey pictures of 20 pixels in 4 groups."""
+    made = tmp_path_factory.mktemp("groups")
+    pixels = np.random.default_rng(0).integers(0, 256, (24, 20, 20), dtype=np.uint8)
+    for i, picture in enumerate(pixels):
+        (made / str(i % 4)).mkdir(exist_ok=True)
+        Image.fromarray(picture).save(made / str(i % 4) / f"{i:02}.png")
+    return made
+
+
+@pytest.mark.parametrize("method", IMAGES)
+def test_every_image_method_trains_on_groups_and_on_several_crops(method: str, folder: Path, tmp_path: Path) -> None:
+    run = kontrast.train(folder, method=method, same="folder", crops="2x20+2x12", out=str(tmp_path / "r"), **QUICK)
+    assert run.ending == "done" and run.plan.settings.same == "folder" and run.plan.settings.image_size == 20
+    again = kontrast.train(config=tmp_path / "r" / "config.yaml", out=str(tmp_path / "again"), say=QUICK["say"])
+    ours, theirs = (np.concatenate([p.ravel() for p in map(torch.Tensor.numpy, r.model.encoder.state_dict().values())])
+                    for r in (run, again))  # fmt: skip
+    assert (ours == theirs).all()
+
+
+def test_crops_that_the_encoder_cannot_take_are_refused(folder: Path) -> None:
+    with pytest.raises(Unfit, match="not crops of 8 pixels"):
+        kontrast.train(folder, method="simclr", crops="2x16+2x8", **QUICK)
+
+
+def test_a_group_in_the_batch_is_all_positives() -> None:
+    """SupCon's L_out, from its definition, over the rows of both views; equal names are never negatives."""
+    views_VBD = torch.randn(2, 5, 7, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    group_B = torch.tensor([3, 1, 3, 3, 9])
+    method = SimCLR(torch.nn.Flatten(), 7, Config(temperature=0.5))
+    z = Embeddings({"views": views_VBD}, torch.arange(5), 0, 1, 0, views_VBD[0], groups_B=group_B)
+    row, name = torch.nn.functional.normalize(views_VBD.flatten(0, 1), dim=1), group_B.repeat(2)
+    s = (row @ row.T / 0.5).masked_fill(torch.eye(10, dtype=torch.bool), -torch.inf)
+    same = (name[:, None] == name) & ~torch.eye(10, dtype=torch.bool)
+    expected = torch.stack([s[i].logsumexp(0) - s[i][same[i]].mean() for i in range(10)]).mean()
+    outcome = method.compare(z)
+    torch.testing.assert_close(outcome.loss, expected, atol=1e-10, rtol=0)
+    assert outcome.guessing == pytest.approx(math.log(9))
+
+
+def test_groups_with_what_sup_con_has_no_place_for_are_left_out_of_the_negatives() -> None:
+    views_VBD = torch.randn(2, 3, 7, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    method = SimCLR(torch.nn.Flatten(), 7, Config(temperature=0.5, decoupled=True))
+    z = Embeddings({"views": views_VBD}, torch.arange(3), 0, 1, 0, views_VBD[0], groups_B=torch.tensor([1, 1, 2]))
+    row = torch.nn.functional.normalize(views_VBD, dim=2)
+    s = torch.einsum("vbd,wcd->vbwc", row, row) / 0.5
+    rivals = {0: [2], 1: [2], 2: [0, 1]}
+    expected = torch.stack(
+        [s[v, b][:, rivals[b]].flatten().logsumexp(0) - s[v, b, 1 - v, b] for v in (0, 1) for b in range(3)]
+    ).mean()
+    torch.testing.assert_close(method.compare(z).loss, expected, atol=1e-10, rtol=0)
+
+
+def test_preview_draws_the_partner(folder: Path, tmp_path: Path) -> None:
+    lines = preview(folder, tmp_path / "a.png", method="simclr", same="folder", views="none")
+    alone = preview(folder, tmp_path / "b.png", method="simclr", views="none")
+    assert any("--same" in line for line in lines) and not any("--same" in line for line in alone)
+    assert (tmp_path / "a.png").read_bytes() != (tmp_path / "b.png").read_bytes()
+
+
+def test_same_is_refused_where_positives_are_the_datas_own(tmp_path: Path) -> None:
+    (tmp_path / "s.txt").write_text("\n".join(f"sentence number {i}" for i in range(30)))
+    with pytest.raises(Unfit, match="--same is for pictures: simcse reads texts"):
+        kontrast.train(tmp_path / "s.txt", method="simcse", same="folder", dry_run=True)
