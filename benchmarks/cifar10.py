@@ -1,13 +1,16 @@
-"""Tables on CIFAR-10: SimCLR with the small encoder, one thing changed at a time; kNN on the 10,000 test pictures.
+"""Tables on CIFAR-10 with the small encoder, one thing changed at a time; kNN on the 10,000 test pictures.
 
-    python benchmarks/cifar10.py negatives          what each source of negatives brings
+    python benchmarks/cifar10.py negatives          what each source of negatives brings to SimCLR
     python benchmarks/cifar10.py similarities       ... and each similarity
     python benchmarks/cifar10.py views              may `fast` views be the default? (5 seeds: --seeds 5)
+    python benchmarks/cifar10.py methods            six methods, each beside lightly's twin of it (`twins.py`)
     python benchmarks/cifar10.py TABLE --shown      the table of what was measured so far, as Markdown
 
 Every run: 3 epochs, batch 512, the same data order and views for a seed, 3 seeds; rows of a table are compared with its
-first row, paired by seed. One line a run goes to --out, and an interrupted program goes on where it stopped; a run that
-several tables need is made once. About 4 minutes a run on two cores. Needs KONTRAST_DATA/cifar10.
+first row, paired by seed, and a method with its twin. Methods and twins get the same three learning rates; for each the
+best is chosen by kNN on 5,000 pictures held out of the training set (seed 0), then 3 seeds run on all of it. One line a
+run goes to --out, and an interrupted program goes on where it stopped; a run that several tables need is made once.
+About 4 minutes a run on two cores. Needs KONTRAST_DATA/cifar10.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ import os
 import statistics
 import tempfile
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +30,7 @@ import torch
 import kontrast
 from kontrast.data.sources import open_source
 from kontrast.evaluate.knn import knn_predict
+from kontrast.evaluate.linear import linear_probe
 from kontrast.model import Model
 
 DATA = Path(os.environ.get("KONTRAST_DATA", Path(__file__).parents[2] / "shared" / "data")) / "cifar10"
@@ -50,6 +55,9 @@ TABLES: dict[str, dict[str, dict[str, Any]]] = {
     },
     "views": {"exact": {}, "fast": {"view_mode": "fast"}},
 }
+METHODS = ("simclr", "moco", "moco-v2", "swav", "byol", "barlow-twins")
+RATES = (1e-3, 2e-3, 5e-3)
+HELD_OUT = 5_000
 
 
 def knn(model: Model, train: Any, test: Any) -> float:
@@ -60,17 +68,29 @@ def knn(model: Model, train: Any, test: Any) -> float:
     return float((guess == answers).double().mean())
 
 
+def linear(model: Model, train: Any, test: Any) -> float:
+    """Top-1 of the linear probe; fraction."""
+    bank, query = (model.embed_source(source, source.ids) for source in (train, test))
+    labels, answers = (torch.from_numpy(source.labels[source.ids]) for source in (train, test))
+    return float((linear_probe(bank, labels).predict(query) == answers).double().mean())
+
+
 def measured(row: dict[str, Any], seed: int, epochs: int, train: Any, test: Any) -> dict[str, Any]:
-    """One run and its accuracy."""
+    """One run and its accuracy. `twin` in a row means lightly's, `held_out` a test on a part of the training set."""
     began = time.perf_counter()
-    with tempfile.TemporaryDirectory() as folder:
-        said = COMMON | row | {"seed": seed, "epochs": epochs}
+    said = COMMON | row | {"seed": seed, "epochs": epochs}
+    twin, held_out = said.pop("twin", False), said.pop("held_out", False)
+    if held_out:
+        kept, out = train.held_out(HELD_OUT, 0)
+        train, test = train.part(kept), train.part(out)
+    with tempfile.TemporaryDirectory() as folder, twins(said["method"]) if twin else nullcontext():
         run = kontrast.train(train, **said, validate="none", out=f"{folder}/run", say=lambda _: None)
         if run.model is None:
             raise SystemExit(f"{said}: ended as {run.ending}")
         rows = [json.loads(line) for line in (Path(folder) / "run" / "log.jsonl").read_text().splitlines()]
         return {
             **{"row": row, "seed": seed, "epochs": epochs, "knn": knn(run.model, train, test)},
+            **({} if held_out or "method" not in row else {"linear": linear(run.model, train, test)}),
             **{"loss": rows[-1]["loss"], "guessing": rows[-1]["guessing"], "verdict": run.summary["verdict"]},
             **{"signs": {name: rows[-1][name] for name in ("clamp_rate",) if name in rows[-1]}},
             **{"threads": torch.get_num_threads(), "torch": torch.__version__},
@@ -78,48 +98,93 @@ def measured(row: dict[str, Any], seed: int, epochs: int, train: Any, test: Any)
         }
 
 
+def twins(method: str) -> Any:
+    """Import lightly only where it is needed."""
+    from twins import instead_of
+
+    return instead_of(method)
+
+
+class Record:
+    """What was measured, one line a run in a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.sets = path, ()
+        lines = path.read_text().splitlines() if path.exists() else []
+        self.done = {_key(r["row"], r["seed"], r["epochs"]): r for r in map(json.loads, lines)}
+
+    def get(self, row: dict[str, Any], seed: int, epochs: int) -> dict[str, Any] | None:
+        """The result of a run, if it was made."""
+        return self.done.get(_key(row, seed, epochs))
+
+    def made(self, row: dict[str, Any], seed: int, epochs: int) -> dict[str, Any]:
+        """The result of a run, made now if it was not before."""
+        if (found := self.get(row, seed, epochs)) is not None:
+            return found
+        if not self.sets:
+            self.sets = tuple(open_source(DATA / f"{name}.parquet", labels="label_name") for name in ("train", "test"))
+        found = measured(row, seed, epochs, *self.sets)
+        self.done[_key(row, seed, epochs)] = found
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a") as record:
+            record.write(json.dumps(found) + "\n")
+        print(f"{json.dumps(row)}  seed {seed}  kNN {found['knn']:.4f}  {found['seconds']} s", flush=True)
+        return found
+
+
+def best_rate(record: Record, row: dict[str, Any], epochs: int, shown: bool) -> float | None:
+    """The learning rate with the best held-out kNN; None where one of them was not measured."""
+    tries = [row | {"lr": rate, "held_out": True} for rate in RATES]
+    found = [record.get(each, 0, epochs) if shown else record.made(each, 0, epochs) for each in tries]
+    return None if None in found else max(zip(found, RATES), key=lambda pair: pair[0]["knn"])[1]
+
+
+def methods_table(record: Record, seeds: int, epochs: int, shown: bool) -> dict[str, dict[str, Any]]:
+    """Rows of the table of methods: each method and its twin, both with their best learning rate."""
+    rows = {}
+    for method in METHODS:
+        for twin in ({}, {"twin": True}):
+            row = {"method": method, **twin}
+            if (rate := best_rate(record, row, epochs, shown)) is not None:
+                rows[f"{method}{', lightly' if twin else ''} (lr {rate:g})"] = row | {"lr": rate}
+    return rows
+
+
 def main() -> None:
     """Run what is missing, seed by seed, then print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("table", choices=TABLES, nargs="+")
+    parser.add_argument("table", choices=[*TABLES, "methods"], nargs="+")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("--shown", action="store_true", help="print only, run nothing")
     said = parser.parse_args()
-    lines = said.out.read_text().splitlines() if said.out.exists() else []
-    done = {_key(r["row"], r["seed"], r["epochs"]): r for r in map(json.loads, lines)}
-    if not said.shown:
-        train, test = (open_source(DATA / f"{name}.parquet", labels="label_name") for name in ("train", "test"))
-        for seed in range(said.seeds):
-            for table in said.table:
-                for name, row in TABLES[table].items():
-                    if _key(row, seed, said.epochs) in done:
-                        continue
-                    found = measured(row, seed, said.epochs, train, test)
-                    done[_key(row, seed, said.epochs)] = found
-                    said.out.parent.mkdir(parents=True, exist_ok=True)
-                    with said.out.open("a") as record:
-                        record.write(json.dumps(found) + "\n")
-                    print(f"{table}  {name}  seed {seed}  kNN {found['knn']:.4f}  {found['seconds']} s", flush=True)
+    record = Record(said.out)
     for table in said.table:
-        print(f"\n| {table} | kNN top-1 of each seed | mean | beside the first row, paired (spread) |")
-        print("|---|---|---|---|")
-        first = next(iter(TABLES[table].values()))
-        for name, row in TABLES[table].items():
-            pairs = [
-                (done[mine]["knn"], done[other]["knn"])
-                for s in range(said.seeds)
-                if (mine := _key(row, s, said.epochs)) in done and (other := _key(first, s, said.epochs)) in done
-            ]
-            if not pairs:
-                continue
-            scores, apart = [mine for mine, _ in pairs], [100 * (mine - other) for mine, other in pairs]
-            spread = f" ({statistics.stdev(apart):.2f})" if len(apart) > 1 else ""
-            print(
-                f"| {name} | {' '.join(f'{s:.4f}' for s in scores)} | {statistics.mean(scores):.4f} "
-                f"| {statistics.mean(apart):+.2f}{spread} points |"
-            )
+        rows = TABLES.get(table) or methods_table(record, said.seeds, said.epochs, said.shown)
+        for seed in () if said.shown else range(said.seeds):
+            for row in rows.values():
+                record.made(row, seed, said.epochs)
+        show(table, rows, record, said.seeds, said.epochs)
+
+
+def show(table: str, rows: dict[str, dict[str, Any]], record: Record, seeds: int, epochs: int) -> None:
+    """The table as Markdown, from what was measured."""
+    print(f"\n| {table} | kNN top-1 of each seed | mean | linear | beside, paired (spread) |\n|---|---|---|---|---|")
+    first = next(iter(rows.values()), {})
+    for name, row in rows.items():
+        peer = next((r for r in rows.values() if r.get("twin") and r["method"] == row.get("method")), first)
+        both = [(record.get(row, s, epochs), record.get(peer, s, epochs)) for s in range(seeds)]
+        pairs = [(mine, other) for mine, other in both if mine and other]
+        if not pairs:
+            continue
+        scores, apart = [m["knn"] for m, _ in pairs], [100 * (m["knn"] - o["knn"]) for m, o in pairs]
+        probe = [m["linear"] for m, _ in pairs if "linear" in m]
+        spread = f" ({statistics.stdev(apart):.2f})" if len(apart) > 1 else ""
+        print(
+            f"| {name} | {' '.join(f'{s:.4f}' for s in scores)} | {statistics.mean(scores):.4f} "
+            f"| {f'{statistics.mean(probe):.4f}' if probe else ''} | {statistics.mean(apart):+.2f}{spread} points |"
+        )
 
 
 def _key(row: dict[str, Any], seed: int, epochs: int) -> str:
