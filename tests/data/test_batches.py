@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from hostile import folder, png
+from PIL import Image
 
 from kontrast.data.batches import ImageBatches, advice
 from kontrast.data.sources import Source, open_source
@@ -96,3 +97,18 @@ def test_advice_is_a_function_of_what_was_measured(source: Source, tmp_path: Pat
     assert "62%" in advice(0.62, later, 2, 8) and "--workers 8" in advice(0.62, later, 2, 8)
     assert "smaller" in advice(0.62, later, 8, 8)
     assert "in memory" in advice(0.62, source, 0, 8)
+
+
+def test_large_pictures_lie_with_the_channels_last_and_are_the_same_from_memory_and_from_files(tmp_path: Path) -> None:
+    files = {f"{i}.png": png(i, height=110, width=100) for i in range(6)}
+    now = open_source(folder(tmp_path / "d", files))
+    later = open_source(tmp_path / "d", memory=1000)
+    mixed = open_source(folder(tmp_path / "m", files | {"z.png": png(7, height=98, width=130)}))
+    pictures = [source.images(np.array([4, 1])) for source in (now, later, mixed)]
+    for given in pictures:
+        assert all(picture.stride(0) == 1 for picture in given)  # channels last in memory: what the resize wants
+        assert all(torch.equal(a, b) for a, b in zip(given, pictures[0], strict=True))
+    expected = np.stack([np.array(Image.open(tmp_path / "d" / f"{i}.png")).transpose(2, 0, 1) for i in (4, 1)])
+    assert (pictures[0].numpy() == expected).all()
+    small = open_source(folder(tmp_path / "s", {f"{i}.png": png(i) for i in range(3)})).images(np.arange(2))
+    assert small.is_contiguous()
