@@ -12,6 +12,7 @@ from kontrast.errors import Unfit
 from kontrast.explore.vectors import embed, search
 from kontrast.finish import evaluate as evaluate_words
 from kontrast.finish_pairs import sentence, table
+from kontrast.pair_model import mixed
 
 pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
 pytest.importorskip("tokenizers", reason="tokenizers is not installed")
@@ -73,7 +74,7 @@ def test_a_new_run_from_old_weights_is_told_what_it_lost(run, data, tmp_path):
     assert evaluation["before"]["zero_shot_top1"] == made.summary["evaluation"]["learned"]["zero_shot_top1"]
     assert "WARNING" not in on.summary["learned"]
     fallen = {**evaluation, "learned": {**evaluation["learned"], "zero_shot_top1": 0.1}}
-    assert "zero-shot top-1 fell from" in sentence(fallen) and "interpolated" in sentence(fallen)
+    assert "zero-shot top-1 fell from" in sentence(fallen) and "mixed(START, END" in sentence(fallen)
     assert len(table(evaluation)) == 8
 
 
@@ -106,7 +107,7 @@ def test_pictures_and_captions_are_embedded_and_found_by_words(run, data, tmp_pa
     hits = search(made.path, data, "a red picture", 8, sheet=tmp_path / "found.png")["hits"]
     assert sum(hit["row"] % 4 == 0 for hit in hits) >= 6 and (tmp_path / "found.png").is_file()
     Image.new("RGB", (12, 12), COLOURS["blue"]).save(tmp_path / "blue.png")
-    hits = search(made.path, data, str(tmp_path / "blue.png"), 8)["hits"]
+    hits = search(made.path, data, str(tmp_path / "blue.png"), 8, sheet=tmp_path / "b.png")["hits"]
     assert sum(hit["row"] % 4 == 2 for hit in hits) >= 6
     (tmp_path / "words.txt").write_text("it is red\nit is white\n")
     assert search(made.path, tmp_path / "words.txt", "a white picture", 1)["hits"][0]["name"] == "it is white"
@@ -131,3 +132,29 @@ def test_zero_shot_takes_names_in_any_order_and_needs_no_captions(run, data, tmp
         evaluate_words(made.path, data, labels="colour", classes=str(tmp_path / "few.txt"))
     with pytest.raises(Unfit, match=r"--zero-shot: .* has no labels"):
         evaluate_words(made.path, data, protocols=["zero_shot"])
+
+
+def test_a_run_that_forgets_is_warned_and_offered_the_way_halfway(run, data, tmp_path):
+    made, _ = run
+    said = []
+    how = {**QUICK, "epochs": 1, "lr": 1.0, "warmup": 0.0}
+    on = kontrast.train(data, labels="colour", out=str(tmp_path / "on"), encoder=str(made.path), say=said.append, **how)
+    assert "WARNING: it lost some of what it knew: zero-shot top-1 fell" in on.summary["learned"]
+    assert any(line.startswith("halfway  between") and "zero-shot" in line for line in said)
+    assert 'class="verdict bad"' in (on.path / "report.html").read_text()
+    start = mixed(made.path, on.path, 0.0)
+    start.save(tmp_path / "mixed")
+    wanted = made.model.embed_text(["a red picture"])
+    torch.testing.assert_close(kontrast.load(tmp_path / "mixed").embed_text(["a red picture"]), wanted)
+
+
+def test_long_and_repeated_captions_are_said_before_the_first_step(run):
+    assert any("captions come more than once: equal ones are not pushed apart" in line for line in run[1])
+
+
+def test_siglip_runs_and_its_folder_keeps_the_bias(data, tmp_path):
+    how = {**QUICK, "epochs": 2, "set": ["loss=sigmoid"]}
+    made = kontrast.train(data, out=str(tmp_path / "run"), say=lambda _: None, **how)
+    again = kontrast.load(made.path)
+    assert again.encoder.logit_bias is not None and again.encoder.logit_bias.item() != -10
+    torch.testing.assert_close(again.embed_text(["it is red"]), made.model.embed_text(["it is red"]))

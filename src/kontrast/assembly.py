@@ -132,7 +132,7 @@ def carry_out(
             say(f"The checkpoint of step {state.step} could not be written ({problem}); going on, trying again later.")
 
     def each_epoch(epoch: int) -> None:
-        if parts.check is not None and parts.check.kind != "judged":  # judged pairs are no positives
+        if parts.check is not None and parts.check.kind == parts.source.kind:  # judged pairs are no positives
             row = held_out_row(method, parts, s, kit, steps=steps)
             log({"step": state.step, "epoch": epoch, **row})
 

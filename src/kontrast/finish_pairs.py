@@ -19,7 +19,7 @@ from kontrast.evaluate import protocols as rooms
 from kontrast.evaluate.pairs import pair_retrieval
 from kontrast.evaluate.protocols import wilson
 from kontrast.explore import page, quotes, sections
-from kontrast.pair_model import PairModel, load_pairs
+from kontrast.pair_model import PairModel, load_pairs, mixed
 
 if TYPE_CHECKING:
     from kontrast.planning import Parts
@@ -162,7 +162,7 @@ def sentence(result: Mapping[str, Any]) -> str:
     if fallen:
         said += (
             f" WARNING: it lost some of what it knew: {', '.join(fallen)}. Take a smaller --lr, fewer epochs, or mix "
-            "with the weights it began with: kontrast.exchange.open_clip.interpolated(start, end, 0.5)."
+            "with the weights it began with: kontrast.pair_model.mixed(START, END, 0.5).save(FOLDER)."
         )
     return said
 
@@ -182,6 +182,11 @@ def leave(
             say(line)
         summary |= {"evaluation": result, "learned": sentence(result)}
         say(summary["learned"])
+        if "WARNING" in summary["learned"]:
+            halfway = evaluate({"learned": mixed(columns["before"], model)}, check, ids)["learned"]
+            told = ", ".join(f"{NAMES[name]} {halfway[name]:.1%}" for name in NAMES if 0 <= halfway.get(name, -1) <= 1)
+            say(f"halfway  between the weights it began with and these (mixed with share 0.5): {told}")
+            summary["halfway"] = halfway
 
 
 def report(
@@ -191,7 +196,7 @@ def report(
     """Write report.html: verdict, table, curves, captions with the pictures they find and pictures with captions."""
     began = columns.get("before", columns["random_weights"])
     found: tuple[list[quotes.Quote], list[quotes.Quote]] = ([], [])
-    if parts.check is not None:
+    if parts.check is not None and "text" in parts.check.columns:
         shown = {"learned": model, "before": began}
         found = quotes.captions_and_pictures(shown, parts.check, parts.check_ids, plan.settings.seed or 0)
     ids = parts.train_ids[:EXAMPLES]

@@ -200,7 +200,7 @@ def _texts(plan: Plan, parts: Parts, weights_from: str | Path | None) -> Kit:
         about = {"method": s.method, "data": data, "settings": shown}
         finish_texts.leave(folder.path, model, before, parts.check, about, summary=summary, seed=s.seed or 0, say=say)
         few = parts.train_ids[:EXAMPLES]
-        sample = TextBatches(source, parts.train_ids, encoder.tokenizer, 2, s.seed or 0, 1, views=views, wordnet=wordnet)
+        sample = TextBatches(source, few, encoder.tokenizer, 2, s.seed or 0, 1, views=views, wordnet=wordnet)
         finish_texts.report(
             folder, finish_texts.columns_of(model, before, s.seed or 0), parts.check, words[:SEARCHED],
             sample.texts(few, 0), views=views, data=source.name, summary=summary, seed=s.seed or 0, say=say,

@@ -97,6 +97,16 @@ class PairModel:
         open_clip.write(folder, self.encoder, self.pairs.captions, self.pairs.mean, self.pairs.std)
 
 
+def mixed(start: str | Path | PairModel, end: str | Path | PairModel, share: float = 0.5) -> PairModel:
+    """The weights (1 - share) start + share end of two runs or folders with the same towers: fine-tuned weights mixed
+    with those they began with keep more of what was known before (Wortsman et al. 2022, arXiv:2109.01903).
+    `mixed(A, B).save(Path("FOLDER"))` writes them. ValueError where the towers differ.
+    """
+    first, last = (one if isinstance(one, PairModel) else load_pairs(one) for one in (start, end))
+    start_weights, end_weights = first.encoder.state_dict(), last.encoder.state_dict()
+    return last.with_weights(open_clip.interpolated(start_weights, end_weights, share))
+
+
 def load_pairs(path: str | Path) -> PairModel:
     """The towers of a run folder, of a `model/` folder, or of any open_clip folder, on the CPU."""
     path = Path(path)
@@ -105,16 +115,20 @@ def load_pairs(path: str | Path) -> PairModel:
 
 def started(
     image: str, text: str, captions: Sequence[str], *, image_size: int, seed: int,
-    mean: tuple[float, ...], std: tuple[float, ...],
+    mean: tuple[float, ...], std: tuple[float, ...], sigmoid: bool = False,
 ) -> Pairs:  # fmt: skip
     """Towers to begin with, and the tokenizer that fits them.
 
     image  "small", a size of the paper, a timm name, or an open_clip folder (then with its text tower and tokenizer)
     text   "small" with a vocabulary learned from the captions; "clip" with CLIP's own; a folder with a Hugging Face
            encoder and its weights; "" for what the image tower suggests
+    sigmoid  with the bias that SigLIP learns
     """
     if Path(image).is_dir():
-        return load_pairs(image).pairs
+        kept = load_pairs(image).pairs
+        if sigmoid:
+            kept.towers.judge_alone()
+        return kept
     text = text or ("clip" if image in PAPER else "small")
     if text == "small":
         words = bpe.learned(captions, context=SMALL_TEXT["context_length"])
@@ -126,6 +140,8 @@ def started(
         raise Unfit(f"The text tower {text!r} is neither small, clip, nor a folder.")
     config = model_cfg(image, text, image_size=image_size, vocab_size=words.inner.size, own_words=text != "clip")
     made = towers(config, seed=seed, folder=Path(text) if Path(text).is_dir() else None)
+    if sigmoid:
+        made.judge_alone()
     if isinstance(made.text, HuggingFaceTower):
         open_clip.with_text_tower(made, Path(text))
     return Pairs(made, words, mean, std)

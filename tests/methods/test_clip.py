@@ -121,3 +121,29 @@ def test_a_locked_text_tower_gets_no_gradient():
     trained = {id(p) for group in method.parameter_groups() for p in group.parameters}
     assert not trained & {id(p) for p in method.encoder.text.parameters()}
     assert method.encoder.visual.proj.grad is not None
+
+
+@pytest.mark.parametrize("same", [None, [0, 1, 1, 3, 4, 1, 0]])
+def test_siglip_judges_every_pair_alone(same):
+    """The paper's algorithm 1 in float64, equal captions left out; the bias and the scale get their gradients."""
+    method = made(loss="sigmoid")
+    seen = batch(0, None if same is None else torch.tensor(same))
+    z = method.embed(seen).joined()
+    outcome = method.compare(z)
+    image, text = (z[side] / z[side].norm(dim=1, keepdim=True) for side in ("image", "text"))
+    scale, bias = method.encoder.logit_scale, method.encoder.logit_bias
+    total = torch.zeros((), dtype=torch.float64)
+    for row in range(ROWS):
+        for column in range(ROWS):
+            if row == column or same is None or same[row] != same[column]:
+                sign = 1.0 if row == column else -1.0
+                total = total - nn.functional.logsigmoid(sign * (scale.exp() * image[row] @ text[column] + bias))
+    torch.testing.assert_close(outcome.loss, total / ROWS, rtol=1e-10, atol=1e-11)
+    wanted = torch.autograd.grad(total / ROWS, (scale, bias), retain_graph=True)
+    found = torch.autograd.grad(outcome.loss, (scale, bias))
+    torch.testing.assert_close(found, wanted, rtol=1e-9, atol=1e-11)
+    assert (
+        bias.item() == -10 and scale.exp().item() == pytest.approx(10) and method.encoder.spec["init_logit_bias"] == -10
+    )
+    with pytest.raises(ValueError, match="each alone"):
+        made(loss="sigmoid", decoupled=True)

@@ -63,6 +63,7 @@ def test_the_published_optimizer_brings_its_form_and_schedule():
     assert (plan.schedule, plan.zero_init) == ("cosine", False)
     plan = planned(Settings(method="barlow-twins", optimizer="lars"), Facts(1_281_167, 224, 3, True, True)).settings
     assert (plan.optimizer, plan.schedule, plan.zero_init) == ("lars:byol", "cosine:end=0.001", True)
+    assert plan.lr == pytest.approx(1.6 * plan.batch_size / 2048) and plan.weight_decay == 1e-6
     plan = planned(Settings(method="moco", optimizer="sgd", schedule="linear"), CIFAR).settings
     assert (plan.optimizer, plan.schedule) == ("sgd", "linear")
     assert planned(Settings(method="simcse", encoder="x"), CIFAR).settings.schedule == "linear"

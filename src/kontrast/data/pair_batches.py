@@ -45,8 +45,8 @@ class PairBatches:
     words   the tokenizer
     cut     drop the columns that are padding in the whole batch; only where the text tower allows it (`cuttable`)
 
-    `said` tells how many captions are cut for their length; empty when none is. `waited` counts the seconds spent in
-    calls so far.
+    `said` tells how many captions are cut for their length and how many come more than once; empty when none does.
+    `waited` counts the seconds spent in calls so far.
     """
 
     def __init__(self, images: ImageBatches, words: Words, *, cut: bool = True) -> None:
@@ -54,9 +54,9 @@ class PairBatches:
         source, ids = images.source, images.ids
         captions = source.captions(ids)
         flat = [caption for several in captions for caption in several]
-        self.said = words.said(flat)
         self._ids_KT = words(flat, full=not cut)
-        self._name_K = torch.unique(self._ids_KT, dim=0, return_inverse=True)[1]
+        _, self._name_K, many = torch.unique(self._ids_KT, dim=0, return_inverse=True, return_counts=True)
+        self.said = "; ".join(filter(None, (words.said(flat), repeated(int(many[many > 1].sum()), len(flat)))))
         place_T = torch.arange(1, self._ids_KT.shape[1] + 1)
         length_K = ((self._ids_KT != words.pad_id) * place_T).amax(dim=1)
         self._length_K = length_K if cut else torch.full_like(length_K, self._ids_KT.shape[1])
@@ -91,6 +91,11 @@ class PairBatches:
         share_B = keyed.uniform("caption", self.images.seed, epoch, ids_B)
         drawn_B: Ids = self._first_N[ids_B] + np.floor(share_B * self._count_N[ids_B]).astype(np.int64)
         return drawn_B
+
+
+def repeated(count: int, among: int) -> str:
+    """How many captions another sample has as well."""
+    return f"{count:,} of {among:,} captions come more than once: equal ones are not pushed apart" if count else ""
 
 
 def picture_names(source: Source) -> Ids:

@@ -198,6 +198,13 @@ class Towers(nn.Module):
         text_BE: Tensor = self.text(ids_BT)
         return text_BE
 
+    def judge_alone(self) -> None:
+        """Begin SigLIP, where there is no bias yet: bias -10, temperature 0.1 (Zhai et al. 2023, arXiv:2303.15343)."""
+        if self.logit_bias is None:
+            self.spec = {**self.spec, "init_logit_bias": -10.0}
+            self.logit_bias = nn.Parameter(torch.full_like(self.logit_scale.detach(), -10.0))
+            nn.init.constant_(self.logit_scale, math.log(10.0))
+
     def lock(self, *towers: str) -> None:
         """Freeze the towers named "image" or "text": no gradient, no drop-out, BatchNorm by its running statistics."""
         if unknown := set(towers) - {"image", "text"}:

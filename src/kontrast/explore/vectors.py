@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from PIL import Image
 
 from kontrast.data.sources import Source, open_source
@@ -145,11 +146,12 @@ def _query(model: Any, source: Source, vectors_ND: Vectors, query: str) -> tuple
             raise Unfit("--query is empty; give words, a file or a row number.")
         return None, model.embed_text([words.strip()])[0].numpy(), None
     try:
-        picture = Image.open(file)
-        picture.load()
+        opened_file = Image.open(file)
+        opened_file.load()
     except OSError as problem:
         raise Unfit(f"--query {query} cannot be read as a picture: {problem}.") from None
-    return None, np.asarray(model.embed([picture]))[0], picture
+    shown = torch.from_numpy(np.array(opened_file.convert("RGB"))).permute(2, 0, 1)
+    return None, np.asarray(model.embed([opened_file]))[0], shown
 
 
 def _read(file: Path) -> str:

@@ -5,7 +5,7 @@ encoder     two towers into one space; no head: the towers' own projections are 
 negatives   the other captions and pictures of the batch, and what is added to them (`--negatives`); equal captions and
             equal pictures are masked, not pushed apart
 similarity  cosine, with a learned temperature
-loss        clip: the mean of both directions' softmax (decoupled: without the positive in the denominator)
+loss        clip: the mean of both directions' softmax (decoupled: without the positive in the denominator); or siglip
 
 Radford et al.: Learning Transferable Visual Models From Natural Language Supervision, ICML 2021, arXiv:2103.00020.
 Left out: half-precision weights, and the sharding of similarities over GPUs (kontrast's losses never store them).
@@ -39,6 +39,7 @@ class Config:
     largest_scale: float = 100.0  # paper, section 2.5: 1 / temperature is clipped there, after the step
     similarity: Similarity = "cosine"  # paper, section 2.3
     decoupled: bool = False  # True: the positive is left out of the denominator (Yeh et al. 2021, arXiv:2110.06848)
+    loss: str = "softmax"  # "sigmoid": each pair is judged alone, with a learned bias (SigLIP, arXiv:2303.15343)
     text: str = ""  # text tower: "small", "clip" (the paper's) or a Hugging Face folder; "" = as the image tower is
     negatives: str = ""  # what is added to the batch's own, such as queue:4096; the paper adds nothing
     lock: str = ""  # "image", "text" or "image text": towers that stand still (LiT: Zhai et al. 2022, arXiv:2111.07991)
@@ -49,8 +50,16 @@ class CLIP(nn.Module):
 
     def __init__(self, encoder: Towers, width: int, config: Config = Config(), *, seed: int = 0) -> None:
         super().__init__()
+        if config.loss not in ("softmax", "sigmoid"):
+            raise ValueError(f"loss must be softmax or sigmoid, got {config.loss!r}")
         self.config = config
         self.encoder = encoder
+        if config.loss == "sigmoid":
+            encoder.judge_alone()
+            if config.negatives or config.decoupled or config.similarity != "cosine":
+                raise ValueError(
+                    "loss=sigmoid judges pairs by cosine, each alone: no other negatives, nothing decoupled"
+                )
         if config.temperature is not None:
             nn.init.constant_(encoder.logit_scale, -math.log(config.temperature))
         encoder.logit_scale.requires_grad_(config.learned)
@@ -78,8 +87,13 @@ class CLIP(nn.Module):
             "temperature": temperature, "similarity": c.similarity, "decoupled": c.decoupled, "rows": z.rows,
             "tau_plus": tau_plus, "beta": beta, "signs": signs, "guide": self.texts.guide(z.roles.get("guide")),
         }  # fmt: skip
-        if not self.texts.adds:
-            ids: dict[str, Any] = {"ids_B": z.ids_B, "groups_B": z.groups_B}
+        ids: dict[str, Any] = {"ids_B": z.ids_B, "groups_B": z.groups_B}
+        if c.loss == "sigmoid":
+            bias = self.encoder.logit_bias
+            assert bias is not None
+            loss = losses.siglip(z["image"], z["text"], temperature=temperature, bias=bias, rows=z.rows, **ids)
+            guessing = losses.chance("siglip", batch=len(z.ids_B), bias=float(bias.detach()))
+        elif not self.texts.adds:
             loss = losses.clip(z["image"], z["text"], **ids, **said)
             guessing = losses.chance("clip", batch=len(z.ids_B), decoupled=c.decoupled, **ids)
         else:

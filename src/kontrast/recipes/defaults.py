@@ -97,7 +97,11 @@ def by_size(facts: Facts, said: Settings, published: Settings) -> dict[str, tupl
         "precision": ("fp32", "this processor has no fast bf16"),
     }
     if said.optimizer is not None and said.optimizer == (published.optimizer or "").split(":")[0]:
+        assert published.lr and published.batch_size
+        rate = published.lr * batch / published.batch_size
         table["schedule"] = (published.schedule, "as published")
+        table["lr"] = (rate, f"{published.lr:g} as published for {published.batch_size:,}, in proportion to the batch")
+        table["weight_decay"] = (published.weight_decay, "as published")
     if not small:
         table["image_size"] = (224, "as published") if facts.gpu else (96, "what a CPU trains in reasonable time")
     if small and facts.channels == 1:
