@@ -128,7 +128,7 @@ def lightly(args: Args, lines: bool = False) -> dict[str, float]:
     optimizer = torch.optim.AdamW(model.parameters(), lr=args.lr, weight_decay=1e-4)
     steps = args.epochs * len(loader)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, args.lr, steps, pct_start=max(1, steps // 20) / steps, cycle_momentum=False
+        optimizer, args.lr, steps, pct_start=max(2, steps // 20) / steps, cycle_momentum=False
     )
     for _ in range(args.epochs):
         for first, second in loader:

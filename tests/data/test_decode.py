@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 
 import numpy as np
@@ -135,3 +136,14 @@ def test_depths_go_there_and_back() -> None:
     eight = np.arange(256, dtype=np.uint8).reshape(1, 16, 16)
     deep = to_depth(eight, np.uint16)
     assert deep.max() == 65535 and np.array_equal(to_depth(deep, np.uint8), eight)
+
+
+@pytest.mark.parametrize("subsampling", [0, 1, 2])
+@pytest.mark.parametrize("height, width", [(37, 53), (128, 200), (1, 9)])
+def test_plain_jpegs_are_pillows_pixels(subsampling: int, height: int, width: int) -> None:
+    """They go through another library, whose pixels are the same."""
+    for quality in (10, 75, 95):
+        for how in ({}, {"progressive": True}, {"optimize": True}):
+            picture = Image.fromarray(pixels(height, width)).resize((width, height), Image.Resampling.BILINEAR)
+            raw = encoded(picture, "JPEG", quality=quality, subsampling=subsampling, **how)
+            assert (decode(raw) == np.array(Image.open(io.BytesIO(raw))).transpose(2, 0, 1)).all()

