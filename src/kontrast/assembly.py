@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 
 from kontrast import cutting, finish, methods
@@ -172,7 +173,12 @@ def carry_out(
         "samples_per_second": round(s.batch_size * state.step / (time.monotonic() - began), 1),
     }  # fmt: skip
     if folder:
-        kit.leave(folder, model, before, summary, say)
+        try:
+            kit.leave(folder, model, before, summary, say)
+        except (OSError, SafetensorError) as problem:
+            raise Failed(
+                f"The model cannot be written: {problem}. Make room; kontrast train --resume {folder.path} tries again."
+            ) from problem
     return Run(path, plan, ending, summary, model, int(watch.collapsed(state.step)))
 
 

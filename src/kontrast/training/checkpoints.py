@@ -54,7 +54,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def save(folder: Path, tensors: dict[str, Tensor], state: dict[str, Any]) -> Path:
-    """Write the checkpoint of `state["step"]` and drop all but the last two."""
+    """Write the checkpoint of `state["step"]` and drop all but the last two. OSError when the disk does not take it."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"step-{state['step']:09d}.safetensors"
     part = path.with_name(path.name + ".part")
@@ -66,9 +66,11 @@ def save(folder: Path, tensors: dict[str, Tensor], state: dict[str, Any]) -> Pat
             os.fsync(file.fileno())
         os.replace(part, path)
         sync_folder(folder)
-    except (OSError, SafetensorError):
+    except (OSError, SafetensorError) as problem:
         part.unlink(missing_ok=True)  # a full disk must not stay full because of us
-        raise
+        if isinstance(problem, OSError):
+            raise
+        raise OSError(str(problem)) from problem  # safetensors has a name of its own for a full disk
     for old in found(folder)[:-KEEP]:
         old.unlink()
     return path

@@ -20,6 +20,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from kontrast import keyed
 from kontrast.methods.method import Batch, Group, Method, Outcome, Progress
 from kontrast.training import optimizers, processes
 from kontrast.training.watch import Watch
@@ -139,7 +140,7 @@ def one_step(
     device: torch.device,
 ) -> Outcome:
     """One optimizer step; stops in words when the loss or a gradient is not a number."""
-    with autocast(precision, device):
+    with autocast(precision, device), keyed.lent(device, "step", batch.seed, batch.step, processes.rank()):
         embeddings = method.embed(batch)
     outcome = method.compare(embeddings.joined())
     loss = processes.summed(outcome.loss.detach())

@@ -39,7 +39,11 @@ def joined() -> Iterator[None]:
     ours = launched() and not dist.is_initialized()
     if ours:
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() and dist.is_nccl_available() else "gloo"
-        dist.init_process_group(backend, timeout=TIMEOUT)
+        store, place, count = next(dist.rendezvous("env://", timeout=TIMEOUT))
+        attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")  # or a new start meets the addresses of the old one
+        dist.init_process_group(
+            backend, store=dist.PrefixStore(f"kontrast/{attempt}", store), rank=place, world_size=count, timeout=TIMEOUT
+        )
     try:
         yield
     except RuntimeError as problem:

@@ -36,12 +36,12 @@ def check(names: Sequence[str] = cases.NAMES, *, before: Callable[[], None] | No
     return findings
 
 
-def measure(names: Sequence[str]) -> list[tuple[str, str, float]]:
+def measure(names: Sequence[str], most: int = cases.STEPS) -> list[tuple[str, str, float]]:
     """In each process of a world: (what, dtype, the largest distance to one process over all steps)."""
     found = []
     for dtype in BOUNDS:
         word = str(dtype).removeprefix("torch.")
-        found += [(name, word, apart(name, dtype, AT[dtype])) for name in names]
+        found += [(name, word, apart(name, dtype, min(most, AT[dtype]))) for name in names]
         found.append(("every loss", word, max(loss_apart(loss, dtype) for loss in LOSSES.values())))
     return found
 

@@ -1,0 +1,71 @@
+"""A disk that is full or cannot be written: the run goes on, loses nothing it had, and says what happened."""
+
+import os
+import subprocess
+
+import pytest
+import torch
+
+from kontrast import train
+from kontrast.errors import Failed, Unfit
+from kontrast.training import checkpoints
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 3 MB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", place], capture_output=True, check=False)
+    if made.returncode:
+        pytest.skip("a small file system cannot be mounted here (that needs root)")
+    yield place
+    subprocess.run(["umount", "-l", place], check=True)
+
+
+def test_a_full_disk_keeps_the_good_checkpoint_and_no_half_one(small_disk):
+    few, many = {"w": torch.zeros(1000)}, {"w": torch.zeros(1_000_000)}
+    checkpoints.save(small_disk, few, {"step": 1})
+    with pytest.raises(OSError):
+        checkpoints.save(small_disk, many, {"step": 2})
+    assert [path.name for path in small_disk.iterdir()] == ["step-000000001.safetensors"]
+    assert checkpoints.newest(small_disk)[1]["step"] == 1
+
+
+def full_after_the_first_step(disk, until):
+    """Calls that leave 100 kB free from step 1 on, up to a step."""
+    filler = disk / "filler"
+
+    def show(row, steps):
+        if row["step"] == 1:
+            filler.write_bytes(b"\0" * (os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize - 100_000))
+        if row["step"] == until:
+            filler.unlink()
+
+    return show
+
+
+WORDS = {"epochs": 3, "batch_size": 256, "validate": "none", "threads": 1}
+
+
+def test_a_run_outlives_a_full_disk(small_disk):
+    said = []
+    show = full_after_the_first_step(small_disk, until=15)
+    run = train("digits", out=str(small_disk / "run"), **WORDS, say=said.append, show=show)
+    assert run.ending == "done" and (run.path / "model" / "model.safetensors").is_file()
+    assert any("could not be written" in line and "going on" in line for line in said)
+
+
+def test_only_a_model_that_cannot_be_written_ends_it(small_disk):
+    said = []
+    show = full_after_the_first_step(small_disk, until=0)
+    with pytest.raises(Failed, match=r"model cannot be written.*--resume"):
+        train("digits", out=str(small_disk / "run"), **WORDS, say=said.append, show=show)
+    (small_disk / "filler").unlink()
+    run = train(resume=small_disk / "run", say=said.append)
+    assert (run.path / "model" / "model.safetensors").is_file()
+
+
+def test_a_folder_that_cannot_be_written_is_told():
+    with pytest.raises(Unfit, match="cannot be written"):
+        train("digits", out="/proc/sys/kernel/run", say=lambda text: None)
