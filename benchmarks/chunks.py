@@ -45,20 +45,21 @@ def ours(net: TextEncoder, batch: list[dict[str, torch.Tensor]], size: int = 0, 
     losses.info_nce(first, second, temperature=0.05).backward()
 
 
+class Sentences(torch.nn.Module):
+    """What their loss asks of a model's first module."""
+
+    def __init__(self, net: TextEncoder) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, features: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        return {**features, "sentence_embedding": self.net(features)}
+
+
 def theirs(net: TextEncoder, batch: list[dict[str, torch.Tensor]]) -> None:
-    from sentence_transformers.losses import CachedMultipleNegativesRankingLoss
+    from sentence_transformers.sentence_transformer.losses import CachedMultipleNegativesRankingLoss
 
-    class Model(torch.nn.Module):
-        """What their loss asks of a model."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.net = net
-
-        def forward(self, features):
-            return {**features, "sentence_embedding": self.net(features)}
-
-    model = Model()
+    model = torch.nn.Sequential(Sentences(net))
     CachedMultipleNegativesRankingLoss(model, scale=20.0, mini_batch_size=PIECE)(batch, None).backward()
 
 
@@ -90,7 +91,7 @@ def memory(way: str) -> float:
 def alone(way: str) -> None:
     """For a fresh process: prints what the step needs beyond the model (and the peer's import)."""
     if way == "sentence-transformers":
-        import sentence_transformers.losses  # noqa: F401
+        import sentence_transformers.sentence_transformer.losses  # noqa: F401
     net, batch = encoder(), tokens()
     for p in net.parameters():
         p.grad = torch.zeros_like(p)

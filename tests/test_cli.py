@@ -16,12 +16,13 @@ from PIL import Image
 
 from kontrast.cli import main
 
-VERBS = {"train", "preview", "evaluate", "embed", "search", "methods", "info"}
+VERBS = {"train", "preview", "evaluate", "embed", "search", "methods", "verify", "info"}
 TRAIN = set(
     [
         "--batch-size",
         "--channels",
         "--checkpoint-every",
+        "--chunk",
         "--columns",
         "--config",
         "--crops",
@@ -39,6 +40,7 @@ TRAIN = set(
         "--lr",
         "--max-minutes",
         "--method",
+        "--norm",
         "--negatives",
         "--optimizer",
         "--out",
@@ -134,6 +136,9 @@ def one_pixel(tmp_path):
         (["--set", "queu=3"], "'queu' is not a field of simclr"),
         (["--views", "afine"], "afine"),
         (["--batch-size", "64"], "--batch-size 64 is more than the 8 samples"),
+        (["--batch-size", "4", "--chunk", "2"], "--norm group"),
+        (["--batch-size", "4", "--chunk", "2", "--norm", "per-chunk", "--method", "moco"], "cheat"),
+        (["--chunk", "many"], "a number of rows or auto"),
     ],
 )
 def test_a_mistake_is_told_in_a_sentence(pictures, tmp_path, words, said):

@@ -59,6 +59,7 @@ def test_a_killed_process_costs_nothing_but_time(alone, tmp_path):
     assert (out / "model" / "model.safetensors").is_file()
 
 
+@pytest.mark.proof
 def test_without_restarts_the_end_is_clean_and_another_count_goes_on(alone, tmp_path):
     out = tmp_path / "run"
     running = subprocess.Popen(
@@ -78,6 +79,7 @@ def test_without_restarts_the_end_is_clean_and_another_count_goes_on(alone, tmp_
     assert run.ending == "done" and rows(out).keys() == rows(alone).keys()
 
 
+@pytest.mark.proof
 def test_a_mistake_is_told_once(tmp_path):
     done = subprocess.run(
         [*LAUNCH, "-m", "kontrast", "train", "digits", "--out", str(tmp_path / "run"), "--method", "simclrr"],

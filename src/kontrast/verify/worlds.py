@@ -23,7 +23,7 @@ PATIENCE = 240  # seconds for all that a world is asked
 def warm() -> multiprocessing.context.ForkServerContext:
     """Where processes come from that have imported everything already."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["kontrast.verify.gradients", "kontrast.training.checkpoints"])
+    context.set_forkserver_preload(["kontrast.verify.gradients", "kontrast.run"])
     return context
 
 
