@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from kontrast.data.source import Source
 from kontrast.evaluate.splits import some
+from kontrast.evaluate.two_towers import TwoTowers
 from kontrast.explore.search import search
 
 Ids: TypeAlias = npt.NDArray[np.int64]
@@ -38,13 +39,6 @@ class Quote:
 
     asked: str | Tensor
     answers: Mapping[str, list[Answer]]
-
-
-class TwoTowers(Protocol):
-    """Pictures and sentences into one space, as `PairModel` does."""
-
-    def embed_source(self, source: Source, ids: Ids) -> Tensor: ...
-    def embed_text(self, sentences: Sequence[str]) -> Tensor: ...
 
 
 def sentences(columns: Mapping[str, Embed], asked: Sequence[str], among: Sequence[str]) -> list[Quote]:
