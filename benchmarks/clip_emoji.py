@@ -2,10 +2,9 @@
 
     python benchmarks/clip_emoji.py [--minutes 4.5] [--seeds 3]
 
-Held out by base emoji. Tested in each Unicode block of at least 20 held-out emoji: recall at 10 both ways against what
-guessing finds there (10 of those in the block), and among all held-out emoji. Wanted: 3 times guessing, in five minutes. Needs the extra
-`emoji`. Every finished run is a line of
-results/clip_emoji.jsonl; started again, the program does what is missing.
+Held out by base emoji. Tested in each Unicode block of at least 20 held-out emoji, and among all of them: recall at 10
+both ways against what guessing finds there. Wanted: 3 times guessing, within five minutes. Needs the extra `emoji`.
+Every finished run is a line of results/clip_emoji.jsonl; started again, the program does what is missing.
 """
 
 from __future__ import annotations
