@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -57,20 +57,19 @@ def train(
     settings      any field of `kontrast.settings.Settings`
     """
     said = from_mapping(settings, "train()")
-    with processes.joined():
+    with processes.joined(), ExitStack() as held:
         if not processes.first():
             say, show = _silent, None
         with processes.all_or_none() as same:
             ready: Ready | Run
             if resume is not None:
-                ready = _resumed(Path(resume), said, say)
+                ready = _resumed(Path(resume), said, say, held)
             else:
-                ready = _begun(data, said, config, weights_from, dry_run, say)
+                ready = _begun(data, said, config, weights_from, dry_run, say, held)
             same.append(ready.what())
         if isinstance(ready, Run):
             return ready
-        with ready.folder or nullcontext():
-            return carry_out(ready.folder, ready.plan, ready.parts, ready.kit, say=say, show=show, start=ready.start)
+        return carry_out(ready.folder, ready.plan, ready.parts, ready.kit, say=say, show=show, start=ready.start)
 
 
 @dataclass
@@ -90,8 +89,15 @@ class Ready:
 
 
 def _begun(
-    data: Any, said: Settings, config: str | Path | None, weights_from: str | Path | None, dry_run: bool, say: Say
+    data: Any,
+    said: Settings,
+    config: str | Path | None,
+    weights_from: str | Path | None,
+    dry_run: bool,
+    say: Say,
+    held: ExitStack,
 ) -> Ready | Run:
+    """held: lets the run folder go, however the run ends."""
     below = from_environment()
     if config is not None:
         data, below = _from_file(Path(config), data, below)
@@ -101,7 +107,7 @@ def _begun(
         raise Unfit("train needs data: a folder of pictures, a table, or 'digits'.")
     name = said.method or "simclr"
     if processes.restarted() and (again := _interrupted(said.out, name)):
-        return _resumed(again, Settings(), say)
+        return _resumed(again, Settings(), say, held)
     plan, parts = planned_on(data, said)
     announce(plan, parts, say)
     if dry_run:
@@ -110,7 +116,7 @@ def _begun(
     cutting.checked(kit.encoder, plan.settings, plan.config)
     if not processes.first():
         return Ready(None, plan, parts, kit)
-    folder = Folder.create(Path(said.out) if said.out else _free(Path("runs"), name))
+    folder = held.enter_context(Folder.create(Path(said.out) if said.out else _free(Path("runs"), name)))
     written = complete(plan, _lasting(data, parts.source))
     folder.write_json("environment.json", environment())
     folder.write_yaml("config.yaml", written | ({} if weights_from is None else {"from": _lasting(weights_from)}))
@@ -131,8 +137,8 @@ def _lasting(data: Any, source: Source | None = None) -> str:
     return source.name if source else str(data)
 
 
-def _resumed(path: Path, said: Settings, say: Say) -> Ready | Run:
-    folder = Folder.open(path) if processes.first() else None
+def _resumed(path: Path, said: Settings, say: Say, held: ExitStack) -> Ready | Run:
+    folder = held.enter_context(Folder.open(path)) if processes.first() else None
     data, written = _from_file(path / "config.yaml", None, Settings())
     changed = [name for name, value in said.said().items() if name != "out" and value != getattr(written, name)]
     if changed:
