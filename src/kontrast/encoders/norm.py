@@ -75,8 +75,8 @@ class BatchNorm(nn.Module):
         if not self.training or self.frozen:
             y = F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, False, 0.0, self.eps)
         elif self.apart or (self.groups == 1 and across.processes() == 1):
-            mean, var = (self.running_mean, self.running_var) if self.moving else (None, None)
-            y = F.batch_norm(x, mean, var, self.weight, self.bias, True, self.momentum, self.eps)
+            by = self.momentum if self.moving else 0.0  # what is computed twice must store the same tensors twice
+            y = F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, True, by, self.eps)
         else:
             sizes = self.sizes or np.bincount(assign(len(x), self.groups, x.device), minlength=self.groups).tolist()
             parts = x.split(sizes)

@@ -76,22 +76,23 @@ class _Pieces:
             return self.whole(item)
         edges = [rows * i // count for i in range(count + 1)]
         features = []
+        learns = torch.is_grad_enabled() and any(p.requires_grad for p in self.module.parameters())
         for number, (start, stop) in enumerate(pairwise(edges)):
             piece = _part(item, slice(start, stop))
-            stored = number >= count - self.keep or not torch.is_grad_enabled()
+            stored = number >= count - self.keep or not learns
             with self._moving_by(start / rows, stop / rows, first=number == 0):
                 features.append(self.whole(piece) if stored else self._twice(piece))
         return torch.cat(features)
 
     def _twice(self, piece: Item) -> Tensor:
         """Computed now without storing, and again when its gradient comes."""
-        features: Tensor = checkpoint(
-            self._replayed, piece, use_reentrant=False, context_fn=lambda: (nullcontext(), still(self.module))
-        )
+        wants_gradient = torch.empty(0, requires_grad=True)  # pixels do not, and something must
+        features: Tensor = checkpoint(self._replayed, piece, wants_gradient, use_reentrant=True)
         return features
 
-    def _replayed(self, piece: Item) -> Tensor:
-        with self._apart():
+    def _replayed(self, piece: Item, _: Tensor) -> Tensor:
+        again = torch.is_grad_enabled()
+        with self._apart(), still(self.module) if again else nullcontext():
             return self.whole(piece)
 
     @contextmanager
