@@ -86,3 +86,15 @@ def test_the_state_brings_the_watch_back():
     seen.look(outcome(torch.ones(8, 4), torch.ones(8, 4)))
     again = watch.Watch(10, **seen.state())
     assert again.bad_looks == 1 and again.verdict(0) == seen.verdict(0)
+
+
+def test_outputs_that_nothing_pulls_apart_are_not_accused():
+    """A run on masked words alone compares no sentences, so equal ones say nothing about it."""
+    from dataclasses import replace
+
+    seen, almost = watch.Watch(steps=100), watch.unit(torch.ones(64, 32) + 0.01 * sphere(64, 32, 3))
+    for _ in range(8):
+        seen.look(replace(outcome(almost, almost), signs={"contrast": torch.tensor(0.0)}))
+    assert not seen.collapsed(50) and seen.verdict(50).startswith("masked words alone: the loss is 1.00")
+    seen.look(replace(outcome(almost, almost, loss=5.0), signs={"contrast": torch.tensor(0.0)}))
+    assert seen.verdict(50).startswith("guessing")
