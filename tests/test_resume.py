@@ -1,40 +1,49 @@
 """Resume that cannot be faked: kill -9 at random moments, go on, end with the same bits as if nothing had happened."""
 
 import json
+import os
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
-from kontrast import keyed
+from kontrast import finish, keyed, run
 from kontrast.training import checkpoints
+from kontrast.verify import worlds
 from tests.training.test_checkpoints import alter
 
 KILLS = 5  # `make proof` does more
-PROGRAM = """
-import json, os, signal, sys, torch
-from kontrast import finish, run
-torch.set_num_threads(1)
-words, kill_at = json.loads(sys.argv[1]), int(sys.argv[2])
-
-def show(row, steps):
-    if row.get("step") == kill_at and "loss" in row:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-finish.leave = lambda *_, **__: None  # what a finished run leaves is tested elsewhere; here only the bits count
-run.train(show=show, **words)
-"""
 
 
 def child(words, kill_at=-1):
-    return subprocess.run(
-        [sys.executable, "-c", PROGRAM, json.dumps(words), str(kill_at)], capture_output=True, text=True, check=False
-    )
+    """A run in a process of its own, started from one that has imported everything."""
+    with tempfile.TemporaryDirectory() as folder:
+        said = Path(folder) / "said"
+        process = worlds.warm().Process(target=_train, args=(words, kill_at, str(said)))
+        process.start()
+        process.join(240)
+        return SimpleNamespace(returncode=process.exitcode, stderr=said.read_text())
+
+
+def _train(words, kill_at, said):
+    sys.stderr = open(said, "w", buffering=1)  # noqa: SIM115  (as long as the process)
+    torch.set_num_threads(1)
+    finish.leave = lambda *_, **__: None  # what a finished run leaves is tested elsewhere; here only the bits count
+
+    def show(row, steps):
+        if row.get("step") == kill_at and "loss" in row:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    run.train(show=show, **words)
 
 
 def ending(folder):
