@@ -36,19 +36,15 @@ class Guided:
     """`batches(step)` with `Batch.guide_BG`."""
 
     def __init__(self, batches: Batches, guide: Embeds, source: Source, ids: Ids) -> None:
-        self.batches, self.said = batches, getattr(batches, "said", "")
+        self.batches, self.said, self.waited = batches, getattr(batches, "said", ""), 0.0
         seen_NG = guide.embed_source(source, ids)
         self.place_of_id = torch.full((int(ids.max()) + 1,), -1)
         self.place_of_id[torch.from_numpy(ids)] = torch.arange(len(ids))
         self.seen_NG = seen_NG
 
-    @property
-    def waited(self) -> float:
-        """Seconds spent on batches so far."""
-        return self.batches.waited
-
     def __call__(self, step: int) -> Batch:
         """This process's rows of a step, each with the guide's vector of its sample."""
         batch = self.batches(step)
+        self.waited = self.batches.waited
         guide_BG = self.seen_NG[self.place_of_id[batch.ids_B.cpu()]]
         return replace(batch, guide_BG=guide_BG.to(batch.ids_B.device))

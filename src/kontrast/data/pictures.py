@@ -21,10 +21,10 @@ import torch
 from torch import Tensor
 
 from kontrast.data.decode import Broken, Pixels, decode, laid_out, to_channels, to_depth
+from kontrast.positives.resample import DENSE
 
 Ids: TypeAlias = npt.NDArray[np.int64]
 Read: TypeAlias = "Callable[[int], bytes | Pixels]"  # sample id -> encoded, or pixels (C, H, W); OSError or Broken
-from kontrast.positives.resample import DENSE
 
 SMALL_FILE = 8192  # bytes; below, handing a picture to a thread costs more than decoding it
 CHUNK = 64  # pictures that a thread takes at a time
