@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -59,14 +58,14 @@ def sizes(method: nn.Module, batch: Batch, s: Settings, device: torch.device) ->
 
     views = len(batch.views) if len(calls) == 1 else 1
     rows = views * len(batch.ids_B)
-    row_bytes = sum(chunks.bytes_per_row(module, item, autocast) for module, item in calls)
+    row_bytes = sum([chunks.bytes_per_row(module, item, autocast) for module, item in calls])
     free = chunks.room(device)
     size = chunks.fitting(rows, row_bytes, free) if s.chunk == "auto" else int(s.chunk or 0)
     size = int(processes.largest(float(size))[0])
     return size, chunks.storable(size, row_bytes, free) if size else 0
 
 
-def _calls(method: nn.Module, batch: Batch) -> list[tuple[Callable[[Any], Any], Any]]:
+def _calls(method: nn.Module, batch: Batch) -> list[tuple[nn.Module, Any]]:
     """The trained modules that are cut, each with what it takes: one encoder, or two towers."""
     encoder: Any = method.encoder
     parts: list[Any] = chunks.by_rows(encoder)

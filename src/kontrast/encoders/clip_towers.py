@@ -187,7 +187,7 @@ class Towers(nn.Module):
             self.logit_bias = nn.Parameter(torch.tensor(float(spec["init_logit_bias"])))
         self.locked: tuple[str, ...] = ()
         for tower in (visual, text):  # no row needs another, BatchNorm excepted: a large batch may be cut
-            tower.by_rows = True  # type: ignore[assignment]  (a mark, not a parameter)
+            vars(tower)["by_rows"] = True  # a mark beside its parameters
 
     def forward(self, pixels_BChw: Tensor) -> Tensor:
         image_BE: Tensor = self.visual(pixels_BChw)

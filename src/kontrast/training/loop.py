@@ -22,6 +22,7 @@ from torch import Tensor
 
 from kontrast import keyed
 from kontrast.methods.method import Batch, Group, Method, Outcome, Progress
+from kontrast.negatives import across
 from kontrast.training import optimizers, processes
 from kontrast.training.watch import Watch
 
@@ -140,7 +141,7 @@ def one_step(
     device: torch.device,
 ) -> Outcome:
     """One optimizer step; stops in words when the loss or a gradient is not a number."""
-    with autocast(precision, device), keyed.lent(device, "step", batch.seed, batch.step, processes.rank()):
+    with autocast(precision, device), keyed.lent(device, "step", batch.seed, batch.step, across.rank()):
         embeddings = method.embed(batch)
     outcome = method.compare(embeddings.joined())
     loss = processes.summed(outcome.loss.detach())

@@ -15,6 +15,8 @@ from contextlib import contextmanager
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.rendezvous import rendezvous
 
 from kontrast.errors import Failed, Unfit
 from kontrast.negatives.across import processes, rank
@@ -39,10 +41,10 @@ def joined() -> Iterator[None]:
     ours = launched() and not dist.is_initialized()
     if ours:
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() and dist.is_nccl_available() else "gloo"
-        store, place, count = next(dist.rendezvous("env://", timeout=TIMEOUT))
+        store, place, count = next(rendezvous("env://", timeout=TIMEOUT))
         attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")  # or a new start meets the addresses of the old one
         dist.init_process_group(
-            backend, store=dist.PrefixStore(f"kontrast/{attempt}", store), rank=place, world_size=count, timeout=TIMEOUT
+            backend, store=PrefixStore(f"kontrast/{attempt}", store), rank=place, world_size=count, timeout=TIMEOUT
         )
     try:
         yield

@@ -58,7 +58,8 @@ def encoder_for(name: str, norm: str = "batch", dropout: float = 0.1) -> Any:
     if kind == "texts":
         shape = Shape(vocabulary=40, width=16, layers=2, heads=2, hidden=20, dropout=dropout, attention_dropout=dropout)
         spec = {"name": "bert", "width": 16, "pooler": "cls-before-pooler", "normalize": False}
-        return TextEncoder(Bert(shape, seed=SEED), None, spec, seed=SEED)  # type: ignore[arg-type]  (reads no words)
+        no_words: Any = None
+        return TextEncoder(Bert(shape, seed=SEED), no_words, spec, seed=SEED)
     with drawn_from("verify", SEED):
         net = nn.Sequential(
             nn.Conv2d(1, 16, 3, padding=1, bias=False), nn.BatchNorm2d(16), nn.ReLU(),

@@ -50,7 +50,7 @@ def apart(name: str) -> float:
         else:
             outcome = method.compare(_equal(method, z))
             loss, guessing = float(outcome.loss), outcome.guessing
-    return abs(loss - guessing) / guessing
+    return float(abs(loss - guessing) / guessing)
 
 
 def _equal(method: Any, z: Embeddings) -> Embeddings:

@@ -28,12 +28,7 @@ def check(names: Sequence[str] = cases.NAMES) -> list[Finding]:
             rows = _rows()
             right = dense(*rows, temperature)
             exact = abs(float(ours(*rows, temperature) - right))
-            single = abs(
-                float(ours(*(r.float() for r in rows), temperature) - dense(*_rounded(torch.float32), temperature))
-            )
-            half = abs(
-                float(ours(*(r.half() for r in rows), temperature) - dense(*_rounded(torch.float16), temperature))
-            )
+            single, half = (_narrow(ours, dense, temperature, dtype) for dtype in (torch.float32, torch.float16))
             bound = 8 * EPS * max(1.0, 1 / temperature)
             found.append(Finding("numerics", f"{loss}, T {temperature:g}: float64 - dense", exact, 1e-10))
             found.append(Finding("numerics", f"{loss}, T {temperature:g}: fp32 - dense", single, bound))
@@ -49,8 +44,10 @@ def _rows() -> tuple[Tensor, Tensor]:
     return first_BD, first_BD + 0.5 * noise_BD
 
 
-def _rounded(dtype: torch.dtype) -> list[Tensor]:
-    return [row.to(dtype).double() for row in _rows()]
+def _narrow(ours: Of, dense: Of, temperature: float, dtype: torch.dtype) -> float:
+    """The distance for rows of this type to the dense float64 value of the same rounded rows."""
+    x, y = (row.to(dtype) for row in _rows())
+    return abs(float(ours(x, y, temperature) - dense(x.double(), y.double(), temperature)))
 
 
 def _logits(x: Tensor, y: Tensor, temperature: float) -> Tensor:
