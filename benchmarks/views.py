@@ -24,6 +24,7 @@ import io
 import os
 import statistics
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -99,8 +100,7 @@ def per_sample(
     loader = DataLoader(data, batch_size=batch, num_workers=workers, persistent_workers=workers > 0)
 
     def work() -> list[Tensor]:
-        *_, last = loader
-        return last
+        return deque(loader, maxlen=1)[0]
 
     return work
 
