@@ -55,6 +55,11 @@ def test_flags_win_over_file_over_environment(monkeypatch):
     assert (merged.lr, merged.seed, merged.epochs) == (0.1, 3, 7)
 
 
+def test_an_empty_value_is_an_empty_word():
+    """As a config.yaml has it: a CLIP run with lock: '' could not be resumed."""
+    assert pairs(["lock=", "queue=8"], "x") == {"lock": "", "queue": 8}
+
+
 def test_set_is_merged_name_by_name():
     merged = Settings(set=["queue=8"]).over(Settings(set=["queue=4", "momentum=0.9"]))
     assert pairs(merged.set, "x") == {"queue": 8, "momentum": 0.9}

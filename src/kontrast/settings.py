@@ -229,7 +229,7 @@ def pairs(words: Iterable[str] | None, where: str) -> dict[str, Any]:
         name, equals, value = word.partition("=")
         if not equals or not name:
             raise Unfit(f"{where}: expected NAME=VALUE, got {word!r}.")
-        found[name.strip().replace("-", "_")] = yaml.safe_load(value)
+        found[name.strip().replace("-", "_")] = yaml.safe_load(value) if value else ""
     return found
 
 
