@@ -5,8 +5,6 @@ over the last axis, then Linear, BatchNorm, ReLU. Each class holds a method's me
 and moves weights by plain gradient descent and memory as the official code does.
 """
 
-# ruff: noqa: PLR0917
-
 import math
 
 import torch
