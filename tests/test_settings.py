@@ -106,3 +106,11 @@ def test_pairs_read_numbers_and_refuse_halves():
     }  # fmt: skip
     with pytest.raises(Unfit, match="expected NAME=VALUE, got 'queue'"):
         pairs(["queue"], "--set")
+
+
+def test_a_number_without_a_point_is_a_number():
+    """YAML reads 1e-05 as a word; Python writes it that way, so a run's own config.yaml would not come back."""
+    assert pairs(["a=1e-05", "b=2", "c=", "d=x", "e=true", "f=nan-like"], "--set") == {
+        **{"a": 1e-05, "b": 2, "c": "", "d": "x"},
+        **{"e": True, "f": "nan-like"},
+    }

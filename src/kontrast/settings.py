@@ -229,8 +229,16 @@ def pairs(words: Iterable[str] | None, where: str) -> dict[str, Any]:
         name, equals, value = word.partition("=")
         if not equals or not name:
             raise Unfit(f"{where}: expected NAME=VALUE, got {word!r}.")
-        found[name.strip().replace("-", "_")] = yaml.safe_load(value) if value else ""
+        found[name.strip().replace("-", "_")] = _plain(yaml.safe_load(value)) if value else ""
     return found
+
+
+def _plain(value: Any) -> Any:
+    """YAML takes 1e-05 for a word; here it is a number."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
 
 
 def from_environment() -> Settings:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from kontrast import keyed
 from kontrast.encoders import bpe
 from kontrast.errors import Unfit
 
@@ -65,3 +66,11 @@ def test_a_missing_vocabulary_is_told(tmp_path):
         bpe.read(tmp_path, {"hf_tokenizer_name": "."})
     with pytest.raises(Unfit, match="clean_up"):
         bpe.read(tmp_path, {"tokenizer_kwargs": {"clean_up": True}})
+
+
+def test_the_same_captions_give_the_same_vocabulary():
+    """With many ties: the trainer breaks them by numbers that it once gave in the order of a hash table."""
+    words = ["".join("abcdefghij"[keyed.below(10, "word", n, i)] for i in range(1 + n % 6)) for n in range(300)]
+    captions = [" ".join(words[keyed.below(300, "caption", n, i)] for i in range(6)) for n in range(300)]
+    made = {str(bpe.learned(captions, context=32, vocabulary=700)(captions).tolist()) for _ in range(12)}
+    assert len(made) == 1

@@ -3,10 +3,11 @@
 import inspect
 
 import pytest
+import yaml
 
-from kontrast import methods
+from kontrast import methods, run
 from kontrast.errors import Unfit
-from kontrast.recipes.defaults import PUBLISHED, Facts, planned
+from kontrast.recipes.defaults import PUBLISHED, Facts, complete, planned
 from kontrast.settings import Settings, pairs
 
 PICTURES = [name for name, known in methods.METHODS.items() if known.kind == "images"]
@@ -81,3 +82,16 @@ def test_any_contrastive_method_takes_any_negatives():
     for name in ("simclr", "moco", "moco-v2"):
         plan = planned(Settings(method=name, negatives="queue:512+mixed:16+reweighted:1"), DATA["digits"])
         assert plan.config.negatives == "queue:512+mixed:16+reweighted:1" == plan.settings.negatives
+
+
+@pytest.mark.parametrize("name", methods.METHODS)
+@pytest.mark.parametrize("side", [8, 32, 224])
+def test_a_config_read_again_is_the_same_plan(tmp_path, name, side):
+    """What a run writes down means the same when a resume reads it: a CLIP run went on with another Adam."""
+    facts = Facts(9_000, side, 3, gpu=False, fast_bf16=False, partners=name == "simcse" and side == 8)
+    first = planned(Settings(method=name, device="cpu", threads=1), facts)
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(complete(first, "data")))
+    _, read = run._from_file(tmp_path / "config.yaml", None, Settings())
+    again = planned(read.over(Settings(device="cpu", threads=1)), facts)
+    assert again.config == first.config
+    assert complete(again, "data") == complete(first, "data")

@@ -134,9 +134,11 @@ def learned(captions: Iterable[str], *, context: int, vocabulary: int = 8192) ->
     from tokenizers import models, trainers
 
     inner = _splitting(models.BPE(end_of_word_suffix="</w>"))
+    # The library numbers last letters in the order of a hash table, which no two runs share: number them beforehand.
+    letters = sorted(byte_letters())
     trainer = trainers.BpeTrainer(
-        vocab_size=vocabulary - 256 - 3, min_frequency=2, show_progress=False, end_of_word_suffix="</w>",
-        initial_alphabet=byte_letters(),
+        vocab_size=vocabulary - 3, min_frequency=2, show_progress=False, end_of_word_suffix="</w>",
+        special_tokens=[*letters, *(f"{letter}</w>" for letter in letters)],
     )  # fmt: skip
     inner.train_from_iterator((cleaned(text, "whitespace") for text in captions), trainer)
     merges = json.loads(inner.to_str())["model"]["merges"]

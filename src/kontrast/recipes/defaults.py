@@ -225,7 +225,7 @@ def planned(said: Settings, facts: Facts) -> Plan:
             if getattr(said, field) is not None:
                 raise Unfit(f"--{field} means nothing to {name}: {methods.entry(name).line}.")
             continue
-        word = _as_published(getattr(said, field), field, published)
+        word, value = (_as_published(each, field, published) for each in (getattr(said, field), value))
         chosen[field] = value if word is None else word
         if word is None:
             choices.append(Choice(field, value, getattr(published, field), reason))
@@ -239,7 +239,10 @@ def planned(said: Settings, facts: Facts) -> Plan:
 
 
 def _as_published(word: Any, field: str, published: Settings) -> Any:
-    """`--optimizer lars` alone means the form of LARS that this paper used; any option makes it the user's own."""
+    """`--optimizer lars` alone means the form of LARS that this paper used; any option makes it the user's own.
+
+    A rule's word means the same as the user's, so that `config.yaml` read again gives the run that wrote it.
+    """
     options = published.optimizer or ""
     return options if field == "optimizer" and word is not None and word == options.split(":")[0] else word
 
