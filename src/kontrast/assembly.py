@@ -26,7 +26,7 @@ from kontrast.negatives import across
 from kontrast.planning import Parts
 from kontrast.recipes.defaults import Plan
 from kontrast.settings import Settings
-from kontrast.training import checkpoints, memory, optimizers, processes, schedules
+from kontrast.training import checkpoints, memory, optimizers, processes, schedules, suspect
 from kontrast.training.best import Best
 from kontrast.training.loop import Course, Row, State, fit
 from kontrast.training.record import Folder
@@ -150,10 +150,16 @@ def carry_out(
                          log=log, save=save, each_epoch=each_epoch, evaluate=evaluate,
                          stop=lambda: sum(caught[:1]))  # fmt: skip
         except Failed as problem:
+            batch = batches(state.step)
+            where = suspect.first_not_finite(method, batch, s.precision, parts.device)
+            told = f"{problem} {where[:1].upper()}{where[1:]}." if where else str(problem)
             if folder is None:
-                raise
-            finish.save_batch(folder.path, batches(state.step))
-            raise Failed(f"{problem} The batch is in {folder.path / 'bad-batch.safetensors'}.") from None
+                raise Failed(told) from None
+            finish.save_batch(folder.path, batch)
+            raise Failed(
+                f"{told} Its batch is in {folder.path / 'bad-batch.safetensors'}. To see the step again, from the last "
+                f"checkpoint: kontrast train --resume {folder.path}"
+            ) from None
         (code,) = processes.largest(sum(caught[:1]))
     if parts.recipe and waits and (told := advice(float(np.mean(waits)), parts.source, s.workers or 0, CORES)):
         say(f"data     {told}")
