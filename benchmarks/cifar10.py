@@ -9,7 +9,7 @@
 Every run: 3 epochs, batch 512, the same data order and views for a seed, 3 seeds; rows of a table are compared with its
 first row, paired by seed, and a method with its twin. Methods and twins get the same three learning rates; for each the
 best is chosen by kNN on 5,000 pictures held out of the training set (seed 0), then 3 seeds run on all of it. One line a
-run goes to --out, and an interrupted program goes on where it stopped; a run that several tables need is made once.
+run goes to results/, and an interrupted program goes on where it stopped; a run that several tables need is made once.
 About 4 minutes a run on two cores. Needs KONTRAST_DATA/cifar10.
 """
 
@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import tempfile
 import time
@@ -25,16 +24,10 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-import torch
-
+import kept
 import kontrast
-from kontrast.data.sources import open_source
-from kontrast.evaluate.knn import knn_predict
-from kontrast.evaluate.linear import linear_probe
-from kontrast.model import Model
+from cifar import knn, labelled, linear
 
-DATA = Path(os.environ.get("KONTRAST_DATA", Path(__file__).parents[2] / "shared" / "data")) / "cifar10"
-RESULTS = Path(__file__).parent / "results" / "cifar10.jsonl"
 COMMON = {"method": "simclr", "encoder": "small", "batch_size": 512, "views": "simclr-cifar"}
 TABLES: dict[str, dict[str, dict[str, Any]]] = {
     "negatives": {
@@ -60,29 +53,14 @@ RATES = (1e-3, 2e-3, 5e-3)
 HELD_OUT = 5_000
 
 
-def knn(model: Model, train: Any, test: Any) -> float:
-    """Top-1 with k = 200, T = 0.1; fraction."""
-    bank, query = (model.embed_source(source, source.ids) for source in (train, test))
-    labels, answers = (torch.from_numpy(source.labels[source.ids]) for source in (train, test))
-    guess = knn_predict(query, bank, labels, classes=10, k=200, temperature=0.1)
-    return float((guess == answers).double().mean())
-
-
-def linear(model: Model, train: Any, test: Any) -> float:
-    """Top-1 of the linear probe; fraction."""
-    bank, query = (model.embed_source(source, source.ids) for source in (train, test))
-    labels, answers = (torch.from_numpy(source.labels[source.ids]) for source in (train, test))
-    return float((linear_probe(bank, labels).predict(query) == answers).double().mean())
-
-
 def measured(row: dict[str, Any], seed: int, epochs: int, train: Any, test: Any) -> dict[str, Any]:
     """One run and its accuracy. `twin` in a row means lightly's, `held_out` a test on a part of the training set."""
     began = time.perf_counter()
     said = COMMON | row | {"seed": seed, "epochs": epochs}
     twin, held_out = said.pop("twin", False), said.pop("held_out", False)
     if held_out:
-        kept, out = train.held_out(HELD_OUT, 0)
-        train, test = train.part(kept), train.part(out)
+        rest, out = train.held_out(HELD_OUT, 0)
+        train, test = train.part(rest), train.part(out)
     with tempfile.TemporaryDirectory() as folder, twins(said["method"]) if twin else nullcontext():
         run = kontrast.train(train, **said, validate="none", out=f"{folder}/run", say=lambda _: None)
         if run.model is None:
@@ -93,7 +71,6 @@ def measured(row: dict[str, Any], seed: int, epochs: int, train: Any, test: Any)
             **({} if held_out or "method" not in row else {"linear": linear(run.model, train, test)}),
             **{"loss": rows[-1]["loss"], "guessing": rows[-1]["guessing"], "verdict": run.summary["verdict"]},
             **{"signs": {name: rows[-1][name] for name in ("clamp_rate",) if name in rows[-1]}},
-            **{"threads": torch.get_num_threads(), "torch": torch.__version__},
             "seconds": round(time.perf_counter() - began, 1),
         }
 
@@ -105,47 +82,34 @@ def twins(method: str) -> Any:
     return instead_of(method)
 
 
-class Record:
-    """What was measured, one line a run in a file."""
-
-    def __init__(self, path: Path) -> None:
-        self.path, self.sets = path, ()
-        lines = path.read_text().splitlines() if path.exists() else []
-        self.done = {_key(r["row"], r["seed"], r["epochs"]): r for r in map(json.loads, lines)}
-
-    def get(self, row: dict[str, Any], seed: int, epochs: int) -> dict[str, Any] | None:
-        """The result of a run, if it was made."""
-        return self.done.get(_key(row, seed, epochs))
-
-    def made(self, row: dict[str, Any], seed: int, epochs: int) -> dict[str, Any]:
-        """The result of a run, made now if it was not before."""
-        if (found := self.get(row, seed, epochs)) is not None:
-            return found
-        if not self.sets:
-            self.sets = tuple(open_source(DATA / f"{name}.parquet", labels="label_name") for name in ("train", "test"))
-        found = measured(row, seed, epochs, *self.sets)
-        self.done[_key(row, seed, epochs)] = found
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a") as record:
-            record.write(json.dumps(found) + "\n")
-        print(f"{json.dumps(row)}  seed {seed}  kNN {found['knn']:.4f}  {found['seconds']} s", flush=True)
-        return found
+def found(row: dict[str, Any], seed: int, epochs: int) -> dict[str, Any] | None:
+    """The result of a run, if it was made."""
+    asked = (row, seed, epochs)
+    return next((r for r in kept.rows("cifar10") if (r["row"], r["seed"], r["epochs"]) == asked), None)
 
 
-def best_rate(record: Record, row: dict[str, Any], epochs: int, shown: bool) -> float | None:
+def made(row: dict[str, Any], seed: int, epochs: int) -> dict[str, Any]:
+    """The result of a run, made now if it was not before."""
+    if (before := found(row, seed, epochs)) is None:
+        before = measured(row, seed, epochs, labelled("train"), labelled("test"))
+        kept.add("cifar10", before)
+    return before
+
+
+def best_rate(row: dict[str, Any], epochs: int, shown: bool) -> float | None:
     """The learning rate with the best held-out kNN; None where one of them was not measured."""
     tries = [row | {"lr": rate, "held_out": True} for rate in RATES]
-    found = [record.get(each, 0, epochs) if shown else record.made(each, 0, epochs) for each in tries]
-    return None if None in found else max(zip(found, RATES), key=lambda pair: pair[0]["knn"])[1]
+    results = [(found if shown else made)(each, 0, epochs) for each in tries]
+    return None if None in results else max(zip(results, RATES), key=lambda pair: pair[0]["knn"])[1]
 
 
-def methods_table(record: Record, seeds: int, epochs: int, shown: bool) -> dict[str, dict[str, Any]]:
+def methods_table(epochs: int, shown: bool) -> dict[str, dict[str, Any]]:
     """Rows of the table of methods: each method and its twin, both with their best learning rate."""
     rows = {}
     for method in METHODS:
         for twin in ({}, {"twin": True}):
             row = {"method": method, **twin}
-            if (rate := best_rate(record, row, epochs, shown)) is not None:
+            if (rate := best_rate(row, epochs, shown)) is not None:
                 rows[f"{method}{', lightly' if twin else ''} (lr {rate:g})"] = row | {"lr": rate}
     return rows
 
@@ -156,25 +120,23 @@ def main() -> None:
     parser.add_argument("table", choices=[*TABLES, "methods"], nargs="+")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("--shown", action="store_true", help="print only, run nothing")
     said = parser.parse_args()
-    record = Record(said.out)
     for table in said.table:
-        rows = TABLES.get(table) or methods_table(record, said.seeds, said.epochs, said.shown)
+        rows = TABLES.get(table) or methods_table(said.epochs, said.shown)
         for seed in () if said.shown else range(said.seeds):
             for row in rows.values():
-                record.made(row, seed, said.epochs)
-        show(table, rows, record, said.seeds, said.epochs)
+                made(row, seed, said.epochs)
+        show(table, rows, said.seeds, said.epochs)
 
 
-def show(table: str, rows: dict[str, dict[str, Any]], record: Record, seeds: int, epochs: int) -> None:
+def show(table: str, rows: dict[str, dict[str, Any]], seeds: int, epochs: int) -> None:
     """The table as Markdown, from what was measured."""
     print(f"\n| {table} | kNN top-1 of each seed | mean | linear | beside, paired (spread) |\n|---|---|---|---|---|")
     first = next(iter(rows.values()), {})
     for name, row in rows.items():
         peer = next((r for r in rows.values() if r.get("twin") and r["method"] == row.get("method")), first)
-        both = [(record.get(row, s, epochs), record.get(peer, s, epochs)) for s in range(seeds)]
+        both = [(found(row, s, epochs), found(peer, s, epochs)) for s in range(seeds)]
         pairs = [(mine, other) for mine, other in both if mine and other]
         if not pairs:
             continue
@@ -185,10 +147,6 @@ def show(table: str, rows: dict[str, dict[str, Any]], record: Record, seeds: int
             f"| {name} | {' '.join(f'{s:.4f}' for s in scores)} | {statistics.mean(scores):.4f} "
             f"| {f'{statistics.mean(probe):.4f}' if probe else ''} | {statistics.mean(apart):+.2f}{spread} points |"
         )
-
-
-def _key(row: dict[str, Any], seed: int, epochs: int) -> str:
-    return json.dumps([row, seed, epochs], sort_keys=True)
 
 
 if __name__ == "__main__":

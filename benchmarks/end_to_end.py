@@ -1,6 +1,6 @@
 """CIFAR-10, the same small encoder, optimizer, batch and epochs: lightly's loop and ours, seconds and kNN.
 
-    python benchmarks/end_to_end.py [--epochs 3] [--batch 512] [--limit 50000] [--rounds 3] [--mode exact] [--out FILE]
+    python benchmarks/end_to_end.py [--epochs 3] [--batch 512] [--limit 50000] [--rounds 3] [--mode exact]
 
 encoder           forward and backward alone at this batch, in our layout and precision: the floor
 kontrast          `kontrast.train`, the whole call: reading, decoding, training, what a run leaves
@@ -9,8 +9,9 @@ lightly, lines    the same with the channels_last line, and bf16 autocast where 
 
 Every contender runs in a fresh process, in turn (A B C D A B C D ...), a round with a seed of its own and the same
 first weights for all. kNN: the test set, what was trained on as bank, k = 200, T = 0.1. Each result is appended to
---out, and an interrupted program goes on. Musts: 2.5 and 1.4 times faster than the two loops at a kNN not behind; at
-most 10 % of our step outside the encoder. Needs lightly (`pip install "kontrast[peers]"`) and KONTRAST_DATA/cifar10.
+a file in results/, and an interrupted program goes on. Musts: 2.5 and 1.4 times faster than the two loops at a kNN not
+behind; at most 10 % of our step outside the encoder. Needs lightly (`pip install "kontrast[peers]"`) and
+KONTRAST_DATA/cifar10.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ from __future__ import annotations
 import argparse
 import io
 import json
-import os
 import platform
 import statistics
 import subprocess
@@ -31,14 +31,13 @@ from typing import Any
 import torch
 from torch import nn
 
+import kept
+from cifar import DATA, knn, labelled
 from kontrast.data.sources import Source, open_source
 from kontrast.encoders.images import image_encoder
-from kontrast.evaluate.knn import knn_predict
 from kontrast.model import Model
 from kontrast.training import memory
 
-DATA = Path(os.environ.get("KONTRAST_DATA", Path(__file__).parents[2] / "shared" / "data")) / "cifar10"
-RESULTS = Path(__file__).parent / "results" / "end_to_end.jsonl"
 UNSCALED = ((0.0,) * 3, (1.0,) * 3)
 FAST_BF16 = torch.cpu._is_avx512_bf16_supported()
 MUSTS = {"lightly": 2.5, "lightly, lines": 1.4}
@@ -50,14 +49,10 @@ def fresh(args: Args) -> Any:
     return image_encoder("small", channels=3, image_size=32, seed=args.seed)
 
 
-def knn(model: Model, args: Args) -> float:
-    """Top-1; fraction."""
-    train, test = (open_source(DATA / f"{name}.parquet", labels="label_name") for name in ("train", "test"))
-    train = train.part(train.ids[: args.limit])
-    bank, query = (model.embed_source(source, source.ids) for source in (train, test))
-    labels, answers = (torch.from_numpy(source.labels[source.ids]) for source in (train, test))
-    guess = knn_predict(query, bank, labels, classes=10, k=200, temperature=0.1)
-    return float((guess == answers).double().mean())
+def score(model: Model, args: Args) -> float:
+    """kNN on the test set; fraction."""
+    train = labelled("train")
+    return knn(model, train.part(train.ids[: args.limit]), labelled("test"))
 
 
 def encoder_alone(args: Args) -> dict[str, float]:
@@ -89,7 +84,7 @@ def ours(args: Args) -> dict[str, float]:
         )  # fmt: skip
     seconds = time.perf_counter() - began
     assert run.model is not None
-    return {"seconds": seconds, "training": run.summary["seconds"], "knn": knn(run.model, args)}
+    return {"seconds": seconds, "training": run.summary["seconds"], "knn": score(run.model, args)}
 
 
 class Pictures(torch.utils.data.Dataset):
@@ -141,7 +136,7 @@ def lightly(args: Args, lines: bool = False) -> dict[str, float]:
             optimizer.zero_grad()
             schedule.step()
     seconds = time.perf_counter() - began
-    return {"seconds": seconds, "knn": knn(Model(encoder.eval(), 32, *UNSCALED), args)}
+    return {"seconds": seconds, "knn": score(Model(encoder.eval(), 32, *UNSCALED), args)}
 
 
 CONTENDERS = {
@@ -183,7 +178,6 @@ def main() -> None:
     parser.add_argument("--temperature", type=float, default=0.2)
     parser.add_argument("--lr", type=float, default=2e-3)
     parser.add_argument("--mode", default="exact", choices=["exact", "fast"])
-    parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("--one", choices=list(CONTENDERS))
     args = parser.parse_args()
     if args.one:
@@ -192,9 +186,7 @@ def main() -> None:
     machine = f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads"
     print(f"{machine}, torch {torch.__version__}, bf16 in hardware: {FAST_BF16}")
     asked = {name: getattr(args, name) for name in ("epochs", "batch", "limit", "temperature", "lr", "mode")}
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    rows = [json.loads(line) for line in args.out.read_text().splitlines()] if args.out.exists() else []
-    rows = [row for row in rows if asked == {name: row[name] for name in asked}]
+    rows = [row for row in kept.rows("end_to_end") if asked == {name: row[name] for name in asked}]
     done = {(row["who"], row["seed"]) for row in rows}
     for seed in range(args.rounds):
         for who in CONTENDERS:
@@ -205,9 +197,7 @@ def main() -> None:
             printed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
             result = json.loads(printed.splitlines()[-1])
             rows.append({"who": who, "seed": seed, **result, **asked})
-            with args.out.open("a") as file:
-                file.write(json.dumps(rows[-1]) + "\n")
-            print(f"{who} {result}", flush=True)
+            kept.add("end_to_end", rows[-1])
     told(rows)
 
 

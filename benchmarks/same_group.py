@@ -1,38 +1,32 @@
 """What `--same folder` brings: pictures of one group as positives, beside the same run without groups.
 
-    python benchmarks/same_group.py [--seeds 3] [--out FILE] [--shown]
+    python benchmarks/same_group.py [--seeds 3] [--shown]
 
 sample    cifar10/sample: 200 pictures in 10 class folders, 60 epochs of batch 64. Every folder is a group.
 tenth     the CIFAR-10 training set, 3 epochs of batch 512. A tenth of the pictures, drawn by the seed, bring their
           class as group; each of the others is a group of its own.
 
 The test is kNN (k = min(200, bank / 5), T = 0.1) on the 10,000 test pictures with the training pictures as bank, the
-small encoder, SimCLR's CIFAR views. One line a run goes to --out, and an interrupted program goes on where it stopped.
+small encoder, SimCLR's CIFAR views. One line a run goes to results/, and an interrupted program goes on.
 Groups are labels: these are supervised runs, and the gain is what the labels bring. Needs KONTRAST_DATA/cifar10.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import statistics
 import tempfile
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
-import torch
 
+import kept
 import kontrast
+from cifar import DATA, knn, labelled
 from kontrast import keyed
 from kontrast.data.sources import Source, open_source
-from kontrast.evaluate.knn import knn_predict
-from kontrast.model import Model
 
-DATA = Path(os.environ.get("KONTRAST_DATA", Path(__file__).parents[2] / "shared" / "data")) / "cifar10"
-RESULTS = Path(__file__).parent / "results" / "same_group.jsonl"
 RUNS = {"sample": {"epochs": 60, "batch_size": 64}, "tenth": {"epochs": 3, "batch_size": 512}}
 SHARE = 0.1
 
@@ -48,25 +42,14 @@ def trained_on(name: str, grouped: bool, seed: int, limit: int) -> Source:
     """The pictures of one setting, with their groups or without."""
     if name == "sample":
         return open_source(DATA / "sample", labels="folder", same="folder" if grouped else None)
-    source = open_source(DATA / "train.parquet", labels="label_name")
+    source = labelled("train")
     source = source.part(source.ids[:limit], source.name)
     return with_groups(source, seed) if grouped else source
 
 
-def accuracy(model: Model, bank: Source, test: Source) -> float:
-    """Top-1 of kNN; fraction. Classes are matched by name."""
-    assert bank.labels is not None and test.labels is not None
-    number = {name: bank.classes.index(name) for name in test.classes}
-    answers = torch.tensor([number[test.classes[label]] for label in test.labels[test.ids]])
-    known = torch.from_numpy(bank.labels[bank.ids])
-    vectors, queries = model.embed_source(bank, bank.ids), model.embed_source(test, test.ids)
-    guess = knn_predict(queries, vectors, known, classes=10, k=min(200, len(bank.ids) // 5), temperature=0.1)
-    return float((guess == answers).double().mean())
-
-
 def measured(name: str, grouped: bool, seed: int, limit: int, epochs: int | None) -> dict[str, object]:
     """One run and its accuracy."""
-    source, test = trained_on(name, grouped, seed, limit), open_source(DATA / "test.parquet", labels="label_name")
+    source, test = trained_on(name, grouped, seed, limit), labelled("test")
     said = RUNS[name] | ({"epochs": epochs} if epochs else {})
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
@@ -74,7 +57,7 @@ def measured(name: str, grouped: bool, seed: int, limit: int, epochs: int | None
                              seed=seed, validate="none", say=lambda _: None, **said)  # fmt: skip
         assert run.model is not None
         return {"setting": name, "grouped": grouped, "seed": seed, "limit": limit, "epochs": said["epochs"],
-                "knn_top1": accuracy(run.model, source, test),
+                "knn_top1": knn(run.model, source, test),
                 "seconds": round(time.perf_counter() - began, 1)}  # fmt: skip
 
 
@@ -96,13 +79,11 @@ def main() -> None:
     """Run what is missing, then say what came."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("--limit", type=int, default=50_000, help="pictures of the training set")
     parser.add_argument("--epochs", type=int, help="of every run, for a quick look")
     parser.add_argument("--shown", action="store_true", help="only say what was measured so far")
     said = parser.parse_args()
-    said.out.parent.mkdir(parents=True, exist_ok=True)
-    rows = [json.loads(line) for line in said.out.read_text().splitlines()] if said.out.exists() else []
+    rows = kept.rows("same_group")
     done = {(r["setting"], r["grouped"], r["seed"], r["limit"], r["epochs"]) for r in rows}
     for seed in range(0 if said.shown else said.seeds):
         for name in RUNS:
@@ -110,9 +91,7 @@ def main() -> None:
                 if (name, grouped, seed, said.limit, said.epochs or RUNS[name]["epochs"]) in done:
                     continue
                 rows.append(measured(name, grouped, seed, said.limit, said.epochs))
-                with said.out.open("a") as file:
-                    file.write(json.dumps(rows[-1]) + "\n")
-                print(rows[-1], flush=True)
+                kept.add("same_group", rows[-1])
     told([row for row in rows if row["limit"] == said.limit and row["epochs"] == (said.epochs or row["epochs"])])
 
 

@@ -133,7 +133,7 @@ def _pairs(plan: Plan, parts: Parts, weights_from: str | Path | None) -> Kit:
 
     def batches(source: Source, ids: Ids, batch_size: int, seed: int, steps: int, *, training: bool) -> Batches:
         views = PairBatches(pictures(source, ids, batch_size, seed, steps, training=False), pairs.captions, cut=cut)
-        return _guided(plan, views, source, ids) if training else views
+        return _guided(plan, views, source, ids, batch_size, seed) if training else views
 
     def leave(folder: Folder, model: Any, before: Any, summary: dict[str, Any], say: Callable[[str], None]) -> None:
         columns = {"learned": model} | ({} if before is None else {"before": before})
@@ -162,17 +162,22 @@ def _pictures(plan: Plan, recipe: Recipe, device: torch.device) -> Callable[...,
                              same=source.groups is not None)  # fmt: skip
         if not training:
             return views
-        return _guided(plan, WithOthers(views, more, rank=rank, processes=processes) if more else views, source, ids)
+        made: Batches = WithOthers(views, more, rank=rank, processes=processes) if more else views
+        return _guided(plan, made, source, ids, batch_size, seed)
 
     return batches
 
 
-def _guided(plan: Plan, batches: Batches, source: Source, ids: Ids) -> Batches:
+def _guided(plan: Plan, batches: Batches, source: Source, ids: Ids, batch_size: int, seed: int) -> Batches:
     """With a guide model's vectors beside them, if there is one."""
     folder = parsed(plan.settings.negatives or "").guide
     if not folder:
         return batches
-    guided: Batches = Guided(batches, load(folder), source, ids)
+    try:
+        guided: Batches = Guided(batches, load(folder), source, ids, batch_size, seed, rank=across.rank(),
+                                 processes=across.processes())  # fmt: skip
+    except (ValueError, AssertionError) as problem:
+        raise Unfit(f"--negatives guide:{folder} cannot judge {source.name} ({source.kind}): {problem}") from problem
     return guided
 
 
@@ -192,7 +197,7 @@ def _texts(plan: Plan, parts: Parts, weights_from: str | Path | None) -> Kit:
             source, ids, encoder.tokenizer, batch_size, seed, steps, views=views, wordnet=wordnet, device=parts.device,
             rules=rules, random=said.random if training else 0, rank=across.rank(), processes=across.processes(),
         )  # fmt: skip
-        return _guided(plan, made, source, ids) if training else made
+        return _guided(plan, made, source, ids, batch_size, seed) if training else made
 
     def leave(folder: Folder, model: Any, before: Any, summary: dict[str, Any], say: Callable[[str], None]) -> None:
         shown = {name: getattr(s, name) for name in finish.SHOWN if getattr(s, name) is not None}

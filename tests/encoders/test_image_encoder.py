@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import subprocess
@@ -26,14 +27,28 @@ def test_the_small_net_is_exactly_the_promised_one() -> None:
     shapes = [tuple(m.weight.shape) for m in encoder.modules() if isinstance(m, nn.Conv2d)]
     assert shapes == [(16, 3, 3, 3), (16, 16, 3, 3), (32, 16, 3, 3), (32, 32, 3, 3), (64, 32, 3, 3), (128, 64, 3, 3)]
     kinds = [type(m).__name__ for m in encoder.net]
-    block = ["Conv2d", "BatchNorm", "ReLU"]
-    pool = ["MaxPool2d"]
-    assert kinds == [*block * 2, *pool, *block * 2, *pool, *block * 2, "AdaptiveAvgPool2d", "Flatten"]
+    block, halved = ["Conv2d", "BatchNorm", "ReLU"], ["Conv2d", "BatchNorm", "MaxPool2d", "ReLU"]
+    assert kinds == [*(block + halved) * 2, *block * 2, "AdaptiveAvgPool2d", "Flatten"]
     assert encoder.width == 128
     sizes: list[tuple[int, ...]] = []
     encoder.net[14].register_forward_hook(lambda _module, _inputs, y: sizes.append(tuple(y.shape)))
     assert encoder(pictures(32)).shape == (2, 128)
     assert sizes == [(2, 64, 8, 8)]
+
+
+def test_the_max_of_the_relus_is_the_relu_of_the_max() -> None:
+    """The small net pools before its ReLUs; written the usual way round it has the same bits, gradients too."""
+    net = image_encoder("small", channels=3, image_size=32, seed=0).net
+    usual = list(copy.deepcopy(net))
+    for i, module in enumerate(net):
+        if isinstance(module, nn.MaxPool2d):
+            usual[i : i + 2] = usual[i + 1], module
+    pixels = pictures(32, rows=5)
+    values = []
+    for each in (net, nn.Sequential(*usual)):
+        each(pixels).square().sum().backward()
+        values.append([each(pixels), *(weight.grad for weight in each.parameters())])
+    assert all(torch.equal(one, other) for one, other in zip(*values, strict=True))
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from PIL import Image
 
 import kontrast
 from kontrast.data.guided import Guided
+from kontrast.data.order import batch_ids
 from kontrast.data.sources import open_source
 from kontrast.data.text_batches import TextBatches
 from kontrast.methods.method import Batch
@@ -44,25 +45,29 @@ class Twos:
     """A guide that finds samples 0 and 1 the same, 2 and 3, and so on."""
 
     def embed_source(self, source, ids):
-        return torch.eye(len(ids))[torch.from_numpy(ids) // 2]
+        return torch.eye(10)[torch.from_numpy(ids) // 2]
 
 
-class Plain:
-    waited = 0.0
+@pytest.mark.parametrize("named", [False, True])
+def test_a_guide_gives_each_row_its_own_vector(named):
+    """Also where a batch calls its rows by picture and not by sample, and on the second of two processes."""
+    ids, size, seed = np.array([7, 1, 2, 3, 4, 5, 6, 8, 9, 10]), 5, 3
 
-    def __call__(self, step):
-        ids_B = torch.tensor([5, 2, 4])
-        return Batch((), ids_B, step, 9, 0)
+    class Plain:
+        waited = 0.0
 
+        def __call__(self, step):
+            rows_B = batch_ids(np.sort(ids), step, size, seed)[3:]
+            return Batch((), torch.from_numpy(rows_B) * 0 - 1 if named else torch.from_numpy(rows_B), step, size, 3)
 
-def test_a_guide_gives_each_row_its_own_vector():
-    ids = np.arange(1, 8)
-    batch = Guided(Plain(), Twos(), None, ids)(0)
-    assert torch.equal(batch.guide_BG.argmax(1), batch.ids_B // 2)
+    guided = Guided(Plain(), Twos(), None, ids, size, seed, rank=1, processes=2)
+    for step in range(4):
+        expected = torch.from_numpy(batch_ids(np.sort(ids), step, size, seed)[3:]) // 2
+        assert torch.equal(guided(step).guide_BG.argmax(1), expected)
 
 
 def test_a_guide_takes_false_negatives_out(tmp_path):
-    """Guided by weights that find all pictures alike, no negative is left; with a margin below 0, all are."""
+    """A margin of 3 takes out every cosine above -2, so no negative is left; one of 0 takes none."""
     words = {"method": "simclr", "epochs": 1, "batch_size": 128}
     first, _ = trained("digits", tmp_path / "first", **words)
     folder = str(first.path)

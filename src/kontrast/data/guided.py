@@ -10,9 +10,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from kontrast.data.order import batch_ids, own_rows
 from kontrast.data.pictures import Ids
 from kontrast.data.source import Source
 from kontrast.methods.method import Batch
@@ -33,18 +35,24 @@ class Batches(Protocol):
 
 
 class Guided:
-    """`batches(step)` with `Batch.guide_BG`."""
+    """`batches(step)` with `Batch.guide_BG`: (guide, source, the ids trained on) looked up in the order of the run."""
 
-    def __init__(self, batches: Batches, guide: Embeds, source: Source, ids: Ids) -> None:
+    def __init__(
+        self, batches: Batches, guide: Embeds, source: Source, ids: Ids, batch_size: int, seed: int,
+        *, rank: int = 0, processes: int = 1,
+    ) -> None:  # fmt: skip
         self.batches, self.said, self.waited = batches, getattr(batches, "said", ""), 0.0
-        seen_NG = guide.embed_source(source, ids)
-        self.place_of_id = torch.full((int(ids.max()) + 1,), -1)
-        self.place_of_id[torch.from_numpy(ids)] = torch.arange(len(ids))
-        self.seen_NG = seen_NG
+        self.ids, self.batch_size, self.seed = np.sort(ids), batch_size, seed
+        self.rows = own_rows(batch_size, rank, processes)
+        self.seen_NG = guide.embed_source(source, self.ids)
 
     def __call__(self, step: int) -> Batch:
-        """This process's rows of a step, each with the guide's vector of its sample."""
+        """This process's rows of a step, each with the guide's vector of its sample.
+
+        Batches of pairs call their rows by picture or group, so the samples are taken from the order itself.
+        """
         batch = self.batches(step)
         self.waited = self.batches.waited
-        guide_BG = self.seen_NG[self.place_of_id[batch.ids_B.cpu()]]
+        ids_B = batch_ids(self.ids, step, self.batch_size, self.seed)[self.rows]
+        guide_BG = self.seen_NG[torch.from_numpy(np.searchsorted(self.ids, ids_B))]
         return replace(batch, guide_BG=guide_BG.to(batch.ids_B.device))

@@ -55,7 +55,7 @@ def small_net(channels: int, image_size: int = 32) -> nn.Sequential:
     layers: list[nn.Module] = []
     for width in (32, 32, 0, 64, 128) if tiny else (16, 16, 0, 32, 32, 0, 64, 128):
         if width == 0:
-            layers.append(nn.MaxPool2d(2))
+            layers.insert(-1, nn.MaxPool2d(2))  # before the ReLU: the same values, a quarter of its work
             continue
         conv = nn.Conv2d(channels, width, 3, padding=1, bias=False)
         nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")  # as the ResNets do
