@@ -11,6 +11,7 @@ Shapes: R rows (mirror: the views one after the other), D width, L losses: R, or
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -21,6 +22,7 @@ from kontrast.losses.tiles import LeftOut, Tags
 from kontrast.similarity import wide
 
 LARGEST_ROWS = 512  # one tile of the engine on a CPU
+LN_2 = math.log(2.0)  # 2^x and log2 are computed where they are called; e^x and ln first wake the threads of a library
 LARGEST_SCALE = 60.0  # exp of it, and its sums, can neither overflow nor vanish in float32
 
 
@@ -53,22 +55,27 @@ def _through_unit(gradient_RD: Tensor, unit_RD: Tensor, along_R1: Tensor, shrink
     return gradient_RD.addcmul_(unit_RD, along_R1, value=-1).mul_(shrink_R1)
 
 
+def _product(left_RK: Tensor, right_KC: Tensor, scale: float) -> Tensor:
+    """scale * left @ right, with or without autocast around it."""
+    made_RC = left_RK.new_empty(left_RK.shape[0], right_KC.shape[1])
+    return torch.addmm(made_RC, left_RK, right_KC, beta=0, alpha=scale, out=made_RC)
+
+
 class _Decoupled(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, first_RD: Tensor, second_RD: Tensor | None, scale: Tensor | float, tags: Tags) -> Tensor:
         R, mirror, number = len(first_RD), second_RD is None, float(scale)
         first, shrink_first = _unit(first_RD)
         second, shrink_second = (first, shrink_first) if second_RD is None else _unit(second_RD)
-        table_RR = first.new_empty(R, R)
-        torch.mm(first, second.T, out=table_RR).mul_(number)
+        table_RR = _product(first, second.T, number / LN_2)
         where = R // 2 if mirror else 0  # the diagonal on which the positives stand
-        positive_R = table_RR.diagonal(where).repeat(2)
-        table_RR.exp_()
+        positive_P = table_RR.diagonal(where).clone()
+        table_RR.exp2_()
         LeftOut(R, R, (R, R), tags).fill(slice(0, R), slice(0, R), table_RR, 0.0)
         sum_L = table_RR.sum(1) if mirror else torch.cat([table_RR.sum(1), table_RR.sum(0)])
         ctx.save_for_backward(first, second, shrink_first, shrink_second, table_RR, sum_L)
         ctx.number, ctx.mirror, ctx.where = number, mirror, where
-        return sum_L.log().sub_(positive_R)
+        return sum_L.log2().view(2, -1).sub_(positive_P).mul_(LN_2).view(-1)
 
     @staticmethod
     @once_differentiable
@@ -82,12 +89,12 @@ class _Decoupled(torch.autograd.Function):
         weight_RR.diagonal(where).sub_(together)
         if mirror:  # the table is its own mirror image: rows and columns together give one gradient
             weight_RR.diagonal(-where).sub_(together)
-        dfirst = torch.mm(weight_RR, second, out=torch.empty_like(first)).mul_(number)
+        dfirst = _product(weight_RR, second, number)
         along_R1 = (dfirst * first).sum(1, keepdim=True)
         dscale = along_R1.sum().div(2 * number if mirror else number) if ctx.needs_input_grad[2] else None
         dsecond_RD = None
         if not mirror and ctx.needs_input_grad[1]:
-            dsecond = torch.mm(weight_RR.T, first, out=torch.empty_like(second)).mul_(number)
+            dsecond = _product(weight_RR.T, first, number)
             back_R1 = (dsecond * second).sum(1, keepdim=True)
             dsecond_RD = _through_unit(dsecond, second, back_R1, shrink_second)
         return _through_unit(dfirst, first, along_R1, shrink_first), dsecond_RD, dscale, None
