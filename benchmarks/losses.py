@@ -121,9 +121,10 @@ def clip_case(
 
 
 def small(rows: int) -> dict[str, Case]:
+    """Here the dense form may be 10 % faster."""
     return {
-        f"nt_xent-{rows}": nt_xent_case(rows, 128, ("dense", "lightly"), 400),
-        f"clip-{rows}": clip_case(rows, 256, ("dense", "open_clip"), 400),
+        f"nt_xent-{rows}": nt_xent_case(rows, 128, ("dense", "lightly"), 400, must={"dense": 1 / 1.1}),
+        f"clip-{rows}": clip_case(rows, 256, ("dense", "open_clip"), 400, must={"dense": 1 / 1.1}),
     }
 
 
@@ -246,7 +247,7 @@ def run(name: str, case: Case, with_memory: bool) -> dict[str, object]:
         if score in extra:
             said += f"   peak extra {extra[score]:7.1f} MB, ours is 1/{extra[score] / max(extra['kontrast'], 0.1):.1f}"
         if score in case.must:
-            said += f"   must {case.must[score]:g} x: {'met' if ratio >= case.must[score] else 'MISSED'}"
+            said += f"   must {case.must[score]:.3g} x: {'met' if ratio >= case.must[score] else 'MISSED'}"
         if score in case.memory and score in extra:
             met = extra["kontrast"] <= case.memory[score] * extra[score]
             said += f", 1/{1 / case.memory[score]:.0f} of the memory: {'met' if met else 'MISSED'}"

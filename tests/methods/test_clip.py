@@ -67,6 +67,69 @@ def test_five_steps_are_the_papers_in_float64(same):
         torch.testing.assert_close(method.state_dict()[name], value, rtol=1e-6, atol=1e-8)
 
 
+def loss_with(extra, image, text, log_scale, same, *, decoupled=False):
+    """`papers_loss` with more candidates: extra = (texts, names) for pictures, (pictures, names) for texts."""
+    image, text = (rows / rows.norm(dim=1, keepdim=True) for rows in (image, text))
+    total = torch.zeros((), dtype=torch.float64)
+    for query, keys, (more, names) in ((image, text, extra[0]), (text, image, extra[1])):
+        for row in range(len(query)):
+            negatives = [keys[k] for k in range(len(keys)) if same[k] != same[row]]
+            negatives += [more[k] / more[k].norm() for k in range(len(more)) if names[k] != same[row]]
+            scores = torch.stack([math.e**log_scale * query[row] @ key for key in negatives]).exp().sum()
+            own = (math.e**log_scale * query[row] @ keys[row]).exp()
+            total = total - (own / (scores + (0 if decoupled else own))).log() / 2
+    return total / len(image)
+
+
+@pytest.mark.parametrize("decoupled", [False, True])
+def test_with_a_queue_each_side_meets_the_older_keys_of_its_own_kind(decoupled):
+    """Four steps in float64: pictures against older captions, captions against older pictures, equal names left out."""
+    method = made(negatives="queue:10", decoupled=decoupled).double()
+    names = [0, 1, 1, 3, 4, 5, 6]
+    start = [(ring.keys_KD.clone(), [None] * 10) for ring in (method.texts.queue, method.images.queue)]
+    assert not torch.equal(start[0][0], start[1][0])
+    older = [([*rows], known) for rows, known in start]
+    for step in range(4):
+        z = method.embed(batch(step, torch.tensor(names))).joined()
+        outcome = method.compare(z)
+        want = loss_with(older, z["image"], z["text"], method.encoder.logit_scale, names, decoupled=decoupled)
+        torch.testing.assert_close(outcome.loss, want, rtol=1e-10, atol=1e-11)
+        mine, theirs = (
+            torch.autograd.grad(loss, [z["image"], z["text"], method.encoder.logit_scale], retain_graph=True)
+            for loss in (outcome.loss, want)
+        )
+        for one, other in zip(mine, theirs):
+            torch.testing.assert_close(one, other, rtol=1e-8, atol=1e-12)
+        method.after_step(outcome, Progress(step + 1, 10))
+        for (rows, known), side in zip(older, ("text", "image")):
+            for k in range(ROWS):
+                place = (step * ROWS + k) % 10
+                rows[place] = (z[side][k] / z[side][k].norm()).detach()
+                known[place] = names[k]
+        names = names[1:] + names[:1]
+
+
+def test_mixed_negatives_lie_between_the_hardest_and_count_as_candidates():
+    """MoCHi's points, made of the batch's own keys where there is no queue, are each row's own extra negatives."""
+    method = made(negatives="mixed:3").double()
+    z = method.embed(batch(0)).joined()
+    outcome = method.compare(z)
+    extra = []
+    for query, key, added in ((z["image"], z["text"], method.texts), (z["text"], z["image"], method.images)):
+        own = added(query, z.names_B, (z.seed, z.step), batch=(key, z.names_B)).own
+        assert own.shape == (ROWS, 3, 12)
+        torch.testing.assert_close(own.norm(dim=-1), torch.ones(ROWS, 3, dtype=torch.float64))
+        extra.append(own)
+    image, text = (z[side] / z[side].norm(dim=1, keepdim=True) for side in ("image", "text"))
+    scale, total = method.encoder.logit_scale.exp(), 0.0
+    for query, key, own in ((image, text, extra[0]), (text, image, extra[1])):
+        for row in range(ROWS):
+            scores = scale * torch.cat([query[row] @ key.T, own[row] @ query[row]])
+            total = total - (scores[row] - scores.logsumexp(0)) / (2 * ROWS)
+    torch.testing.assert_close(outcome.loss, total, rtol=1e-10, atol=1e-11)
+    assert outcome.guessing == pytest.approx(math.log(ROWS + 3))
+
+
 def test_the_temperature_starts_as_published_is_clipped_after_the_step_and_does_not_decay():
     method = made()
     assert float(method.temperature().detach()) == pytest.approx(0.07)
