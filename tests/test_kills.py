@@ -9,37 +9,26 @@ import hashlib
 import json
 import os
 import signal
+import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from kontrast import finish, finish_pairs, finish_texts, keyed, run
 from kontrast.training import checkpoints
 from kontrast.verify import cases, worlds
+from tests import small_data
 
 KILLS = 25
 REPOSITORY = Path(__file__).parent.parent
 RESULTS = REPOSITORY / "build" / "kills.jsonl"
 STEPS = 30  # a checkpoint every 6
-WORDS = ["a red fox runs", "two old dogs sleep", "the war was lost", "she wrote a letter", "a small boat on the sea"]
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """96 small pictures, the same with captions, and 96 sentences."""
     pytest.importorskip("tokenizers", reason="tokenizers is not installed")
-    folder = tmp_path_factory.mktemp("data")
-    (folder / "pictures").mkdir()
-    pixels = keyed.below(256, "kills", np.arange(96 * 12 * 12 * 3)).reshape(96, 12, 12, 3).astype(np.uint8)
-    sentences = [f"{WORDS[i % 5]} {WORDS[i // 5 % 5]} {i}" for i in range(96)]
-    for i, picture in enumerate(pixels):
-        Image.fromarray(picture).save(folder / "pictures" / f"{i:02d}.png")
-    lines = [f"pictures/{i:02d}.png,{sentence}" for i, sentence in enumerate(sentences)]
-    (folder / "pairs.csv").write_text("\n".join(["image,text", *lines]))
-    (folder / "sentences.txt").write_text("\n".join(sentences))
-    return {"images": folder / "pictures", "pairs": folder / "pairs.csv", "texts": folder / "sentences.txt"}
+    return small_data.written(tmp_path_factory.mktemp("data"))
 
 
 def source_hash():
@@ -97,8 +86,8 @@ def ending(out):
 @pytest.mark.proof
 @pytest.mark.parametrize("method", cases.NAMES)
 def test_25_kills_change_nothing(method, data, tmp_path):
-    kind = run_kind(method)
-    words = {"method": method, "epochs": 5, "batch_size": 16, "validate": "none", "threads": 1, "data": str(data[kind])}
+    words = {"method": method, "epochs": 5, "batch_size": 16, "validate": "none", "threads": 1}
+    words["data"] = small_data.of(method, data)
     done = shown()
     if all((method, trial) in done for trial in range(KILLS)):
         return
@@ -111,9 +100,11 @@ def test_25_kills_change_nothing(method, data, tmp_path):
             continue
         out, inside = tmp_path / str(trial), trial % 3 == 2
         step = int(1 + keyed.below(STEPS - 1, "kill", method, trial))
-        save = int(5 + keyed.below(14, "save", method, trial))  # four calls before the first step, three for a save
-        assert child({**words, "out": str(out)}, *((0, save) if inside else (step,))) == -signal.SIGKILL
-        passed = child({"resume": str(out)}) == 0 and ending(out) == whole
+        save = int(1 + keyed.below(21, "save", method, trial))  # six calls before the first step, three for a save
+        begin = {**words, "out": str(out)}
+        assert child(begin, *((0, save) if inside else (step,))) == -signal.SIGKILL
+        again = {"resume": str(out)} if (out / "config.yaml").is_file() else begin  # the same words where none began
+        passed = child(again) == 0 and ending(out) == whole
         rows = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
         passed &= [row["step"] for row in rows if "loss" in row] == list(range(1, STEPS + 1))
         place = {"save": save} if inside else {"step": step}
@@ -123,17 +114,58 @@ def test_25_kills_change_nothing(method, data, tmp_path):
         assert passed, line
 
 
-def run_kind(method):
-    from kontrast.methods import entry
+def _finish_and_die(words, nth):
+    """The end of a run as it is; the process dies as it opens its n-th file after the last step."""
+    opened = []
 
-    return entry(method).kind
+    def hook(event, args):
+        if event == "open" and armed and isinstance(args[1], str) and set(args[1]) & set("wa+"):
+            opened.append(args[0])
+            if len(opened) == nth:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    armed = []
+
+    def show(row, steps):
+        if row["step"] == steps:
+            armed.append(True)
+
+    sys.addaudithook(hook)
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):
+        run.train(show=show, **words)
+
+
+def finishing(words, nth=0):
+    process = worlds.warm().Process(target=_finish_and_die, args=(words, nth))
+    process.start()
+    process.join(240)
+    return process.exitcode
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("method", ["simclr", "clip", "simcse"])
+def test_a_kill_while_the_model_is_written_changes_nothing(method, data, tmp_path):
+    """At every file that the end of a run opens, the last checkpoint among them."""
+    words = {"method": method, "epochs": 2, "batch_size": 16, "threads": 1, "data": small_data.of(method, data)}
+    assert finishing({**words, "out": str(tmp_path / "whole")}) == 0
+    left = sorted(path.relative_to(tmp_path / "whole") for path in (tmp_path / "whole").rglob("*") if path.is_file())
+    model = (tmp_path / "whole" / "model" / "model.safetensors").read_bytes()
+    for nth in range(1, 40):
+        out = tmp_path / str(nth)
+        code = finishing({**words, "out": str(out)}, nth)
+        if code == 0:
+            break
+        assert code == -signal.SIGKILL and finishing({"resume": str(out)}) == 0
+        assert (out / "model" / "model.safetensors").read_bytes() == model
+        assert sorted(path.relative_to(out) for path in out.rglob("*") if path.is_file()) == left, nth
+    assert nth > 6
 
 
 @pytest.mark.parametrize("place", [(7, 0), (0, 13)], ids=["at a step", "in a save"])
 def test_a_kill_changes_nothing_here_and_now(place, data, tmp_path):
     """Two of the 25, of the method with the most memory: twin, queue and running statistics."""
     words = {"method": "moco-v2", "epochs": 3, "batch_size": 16, "validate": "none", "threads": 1}
-    words["data"] = str(data["images"])
+    words["data"] = small_data.of("moco-v2", data)
     assert child({**words, "out": str(tmp_path / "whole")}) == 0
     assert child({**words, "out": str(tmp_path / "run")}, *place) == -signal.SIGKILL
     assert child({"resume": str(tmp_path / "run")}) == 0

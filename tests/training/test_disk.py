@@ -1,5 +1,6 @@
 """A disk that is full or cannot be written: the run goes on, loses nothing it had, and says what happened."""
 
+import contextlib
 import os
 import subprocess
 
@@ -9,6 +10,7 @@ import torch
 from kontrast import train
 from kontrast.errors import Failed, Unfit
 from kontrast.training import checkpoints
+from kontrast.training.record import Folder
 
 
 @pytest.fixture
@@ -64,6 +66,44 @@ def test_only_a_model_that_cannot_be_written_ends_it(small_disk):
     (small_disk / "filler").unlink()
     run = train(resume=small_disk / "run", say=said.append)
     assert (run.path / "model" / "model.safetensors").is_file()
+
+
+def test_a_run_outlives_a_disk_that_turns_read_only(small_disk):
+    """As after an error of the disk: the run goes on, and the end, which needs the disk, says how to go on later."""
+
+    def show(row, steps):
+        if row["step"] == 8:
+            subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+
+    said = []
+    with pytest.raises(Failed, match=r"cannot be written.*--resume"):
+        train("digits", out=str(small_disk / "run"), **WORDS, say=said.append, show=show)
+    assert any("step 10 could not be written (" in line and "Read-only" in line for line in said), said
+    with pytest.raises(Unfit, match=r"--resume .* cannot be written: Read-only"):
+        train(resume=small_disk / "run", say=said.append)
+    with pytest.raises(Unfit, match=r"--out .* cannot be written: Read-only"):
+        train("digits", out=str(small_disk / "other"), **WORDS, say=said.append)
+    subprocess.run(["mount", "-o", "remount,rw", small_disk], check=True)
+    run = train(resume=small_disk / "run", say=said.append)
+    assert run.ending == "done" and "at step 5" in " ".join(said)
+
+
+def test_a_disk_without_any_room_at_a_resume_is_told(small_disk):
+    """And harms nothing: with room again the run goes on."""
+    show = full_after_the_first_step(small_disk, until=0)
+    with pytest.raises(Failed, match=r"--resume"):
+        train("digits", out=str(small_disk / "run"), **WORDS, say=lambda text: None, show=show)
+    with open(small_disk / "filler", "ab") as file, contextlib.suppress(OSError):
+        while True:
+            file.write(b"\0" * 4096)
+            file.flush()
+    log = (small_disk / "run" / "log.jsonl").read_bytes()
+    with pytest.raises(Failed, match=r"log.jsonl cannot be written: No space"):
+        train(resume=small_disk / "run", say=lambda text: None)
+    assert (small_disk / "run" / "log.jsonl").read_bytes() == log
+    (small_disk / "filler").unlink()
+    run = train(resume=small_disk / "run", say=lambda text: None)
+    assert run.ending == "done" and [row["step"] for row in Folder.open(run.path).rows() if "loss" in row][-1] == 15
 
 
 def test_a_folder_that_cannot_be_written_is_told():

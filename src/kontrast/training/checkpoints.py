@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -45,12 +46,22 @@ def sync_folder(folder: Path) -> None:
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file so that a reader sees the old content or the new one, never a part."""
     part = path.with_name(path.name + ".part")
-    with open(part, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, path)
+    try:
+        with open(part, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except OSError:
+        _dropped(part)
+        raise
     sync_folder(path.parent)
+
+
+def _dropped(part: Path) -> None:
+    """A full disk must not stay full because of us; one that has turned read-only keeps what it has."""
+    with suppress(OSError):
+        part.unlink(missing_ok=True)
 
 
 def save(folder: Path, tensors: dict[str, Tensor], state: dict[str, Any]) -> Path:
@@ -67,7 +78,7 @@ def save(folder: Path, tensors: dict[str, Tensor], state: dict[str, Any]) -> Pat
         os.replace(part, path)
         sync_folder(folder)
     except (OSError, SafetensorError) as problem:
-        part.unlink(missing_ok=True)  # a full disk must not stay full because of us
+        _dropped(part)
         if isinstance(problem, OSError):
             raise
         raise OSError(str(problem)) from problem  # safetensors has a name of its own for a full disk

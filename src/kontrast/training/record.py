@@ -45,17 +45,14 @@ class Folder:
             (path / "checkpoints").mkdir(exist_ok=True)
         except OSError as problem:
             raise Unfit(f"--out {path} cannot be written: {problem.strerror}.") from None
-        return cls(path, _locked(path))
+        return cls(path, _locked(path, "--out"))
 
     @classmethod
     def open(cls, path: Path) -> Folder:
         """An existing run folder, to go on with it."""
         if not (path / "config.yaml").is_file():
             raise Unfit(f"--resume {path}: there is no run in this folder (no config.yaml).")
-        try:
-            return cls(path, _locked(path))
-        except PermissionError as problem:
-            raise Unfit(f"--resume {path} cannot be written: {problem.strerror}.") from None
+        return cls(path, _locked(path, "--resume"))
 
     def config(self) -> dict[str, Any]:
         """The configuration as written at the start."""
@@ -96,7 +93,7 @@ class Folder:
     def cut_log(self, step: int) -> None:
         """Forget what was logged after a step: the resumed run will say it again."""
         kept = [json.dumps(row) for row in self.rows() if row["step"] <= step]
-        checkpoints.write_whole(self.path / "log.jsonl", "".join(line + "\n" for line in kept).encode())
+        self._whole("log.jsonl", "".join(line + "\n" for line in kept))
 
     def __enter__(self) -> Folder:
         return self
@@ -113,8 +110,11 @@ def _content(path: Path) -> Iterator[Path]:
             yield inner
 
 
-def _locked(path: Path) -> IO[str]:
-    lock = open(path / ".lock", "w")  # noqa: SIM115  (open as long as the run)
+def _locked(path: Path, flag: str) -> IO[str]:
+    try:
+        lock = open(path / ".lock", "w")  # noqa: SIM115  (open as long as the run)
+    except OSError as problem:
+        raise Unfit(f"{flag} {path} cannot be written: {problem.strerror}.") from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
