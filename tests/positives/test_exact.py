@@ -16,8 +16,9 @@ from torch import Tensor
 from torchvision.transforms import InterpolationMode
 
 from kontrast.positives import exact, papers
+from kontrast.positives.blur import blurred
 from kontrast.positives.images import Drawn, Keys, View, draw, views
-from kontrast.positives.resample import blurred, turned
+from kontrast.positives.resample import turned
 
 N = 96
 OFF = View(32, crop=None, flip=0.0)

@@ -20,7 +20,7 @@ import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torchvision.io import decode_jpeg
 
-from kontrast.positives.resample import DENSE
+from kontrast.positives.blur import DENSE
 
 Pixels: TypeAlias = npt.NDArray[Any]  # uint8 or uint16
 

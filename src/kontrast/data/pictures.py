@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from kontrast.data.decode import Broken, Pixels, decode, laid_out, to_channels, to_depth
-from kontrast.positives.resample import DENSE
+from kontrast.positives.blur import DENSE
 
 Ids: TypeAlias = npt.NDArray[np.int64]
 Read: TypeAlias = "Callable[[int], bytes | Pixels]"  # sample id -> encoded, or pixels (C, H, W); OSError or Broken

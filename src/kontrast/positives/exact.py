@@ -17,7 +17,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kontrast.positives.resample import blurred, filled_up, resampled
+from kontrast.positives.blur import blurred
+from kontrast.positives.resample import filled_up, resampled
+from kontrast.positives.threads import over_threads
 
 if TYPE_CHECKING:
     from kontrast.positives.images import Drawn, Flags, Pictures, Recipe, View
@@ -28,12 +30,12 @@ CONTRAST, SATURATION, HUE = 1, 2, 3  # places in `Drawn.order`; 0 is brightness
 def render(pictures: Pictures, view: View, drawn: Drawn, recipe: Recipe) -> Tensor:
     """One view of each picture, (B, C, S, S) float32, normalised."""
     n, channels, device = len(pictures), len(recipe.mean), pictures[0].device
-    pictures, drawn, length = filled_up(pictures, drawn, view.size)
+    pictures, drawn, blocks = filled_up(pictures, drawn, view.size)
     out_BCSS = torch.empty(len(pictures), channels, view.size, view.size, device=device)
     shift_C11, scale_C11 = (torch.tensor(v, device=device)[:, None, None] for v in (recipe.mean, recipe.std))
     pixels = resampled(pictures, view, drawn, exact=True)
-    for start in range(0, len(pictures), length):
-        block = slice(start, start + length)
+
+    def work(block: slice) -> None:
         x_BCSS, some = pixels(block).div_(recipe.brightest(pictures)), drawn.take(np.arange(block.start, block.stop))
         if view.grey_first:
             change(x_BCSS, some.grey, luma)
@@ -44,6 +46,8 @@ def render(pictures: Pictures, view: View, drawn: Drawn, recipe: Recipe) -> Tens
         x_BCSS = blurred(x_BCSS, view, some.sigma)
         change(x_BCSS, some.solarize, solarized)
         out_BCSS[block] = x_BCSS.sub_(shift_C11).div_(scale_C11)
+
+    over_threads(work, blocks, device)
     return out_BCSS[:n]
 
 

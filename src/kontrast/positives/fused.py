@@ -5,7 +5,8 @@ one affine map of the colour, because contrast pulls towards a mean that is itse
 the colour commutes with a spatial map whose rows sum to 1, so blur may come before it.
 
 It differs from torchvision's operations (`exact.py`) in three ways: one clamp at the end instead of one after each
-operation, the hue turned in the chroma plane of YIQ instead of HSV, and the mean for the contrast taken after the blur.
+operation, the hue turned in the chroma plane of YIQ instead of HSV, and, in small views, the mean for the contrast
+taken after the blur.
 
 Shapes: B pictures, C channels, S the side of the view.
 """
@@ -18,7 +19,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kontrast.positives.blur import coloured_blur, is_dense, rows
 from kontrast.positives.resample import filled_up, resampled
+from kontrast.positives.threads import over_threads
 
 if TYPE_CHECKING:
     from kontrast.positives.images import Drawn, Floats, Pictures, Recipe, View
@@ -34,27 +37,35 @@ MOVE = RGB[:, 1:2] @ YIQ[2:] - RGB[:, 2:] @ YIQ[1:2]  # the chroma, a quarter tu
 def render(pictures: Pictures, view: View, drawn: Drawn, recipe: Recipe) -> Tensor:
     """One view of each picture, (B, C, S, S) float32, normalised."""
     n, channels, device = len(pictures), len(recipe.mean), pictures[0].device
-    pictures, drawn, length = filled_up(pictures, drawn, view.size)
+    pictures, drawn, blocks = filled_up(pictures, drawn, view.size)
     out_BCSS = torch.empty(len(pictures), channels, view.size, view.size, device=device)
     white = recipe.brightest(pictures)
     of_pixel_BCC, of_mean_BCC = (m.div_(white).to(device, torch.float32) for m in colours(view, drawn, channels))
     shift_C11, scale_C11 = (torch.tensor(v, device=device)[:, None, None] for v in (recipe.mean, recipe.std))
     as_is = not any(recipe.mean) and set(recipe.std) == {1.0}
     pixels = resampled(pictures, view, drawn, exact=False)
-    for start in range(0, len(pictures), length):
-        block = slice(start, start + length)
-        x_BCP, view_BCSS = pixels(block).flatten(2), out_BCSS[block]
-        offset_BC1 = of_mean_BCC[block] @ x_BCP.mean(2, keepdim=True)
-        if length == 1:
-            torch.mm(of_pixel_BCC[start], x_BCP[0], out=view_BCSS[0].flatten(1))
-            view_BCSS.add_(offset_BC1[..., None]).clamp_(0, 1)
-        else:
+    ones_S = torch.ones(view.size)
+
+    def work(block: slice) -> None:
+        x_BCSS, view_BCSS = pixels(block), out_BCSS[block]
+        if is_dense(device, view.size):
+            x_BCP = x_BCSS.flatten(2)
+            offset_BC1 = of_mean_BCC[block] @ x_BCP.mean(2, keepdim=True)
             torch.baddbmm(offset_BC1, of_pixel_BCC[block], x_BCP, out=view_BCSS.flatten(2)).clamp_(0, 1)
-        rows = torch.from_numpy(np.flatnonzero(drawn.solarize[block])).to(device)
-        if len(rows):
-            view_BCSS[rows] = torch.where(view_BCSS[rows] >= 0.5, 1 - view_BCSS[rows], view_BCSS[rows])
+        else:
+            x_SQ = rows(x_BCSS[0])
+            mean_C = (x_SQ.T @ ones_S).view(-1, channels).mean(0) / view.size
+            coloured_blur(x_SQ, view, float(drawn.sigma[block.start]), of_pixel_BCC[block.start], view_BCSS[0])
+            view_BCSS.add_((of_mean_BCC[block.start] @ mean_C)[:, None, None]).clamp_(0, 1)
+        solarized = torch.from_numpy(np.flatnonzero(drawn.solarize[block])).to(device)
+        if len(solarized):
+            view_BCSS[solarized] = torch.where(
+                view_BCSS[solarized] >= 0.5, 1 - view_BCSS[solarized], view_BCSS[solarized]
+            )
         if not as_is:
             view_BCSS.sub_(shift_C11).div_(scale_C11)
+
+    over_threads(work, blocks, device)
     return out_BCSS[:n]
 
 
