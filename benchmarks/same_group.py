@@ -1,6 +1,6 @@
 """What `--same folder` brings: pictures of one group as positives, beside the same run without groups.
 
-    python benchmarks/same_group.py [--seeds 3] [--shown]
+    python benchmarks/same_group.py [--seeds 3] [--only sample|tenth] [--shown]
 
 sample    cifar10/sample: 200 pictures in 10 class folders, 60 epochs of batch 64. Every folder is a group.
 tenth     the CIFAR-10 training set, 3 epochs of batch 512. A tenth of the pictures, drawn by the seed, bring their
@@ -81,12 +81,13 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--limit", type=int, default=50_000, help="pictures of the training set")
     parser.add_argument("--epochs", type=int, help="of every run, for a quick look")
+    parser.add_argument("--only", choices=RUNS, help="one setting; else both")
     parser.add_argument("--shown", action="store_true", help="only say what was measured so far")
     said = parser.parse_args()
     rows = kept.rows("same_group")
     done = {(r["setting"], r["grouped"], r["seed"], r["limit"], r["epochs"]) for r in rows}
     for seed in range(0 if said.shown else said.seeds):
-        for name in RUNS:
+        for name in RUNS if said.only is None else (said.only,):
             for grouped in (False, True):
                 if (name, grouped, seed, said.limit, said.epochs or RUNS[name]["epochs"]) in done:
                     continue

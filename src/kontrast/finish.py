@@ -79,7 +79,7 @@ def leave(
     ids = parts.train_ids[:SHEET_ROWS]
     pictures, keys = parts.source.images(ids), Keys(seed, 0, ids)
     assert parts.recipe is not None
-    pairs = views_sheet(pictures, views(pictures, parts.recipe, keys, mode=plan.settings.view_mode or "exact"),
+    pairs = views_sheet(pictures, views(pictures, parts.recipe, keys, mode=plan.settings.view_mode or "fast"),
                         parts.recipe, keys)  # fmt: skip
     data = parts.source.name
     page.write(

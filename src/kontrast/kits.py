@@ -156,7 +156,7 @@ def _pictures(plan: Plan, recipe: Recipe, device: torch.device) -> Callable[...,
     rank, processes = across.rank(), across.processes()
 
     def batches(source: Source, ids: Ids, batch_size: int, seed: int, steps: int, *, training: bool) -> Batches:
-        mode: Mode = "fast" if s.view_mode == "fast" else "exact"
+        mode: Mode = "exact" if s.view_mode == "exact" else "fast"
         views = ImageBatches(source, ids, recipe, batch_size, seed, steps, mode=mode, device=device,
                              workers=s.workers or 0, rank=rank, processes=processes,
                              same=source.groups is not None)  # fmt: skip

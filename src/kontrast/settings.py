@@ -33,7 +33,7 @@ class Settings:
         image_size: Side of the pictures that the encoder sees, in pixels.
         channels: 1 for grey, 3 for colour; read from the data if not given.
         views: Recipe of the views: a paper's name, `affine`, `plain` or `none`.
-        view_mode: `exact` follows torchvision step by step, `fast` is the fused form.
+        view_mode: `fast` is the fused form; `exact` follows torchvision step by step.
         crops: Number and size of the crops, such as 2x224+6x96.
         temperature: Divisor of the similarities. Small is strict about hard negatives.
         similarity: cosine, dot, euclidean or squared_euclidean.

@@ -17,6 +17,8 @@ from torch import Tensor
 from kontrast.positives import fused, papers
 from kontrast.positives.images import Drawn, Keys, Mode, View, draw, prepare, views
 from kontrast.positives.resample import resampled
+from kontrast.recipes.defaults import Facts, planned
+from kontrast.settings import Settings
 
 Array = npt.NDArray[np.float64]
 
@@ -213,6 +215,13 @@ def test_prepare_leaves_pictures_of_that_size_alone() -> None:
     batch = pictures(5)
     assert torch.equal(prepare(batch, 32, (0.0,) * 3, (1.0,) * 3), batch.float() / 255)
     assert torch.equal(prepare(list(batch), 32, (0.0,) * 3, (1.0,) * 3), batch.float() / 255)
+
+
+def test_fast_is_the_default_everywhere() -> None:
+    recipe, keys, batch = papers.recipe("simclr", 32, 3), Keys(0, 0, np.arange(4)), pictures(4)
+    fast, exact = (views(batch, recipe, keys, mode=mode)[0] for mode in ("fast", "exact"))
+    assert torch.equal(views(batch, recipe, keys)[0], fast) and not torch.equal(fast, exact)
+    assert planned(Settings(), Facts(100, 32, 3, False, False)).settings.view_mode == "fast"
 
 
 def test_what_does_not_fit_is_told() -> None:

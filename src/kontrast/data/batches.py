@@ -140,7 +140,7 @@ def advice(share_waited: float, source: Source, workers: int, cores: int) -> str
         return ""
     waits = f"{share_waited:.0%} of the time goes into reading data and drawing views"
     if isinstance(source.pictures, InMemory):
-        return f"{waits}; the pictures are in memory, so drawing is the slow part: --view-mode fast, or a GPU, helps."
+        return f"{waits}; the pictures are in memory, so drawing is slow (exact more than fast): a GPU helps."
     if workers < cores:
         return f"{waits}; decoding is the slow part: try --workers {cores}."
     return f"{waits}; decoding is the slow part and all {cores} cores work on it: store the pictures smaller."

@@ -171,13 +171,13 @@ def _crop_sides(view: View, u_BP: Floats, sizes_B2: Integers) -> Integers:
     return np.where(fits_BT.any(axis=1, keepdims=True), first_B2, np.clip(whole_B2, 1, sizes_B2))
 
 
-def views(pictures: Pictures, recipe: Recipe, keys: Keys, *, mode: Mode = "exact") -> list[Tensor]:
+def views(pictures: Pictures, recipe: Recipe, keys: Keys, *, mode: Mode = "fast") -> list[Tensor]:
     """One float32 tensor (B, C, size, size) for each view of the recipe, normalised: (pixel / white - mean) / std.
 
     `pictures` is (B, C, H, W), or a list of (C, H, W) of mixed sizes; uint8, uint16, or float32 in [0, 1]. A pure
     function of its arguments: a picture's view is bit-equal on one device in any batch of its kind (tensor or list).
-    `mode="exact"` follows torchvision's float operations one by one; `"fast"` makes one linear map of them, with the
-    hue turned in YIQ and one clamp at the end. ValueError where pictures, keys and recipe do not fit together.
+    `mode="fast"` makes one linear map of all operations, with the hue turned in YIQ and one clamp at the end; `"exact"`
+    follows torchvision's float operations one by one. ValueError where pictures, keys and recipe do not fit together.
     """
     if len(pictures) != len(keys.ids_B):
         raise ValueError(f"keys.ids_B names {len(keys.ids_B)} samples, but there are {len(pictures)} pictures.")

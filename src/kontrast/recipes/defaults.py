@@ -184,7 +184,7 @@ EPOCHS = ((5_000, 60), (20_000, 40), (100_000, 20), (1_000_000, 10), (float("inf
 
 FIXED: dict[str, tuple[Any, str]] = {
     "pretrained": (False, "from random weights"),
-    "view_mode": ("exact", "torchvision's own steps"),
+    "view_mode": ("fast", "not behind exact on CIFAR-10 over 5 seeds"),
     "similarity": ("cosine", "as published"),
     "decoupled": (False, "as published"),
     "negatives": ("", "as published"),
