@@ -132,6 +132,7 @@ def one_pixel(tmp_path):
         (["--epoch", "3"], "--epochs"),
         (["--temperature", "0"], "--temperature must be greater than 0"),
         (["--epochs", "-1"], "--epochs must be at least 1, got -1"),
+        (["--epochs", "1", "--warmup", "5"], "--warmup 5 epochs is longer than the whole run of 1"),
         (["--encoder", "resnet19"], "resnet1"),
         (["--set", "queu=3"], "'queu' is not a field of simclr"),
         (["--views", "afine"], "afine"),

@@ -230,6 +230,8 @@ def planned(said: Settings, facts: Facts) -> Plan:
         if word is None:
             choices.append(Choice(field, value, getattr(published, field), reason))
     settings = replace(said, method=name, **chosen)
+    if settings.warmup and settings.epochs and settings.warmup > settings.epochs:
+        raise Unfit(f"--warmup {settings.warmup:g} epochs is longer than the whole run of {settings.epochs}.")
     within = {field: chosen[field] for field in IN_METHOD if field in fields}
     config = methods.configured(name, {**within, **own})
     against = parsed(vars(config).get("negatives", ""))
