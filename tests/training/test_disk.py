@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import subprocess
 
 import pytest
@@ -15,18 +16,22 @@ from kontrast.training.record import Folder
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A file system of 3 MB."""
+    """A file system of 64 MB, where a whole run with its checkpoints of some 5 MB has room until a test takes it."""
     place = tmp_path / "disk"
     place.mkdir()
-    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", place], capture_output=True, check=False)
-    if made.returncode:
+    if os.geteuid() or not shutil.which("mount"):
         pytest.skip("a small file system cannot be mounted here (that needs root)")
+    made = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", place], capture_output=True, text=True, check=False
+    )
+    if made.returncode:
+        pytest.skip(f"a small file system cannot be mounted here: {made.stderr.strip()}")
     yield place
     subprocess.run(["umount", "-l", place], check=True)
 
 
 def test_a_full_disk_keeps_the_good_checkpoint_and_no_half_one(small_disk):
-    few, many = {"w": torch.zeros(1000)}, {"w": torch.zeros(1_000_000)}
+    few, many = {"w": torch.zeros(1000)}, {"w": torch.zeros(20_000_000)}
     checkpoints.save(small_disk, few, {"step": 1})
     with pytest.raises(OSError):
         checkpoints.save(small_disk, many, {"step": 2})
@@ -34,17 +39,24 @@ def test_a_full_disk_keeps_the_good_checkpoint_and_no_half_one(small_disk):
     assert checkpoints.newest(small_disk)[1]["step"] == 1
 
 
-def full_after_the_first_step(disk, until):
-    """Calls that leave 100 kB free from step 1 on, up to a step."""
+def full_after_the_first_epoch(disk, until):
+    """Calls that leave 100 kB free from step 6 on, up to a step: room for lines of the log, for no checkpoint."""
     filler = disk / "filler"
 
     def show(row, steps):
-        if row["step"] == 1:
+        if row["step"] == 6:
+            assert saved(disk / "run") == [5], "the disk is too small for what a run leaves"
             filler.write_bytes(b"\0" * (os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize - 100_000))
         if row["step"] == until:
+            assert saved(disk / "run") == [5]
             filler.unlink()
 
     return show
+
+
+def saved(run):
+    """The steps of the checkpoints that can be read."""
+    return [checkpoints.load(path)[1]["step"] for path in checkpoints.found(run / "checkpoints")]
 
 
 WORDS = {"epochs": 3, "batch_size": 256, "validate": "none", "threads": 1}
@@ -52,20 +64,21 @@ WORDS = {"epochs": 3, "batch_size": 256, "validate": "none", "threads": 1}
 
 def test_a_run_outlives_a_full_disk(small_disk):
     said = []
-    show = full_after_the_first_step(small_disk, until=15)
+    show = full_after_the_first_epoch(small_disk, until=15)
     run = train("digits", out=str(small_disk / "run"), **WORDS, say=said.append, show=show)
     assert run.ending == "done" and (run.path / "model" / "model.safetensors").is_file()
-    assert any("could not be written" in line and "going on" in line for line in said)
+    assert any("step 10 could not be written" in line and "going on" in line for line in said)
+    assert saved(run.path) == [5, 15]
 
 
 def test_only_a_model_that_cannot_be_written_ends_it(small_disk):
     said = []
-    show = full_after_the_first_step(small_disk, until=0)
+    show = full_after_the_first_epoch(small_disk, until=0)
     with pytest.raises(Failed, match=r"model cannot be written.*--resume"):
         train("digits", out=str(small_disk / "run"), **WORDS, say=said.append, show=show)
     (small_disk / "filler").unlink()
     run = train(resume=small_disk / "run", say=said.append)
-    assert (run.path / "model" / "model.safetensors").is_file()
+    assert (run.path / "model" / "model.safetensors").is_file() and "at step 5" in " ".join(said)
 
 
 def test_a_run_outlives_a_disk_that_turns_read_only(small_disk):
@@ -76,6 +89,7 @@ def test_a_run_outlives_a_disk_that_turns_read_only(small_disk):
 
     def show(row, steps):
         if row["step"] == 8:
+            assert saved(out) == [5], "the disk is too small for what a run leaves"
             for part in parts:
                 part.mkdir(exist_ok=True)
                 subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", part], check=True)
@@ -96,11 +110,11 @@ def test_a_run_outlives_a_disk_that_turns_read_only(small_disk):
 
 def test_a_disk_without_any_room_at_a_resume_is_told(small_disk):
     """And harms nothing: with room again the run goes on."""
-    show = full_after_the_first_step(small_disk, until=0)
+    show = full_after_the_first_epoch(small_disk, until=0)
     with pytest.raises(Failed, match=r"--resume"):
         train("digits", out=str(small_disk / "run"), **WORDS, say=lambda text: None, show=show)
     with open(small_disk / "filler", "ab", buffering=0) as file, contextlib.suppress(OSError):
-        while file.write(b"\0" * 4096):
+        while file.write(b"\0" * 4096):  # to the last byte
             pass
     log = (small_disk / "run" / "log.jsonl").read_bytes()
     with pytest.raises(Failed, match=r"log.jsonl cannot be written: No space"):
@@ -108,7 +122,9 @@ def test_a_disk_without_any_room_at_a_resume_is_told(small_disk):
     assert (small_disk / "run" / "log.jsonl").read_bytes() == log
     (small_disk / "filler").unlink()
     run = train(resume=small_disk / "run", say=lambda text: None)
-    assert run.ending == "done" and [row["step"] for row in Folder.open(run.path).rows() if "loss" in row][-1] == 15
+    with Folder.open(run.path) as folder:
+        steps = [row["step"] for row in folder.rows() if "loss" in row]
+    assert run.ending == "done" and steps == list(range(1, 16))
 
 
 def test_a_folder_that_cannot_be_written_is_told():
