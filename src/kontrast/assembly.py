@@ -119,6 +119,8 @@ def carry_out(
             folder.log(row)
         if show:
             show(row, steps)
+        if "loss" in row and (told := watch.warning(state.step)):
+            say(f"step {state.step}: {told}")
 
     def save() -> None:
         if folder is None:

@@ -72,6 +72,30 @@ def test_one_bad_look_is_no_collapse():
         assert not seen.collapsed(step)
 
 
+def test_a_warning_comes_at_once_and_once():
+    """Own signs wait like collapse does: three looks in a row, after the first share of the run."""
+    from dataclasses import replace
+
+    seen, u = watch.Watch(steps=100), sphere(64, 32, 7)
+    one = replace(outcome(u, u), signs={"queue_fill": torch.tensor(1.0), "queue_rank": torch.tensor(1.0)})
+    said = []
+    for step in range(1, 10):
+        seen.look(outcome(u, u) if step == 4 else one)
+        said.append(seen.warning(step))
+    assert [step for step, told in enumerate(said, 1) if told] == [7], "3 is too early, 5 and 6 are too few"
+    assert said[6].startswith("poor queue") and seen.verdict(9) == said[6]
+    again = watch.Watch(100, **seen.state())
+    assert again.accused(9) and not again.warning(9), "a resumed run does not say it twice"
+
+
+def test_a_log_read_again_says_the_same():
+    seen, again = watch.Watch(steps=10), watch.Watch(steps=10)
+    for step in range(5):
+        again.note(seen.look(outcome(torch.ones(8, 4), torch.ones(8, 4))))
+        assert again.warning(step) == seen.warning(step)
+    assert again.state() == seen.state() and seen.warned == ["collapsed"]
+
+
 def test_a_loss_at_guessing_is_said():
     seen = watch.Watch(steps=10)
     u, v = sphere(64, 32, 5), sphere(64, 32, 6)

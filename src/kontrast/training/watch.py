@@ -63,7 +63,9 @@ class Watch:
 
     steps: int
     encoder_start: dict[str, float] = field(default_factory=dict)
-    bad_looks: int = 0
+    bad_looks: int = 0  # in a row, at outputs that point the same way
+    accused_looks: int = 0  # in a row, at which the method's own signs accuse
+    warned: list[str] = field(default_factory=list)  # first words of what was said already
     last: dict[str, float] = field(default_factory=dict)
 
     @torch.no_grad()
@@ -87,25 +89,48 @@ class Watch:
             "encoder_spread": spread(features_BH),
             "encoder_effective_rank": effective_rank(features_BH),
         } | {name: float(value) for name, value in outcome.signs.items()}
+        self.note(row)
+        return row
+
+    def note(self, row: dict[str, float]) -> None:
+        """Take in a row: the one just looked at, or one of an earlier log."""
         if not self.encoder_start:
             self.encoder_start = {name: row[name] for name in ("encoder_spread", "encoder_effective_rank")}
         compared = row.get("contrast", 1.0) > 0  # masked words alone pull nothing apart
         collapsed = compared and row["spread"] < COLLAPSED * row["healthy_spread"]
         self.bad_looks = self.bad_looks + 1 if collapsed else 0
+        self.accused_looks = self.accused_looks + 1 if own_signs(row) else 0
         self.last = row
-        return row
 
     def collapsed(self, step: int) -> bool:
         """True when the outputs have pointed the same way for several looks, after the first share of the run."""
         return self.bad_looks >= PATIENCE and step >= WARM * self.steps
 
+    def accused(self, step: int) -> bool:
+        """The same for the method's own signs."""
+        return self.accused_looks >= PATIENCE and step >= WARM * self.steps
+
     def verdict(self, step: int) -> str:
         """What the watch thinks, in a sentence."""
-        return sentence(self.last, self.collapsed(step))
+        return sentence(self.last, self.collapsed(step), self.accused(step))
+
+    def warning(self, step: int) -> str:
+        """The verdict, when it first accuses; else nothing. Said at once, and once: the run goes on."""
+        if not (self.collapsed(step) or self.accused(step)):
+            return ""
+        told = self.verdict(step)
+        word = told.partition(":")[0]
+        if word in self.warned:
+            return ""
+        self.warned.append(word)
+        return told
 
     def state(self) -> dict[str, object]:
         """What a checkpoint must keep so that a resumed run says the same."""
-        return {"encoder_start": self.encoder_start, "bad_looks": self.bad_looks, "last": self.last}
+        return {
+            "encoder_start": self.encoder_start, "bad_looks": self.bad_looks, "accused_looks": self.accused_looks,
+            "warned": self.warned, "last": self.last,
+        }  # fmt: skip
 
 
 def own_signs(row: Mapping[str, float]) -> str:
@@ -131,7 +156,7 @@ def own_signs(row: Mapping[str, float]) -> str:
     return ""
 
 
-def sentence(row: Mapping[str, float], collapsed: bool) -> str:
+def sentence(row: Mapping[str, float], collapsed: bool, accused: bool) -> str:
     """The verdict on one log row."""
     if not row:
         return "nothing was trained"
@@ -146,8 +171,8 @@ def sentence(row: Mapping[str, float], collapsed: bool) -> str:
             f"collapsed: all outputs point the same way ({numbers}). Usual causes: views that are all alike, a "
             "learning rate that is too high, a stop-gradient that was removed."
         )
-    if accused := own_signs(row):
-        return f"{accused} ({numbers})"
+    if accused:
+        return f"{own_signs(row)} ({numbers})"
     if row["loss"] > 0.99 * row["guessing"] and row["retrieval_at_1"] < 3 * row["retrieval_chance"]:
         return (
             f"guessing: the loss {row['loss']:.2f} is that of pure guessing ({row['guessing']:.2f}) and the two views "
