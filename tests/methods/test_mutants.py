@@ -83,6 +83,29 @@ MUTANTS = {
         ),
         "guessing without its weight": ("width=D, off_diagonal_weight=weight", "width=D, off_diagonal_weight=1.0"),
     },
+    "methods/clip.py": {
+        "the temperature is never clipped": ("clamp_(0.0, math.log(self.config.largest_scale))", "float()"),
+        "clipped at e^100": (
+            "clamp_(0.0, math.log(self.config.largest_scale))",
+            "clamp_(0.0, self.config.largest_scale)",
+        ),
+        "the scale is taken for the temperature": ("torch.exp(-scale.to(", "torch.exp(scale.to("),
+        "equal captions are pushed apart": ('"groups_B": z.groups_B}', '"groups_B": None}'),
+        "one direction twice": ("for way in ways)", "for way in ways[:1] * 2)"),
+        "captions in the pictures' queue": ('self.images.push(z["image"]', 'self.images.push(z["text"]'),
+        "the temperature decays": ("return groups(self)", "return [Group(list(self.parameters()))]"),
+        "a locked tower learns": ("encoder.lock(*config.lock.split())", "pass"),
+    },
+    "methods/simcse.py": {
+        "both passes under one mask": ("row_keys(*key, number)", "row_keys(*key, 0)"),
+        "the own hard negative counts twice": ("query_groups_Q=own_B", "query_groups_Q=None"),
+        "the own hard negative has no weight": (" + c.hard_weight)", ")"),
+        "the positive is left out": ("F.softplus(loss_R) if hard", "loss_R if hard"),
+        "equal sentences are pushed apart": ("query_ids_Q=name_B", "query_ids_Q=None"),
+        "every process answers for all rows": ("rows=z.rows", "rows=None"),
+        "masked words weigh 1": ("loss + c.mlm * words_B2", "loss + words_B2"),
+        "guessing forgets the hard negatives": (" + len(hard) * len(name_B) + more", " + more"),
+    },
     "negatives/queue.py": {
         "the pointer stands still": ("        self.pushed += B\n", ""),
         "names are not kept": ("        self.names_K[place] = name_B[last]\n", ""),
@@ -103,6 +126,8 @@ MUTANTS = {
         "mixed beyond the middle to the query": ("share[:, :, None] / 2, share", "share[:, :, None], share"),
     },
 }
+TESTS = {"methods/clip.py": ["methods/test_clip.py"], "methods/simcse.py": ["methods/test_simcse.py"],
+         "negatives/queue.py": ["negatives"], "negatives/hard.py": ["negatives"]}  # fmt: skip
 CASES = [(file, name) for file, mutants in MUTANTS.items() for name in mutants]
 
 
@@ -132,7 +157,7 @@ def test_the_tests_notice(file, name, tmp_path):
     text = path.read_text()
     assert text.count(old) >= 1, f"the patch of {file} no longer fits: {old!r}"
     path.write_text(text.replace(old, new))
-    done = run(package, [HERE if "methods" in file else HERE.parent / "negatives"])
+    done = run(package, [HERE.parent / tests for tests in TESTS.get(file, ["methods"])])
     assert done.returncode == 1, f"nobody noticed: {name}\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
 
 
