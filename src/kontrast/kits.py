@@ -129,10 +129,11 @@ def _pairs(plan: Plan, parts: Parts, weights_from: str | Path | None) -> Kit:
     if pairs.image_size != s.image_size:
         raise Unfit(f"These weights take pictures of {pairs.image_size} pixels: --image-size {pairs.image_size}.")
     pictures = _pictures(plan, replace(recipe, mean=pairs.mean, std=pairs.std), parts.device)
-    cut = pairs.towers.text.cuttable
+    cut, rules = pairs.towers.text.cuttable, _rules(plan)
 
     def batches(source: Source, ids: Ids, batch_size: int, seed: int, steps: int, *, training: bool) -> Batches:
-        views = PairBatches(pictures(source, ids, batch_size, seed, steps, training=False), pairs.captions, cut=cut)
+        shown = pictures(source, ids, batch_size, seed, steps, training=False)
+        views = PairBatches(shown, pairs.captions, cut=cut, rules=rules if training else ())
         return _guided(plan, views, source, ids, batch_size, seed) if training else views
 
     def leave(folder: Folder, model: Any, before: Any, summary: dict[str, Any], say: Callable[[str], None]) -> None:
@@ -189,8 +190,7 @@ def _texts(plan: Plan, parts: Parts, weights_from: str | Path | None) -> Kit:
     encoder = text_encoder(began, texts=words, seed=s.seed, pretrained=bool(s.pretrained), pooler=s.pooler)
     views, _, wordnet_folder = s.views.partition(":")
     wordnet = WordNet.read(wordnet_folder) if wordnet_folder else None
-    said = parsed(s.negatives or "")
-    rules = RULES if said.rules == "all" else tuple(said.rules.split(",")) if said.rules else ()
+    said, rules = parsed(s.negatives or ""), _rules(plan)
 
     def batches(source: Source, ids: Ids, batch_size: int, seed: int, steps: int, *, training: bool) -> Batches:
         made = TextBatches(
@@ -216,6 +216,12 @@ def _texts(plan: Plan, parts: Parts, weights_from: str | Path | None) -> Kit:
         return sentences.score(model.embed_text, check, s.seed or 0)
 
     return Kit(encoder, batches, TextModel, leave, score, learned=began not in ("small", "static"), masks=True)
+
+
+def _rules(plan: Plan) -> tuple[str, ...]:
+    """The rules for hard negatives that were asked for."""
+    said = parsed(plan.settings.negatives or "").rules
+    return RULES if said == "all" else tuple(said.split(",")) if said else ()
 
 
 def _model_folder(path: Path) -> Path:

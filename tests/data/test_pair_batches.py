@@ -1,6 +1,7 @@
 """Batches of pictures and captions: what they hold, what they name, and that they are a function of the step."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from kontrast.data.batches import ImageBatches
 from kontrast.data.pair_batches import PairBatches, picture_names
 from kontrast.data.sources import open_source
 from kontrast.encoders import bpe
+from kontrast.errors import Unfit
 from kontrast.positives import papers
 
 pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
@@ -77,6 +79,34 @@ def test_equal_captions_and_equal_pictures_have_equal_names(source):
             pairs.setdefault(name, set()).add(tuple(i for i in ids if i != words.pad_id))
     assert all(len(ids) == 1 for ids in pairs.values())
     assert len(pairs) == len({caption for several in CAPTIONS for caption in several})
+
+
+def test_rules_change_captions_and_name_what_they_became(source):
+    """A caption changed by rule bears the name of the true caption that it equals; what nothing changes has none."""
+    captions = [["left of it"], ["right of it"], ["a dot"], ["above it", "below it"], ["over it"], ["inside"]]
+    source = replace(source, columns={"text": [*captions, [""], [""]]}, ids=source.ids[:6])
+    words = bpe.learned([caption for several in captions for caption in several] * 2, context=10)
+    recipe = papers.recipe("clip", 8, 3)
+    made, *halves = (
+        PairBatches(ImageBatches(source, source.ids, recipe, 6, 5, 40, **more), words, rules=("relation",))
+        for more in ({}, {"rank": 0, "processes": 2}, {"rank": 1, "processes": 2})
+    )
+    assert "the rules change 6 of the first 7 captions" in made.said
+
+    def plain(ids_T):
+        return tuple(i for i in ids_T.tolist() if i != words.pad_id)
+
+    batch = made(0)
+    true = {plain(ids): int(name) for ids, name in zip(batch.views[1]["input_ids"], batch.names_B)}
+    found = {plain(ids): int(name) for ids, name in zip(batch.others.views[0]["input_ids"], batch.others.names_B)}
+    expected = {plain(words([text])[0]) for text in ("left of it", "right of it", "under it", "outside")}
+    assert set(found) == expected  # nothing turns a dot round, and below it is true of the picture above it
+    assert {name for ids, name in found.items() if ids in true} == {true[ids] for ids in expected & set(true)}
+    assert len(expected & set(true)) == 2 and {name for ids, name in found.items() if ids not in true} == {-1}
+    names = torch.cat([half(0).others.names_B for half in halves])
+    assert torch.equal(names, batch.others.names_B)
+    with pytest.raises(Unfit, match="changes none of the first 7 captions"):
+        PairBatches(ImageBatches(source, source.ids, recipe, 6, 5, 40), words, rules=("number",))
 
 
 def test_what_is_cut_for_its_length_is_said(source):

@@ -1,6 +1,7 @@
 """CLIP's arithmetic in float64 over several steps, its temperature, its masks, and what it may be composed with."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -107,6 +108,27 @@ def test_with_a_queue_each_side_meets_the_older_keys_of_its_own_kind(decoupled):
                 rows[place] = (z[side][k] / z[side][k].norm()).detach()
                 known[place] = names[k]
         names = names[1:] + names[:1]
+
+
+@pytest.mark.parametrize("decoupled", [False, True])
+@pytest.mark.parametrize("names", [[-1, 1, -1, 5, -1], []])
+def test_captions_changed_by_rule_are_more_texts_for_pictures_alone(decoupled, names):
+    """NegCLIP in float64, with gradient into what was changed; one that became a true caption is not its negative."""
+    method, same = made(negatives="rules:relation", decoupled=decoupled), [0, 1, 1, 3, 4, 5, 6]
+    seen = batch(0, torch.tensor(same))
+    changed = torch.tensor(names, dtype=torch.int64)
+    view = {"input_ids": batch(9).views[1]["input_ids"][: len(names)]}
+    z = method.embed(replace(seen, others=replace(seen, views=(view,), ids_B=changed, groups_B=changed))).joined()
+    outcome = method.compare(z)
+    others = method.encoder.encode_text(view["input_ids"])
+    want = loss_with(
+        ((others, names), ([], [])), z["image"], z["text"], method.encoder.logit_scale, same, decoupled=decoupled
+    )
+    torch.testing.assert_close(outcome.loss, want, rtol=1e-10, atol=1e-11)
+    weights = [p for p in method.parameters() if p.requires_grad]
+    mine, theirs = (torch.autograd.grad(loss, weights, retain_graph=True) for loss in (outcome.loss, want))
+    for one, other in zip(mine, theirs):
+        torch.testing.assert_close(one, other, rtol=1e-8, atol=1e-12)
 
 
 def test_mixed_negatives_lie_between_the_hardest_and_count_as_candidates():

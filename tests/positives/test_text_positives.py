@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kontrast.errors import Unfit
-from kontrast.positives.opposites import RULES, hard_negatives, negated, reordered
+from kontrast.positives.opposites import RULES, hard_negatives, negated, reordered, turned
 from kontrast.positives.text import cropped, deleted, edited, swapped
 from kontrast.positives.wordnet import WordNet, fixed
 
@@ -108,6 +108,27 @@ def test_negation(text, wanted):
 )
 def test_word_order(text, wanted):
     assert reordered(text) == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("A red ball left of a box", "A red ball right of a box"),
+        ("Below the bridge it is dark.", "Above the bridge it is dark."),
+        ("a dog in front of a car", "a dog behind a car"),
+        ("to the left of the door", "to the right of the door"),
+        ("She left the house.", None),
+        ("It is overdue.", None),
+    ],
+)
+def test_relations_turn_round_and_back(text, wanted):
+    assert turned(text, (0,)) == wanted
+    assert wanted is None or turned(wanted, (0,)) == text
+
+
+def test_one_of_several_relations_turns_by_its_key():
+    made = {turned("above a box before noon", (key,)) for key in range(20)}
+    assert made == {"below a box before noon", "above a box after noon"}
 
 
 def test_hard_negatives_are_never_the_sentence_itself():

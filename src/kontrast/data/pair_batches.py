@@ -6,9 +6,12 @@ Captions are turned into ids once, before the first step.
     batch.ids_B      names the picture: the first sample with the same encoded bytes, or the sample's group
     batch.groups_B   names the caption: equal ids of tokens, equal name
 
-so that a caption or a picture that comes twice in a batch is masked by the loss instead of pushed apart.
+so that a caption or a picture that comes twice in a batch is masked by the loss instead of pushed apart. With rules,
+`batch.others` holds the captions changed by rule (`positives.opposites`), under the name of the caption they became, if
+any sample has that one; a caption that no rule changes, or that would become another of its own picture's, has none.
 
-Shapes: B rows of this process, T tokens of the longest caption in the batch, N samples, K captions of all samples.
+Shapes: B rows of this process, T tokens of the longest caption in the batch, N samples, K captions of all samples, M
+captions changed by rule.
 """
 
 from __future__ import annotations
@@ -26,7 +29,12 @@ from kontrast import keyed
 from kontrast.data.batches import ImageBatches
 from kontrast.data.pictures import Ids
 from kontrast.data.source import Source
+from kontrast.errors import Unfit
 from kontrast.methods.method import Batch
+from kontrast.positives.opposites import altered
+
+LOOKED_AT = 5000  # captions that the rules are tried on before training, to say what they change
+NOBODY = -1  # the name of a caption that no sample has
 
 
 class Words(Protocol):
@@ -44,27 +52,31 @@ class PairBatches:
     images  batches of pictures; of several views the first is used
     words   the tokenizer
     cut     drop the columns that are padding in the whole batch; only where the text tower allows it (`cuttable`)
+    rules   of `positives.opposites`: what is made of captions to be a hard negative of their pictures
 
-    `said` tells how many captions are cut for their length and how many come more than once; empty when none does.
+    `said` tells how many captions are cut for their length, come more than once, or are changed by the rules.
     `waited` counts the seconds spent in calls so far.
     """
 
-    def __init__(self, images: ImageBatches, words: Words, *, cut: bool = True) -> None:
-        self.images = images
+    def __init__(self, images: ImageBatches, words: Words, *, cut: bool = True, rules: Sequence[str] = ()) -> None:
+        self.images, self.words, self.cut, self.rules = images, words, cut, rules
         source, ids = images.source, images.ids
         captions = source.captions(ids)
         flat = [caption for several in captions for caption in several]
         self._ids_KT = words(flat, full=not cut)
         _, self._name_K, many = torch.unique(self._ids_KT, dim=0, return_inverse=True, return_counts=True)
         self.said = "; ".join(filter(None, (words.said(flat), repeated(int(many[many > 1].sum()), len(flat)))))
-        place_T = torch.arange(1, self._ids_KT.shape[1] + 1)
-        length_K = ((self._ids_KT != words.pad_id) * place_T).amax(dim=1)
+        length_K = _lengths(self._ids_KT, words.pad_id)
         self._length_K = length_K if cut else torch.full_like(length_K, self._ids_KT.shape[1])
         count = np.array([len(several) for several in captions])
         self._count_N, self._first_N = np.zeros(len(source), np.int64), np.zeros(len(source), np.int64)
         self._count_N[ids], self._first_N[ids] = count, np.cumsum(count) - count
         self._picture_N = picture_names(source)
         self.waited = 0.0
+        if rules:
+            self._texts_K = flat
+            self._known = dict(zip(_bare(self._ids_KT, words.pad_id), self._name_K.tolist()))
+            self.said = "; ".join(filter(None, (self.said, self._changed())))
 
     def __call__(self, step: int) -> Batch:
         """This process's rows of a step: views (pictures, {"input_ids": (B, T)})."""
@@ -80,8 +92,32 @@ class PairBatches:
             ids_B=torch.from_numpy(self._picture_N[ids_B]).to(device),
             groups_B=self._name_K[chosen_B].to(device),
         )
+        if self.rules:
+            batch = replace(batch, others=self._others(batch, ids_B, chosen_B.numpy(), step))
         self.waited += time.perf_counter() - began
         return batch
+
+    def _others(self, batch: Batch, ids_B: Ids, chosen_B: Ids, step: int) -> Batch:
+        """The captions of this batch as the rules change them."""
+        epoch, texts = step // self.images.steps_per_epoch, [self._texts_K[k] for k in chosen_B]
+        made = altered(texts, ids_B, self.images.seed, epoch, rules=self.rules)
+        own = (self._texts_K[self._first_N[i] : self._first_N[i] + self._count_N[i]] for i in ids_B)
+        changed = [text for text, true in zip(made, own) if text is not None and text not in true]
+        ids_MT = self.words(changed, full=not self.cut) if changed else self._ids_KT[:0]
+        names = [self._known.get(row, NOBODY) for row in _bare(ids_MT, self.words.pad_id)]
+        name_M = torch.tensor(names, dtype=torch.int64)
+        device = batch.ids_B.device
+        view = {"input_ids": ids_MT.to(device)}
+        return replace(batch, views=(view,), ids_B=name_M.to(device), groups_B=name_M.to(device))
+
+    def _changed(self) -> str:
+        """How many captions the rules change, from the first `LOOKED_AT`; Unfit if they change none."""
+        some = self._texts_K[:LOOKED_AT]
+        made = altered(some, np.arange(len(some)), 0, 0, rules=self.rules)
+        count = sum(text is not None for text in made)
+        if not count:
+            raise Unfit(f"--negatives rules:{','.join(self.rules)} changes none of the first {len(some):,} captions.")
+        return f"the rules change {count:,} of the first {len(some):,} captions into hard negatives"
 
     def __len__(self) -> int:
         return len(self.images)
@@ -91,6 +127,17 @@ class PairBatches:
         share_B = keyed.uniform("caption", self.images.seed, epoch, ids_B)
         drawn_B: Ids = self._first_N[ids_B] + np.floor(share_B * self._count_N[ids_B]).astype(np.int64)
         return drawn_B
+
+
+def _lengths(ids_KT: Tensor, pad_id: int) -> Tensor:
+    """Tokens of each caption without its padding, (K,)."""
+    place_T = torch.arange(1, ids_KT.shape[1] + 1)
+    return ((ids_KT != pad_id) * place_T).amax(dim=1)
+
+
+def _bare(ids_KT: Tensor, pad_id: int) -> list[bytes]:
+    """The ids of each caption without its padding, as what a dictionary can hold."""
+    return [row[:length].tobytes() for row, length in zip(ids_KT.numpy(), _lengths(ids_KT, pad_id).tolist())]
 
 
 def repeated(count: int, among: int) -> str:

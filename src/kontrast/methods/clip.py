@@ -2,8 +2,9 @@
 
 positives   a picture and its caption (one of its captions, if it has several)
 encoder     two towers into one space; no head: the towers' own projections are kept
-negatives   the other captions and pictures of the batch, and what is added to them (`--negatives`); equal captions and
-            equal pictures are masked, not pushed apart
+negatives   the other captions and pictures of the batch, and what is added to them (`--negatives`): with rules:..., the
+            batch's captions changed by rule, for pictures only, with gradient (NegCLIP: Yuksekgonul et al. 2023,
+            arXiv:2210.01936); equal captions and equal pictures are masked, not pushed apart
 similarity  cosine, with a learned temperature
 loss        clip: the mean of both directions' softmax (decoupled: without the positive in the denominator); or siglip
 
@@ -26,7 +27,7 @@ from kontrast import losses
 from kontrast.encoders.clip_towers import Towers
 from kontrast.methods.method import Batch, Embeddings, Group, Outcome, Progress, groups
 from kontrast.negatives import in_batch, parsed
-from kontrast.negatives.added import Added
+from kontrast.negatives.added import Added, Keys
 from kontrast.similarity import Similarity
 
 
@@ -77,7 +78,10 @@ class CLIP(nn.Module):
         pixels_BChw, tokens = batch.views
         assert isinstance(pixels_BChw, Tensor) and isinstance(tokens, dict)
         image_BD = self.encoder(pixels_BChw)
-        return Embeddings.of(batch, image_BD, image=image_BD, text=self.encoder.encode_text(tokens["input_ids"]))
+        roles = {"image": image_BD, "text": self.encoder.encode_text(tokens["input_ids"])}
+        if batch.others is not None:
+            roles["others"] = self.encoder.encode_text(batch.others.views[0]["input_ids"])
+        return Embeddings.of(batch, image_BD, **roles)
 
     def compare(self, z: Embeddings) -> Outcome:
         """Every picture against every caption, both ways. `ids_B` names the picture, `groups_B` the caption."""
@@ -93,20 +97,20 @@ class CLIP(nn.Module):
             assert bias is not None
             loss = losses.siglip(z["image"], z["text"], temperature=temperature, bias=bias, rows=z.rows, **ids)
             guessing = losses.chance("siglip", batch=len(z.ids_B), bias=float(bias.detach()))
-        elif not self.texts.adds:
+        elif not self.texts.adds and z.others is None:
             loss = losses.clip(z["image"], z["text"], **ids, **said)
             guessing = losses.chance("clip", batch=len(z.ids_B), decoupled=c.decoupled, **ids)
         else:
-            ways = ((z["image"], z["text"], self.texts), (z["text"], z["image"], self.images))
+            ways = ((z["image"], z["text"], self.texts, z.others), (z["text"], z["image"], self.images, None))
             loss, guessing = (sum(parts) / 2 for parts in zip(*(self._one_way(z, *way, said) for way in ways)))
         pair = (z["image"].detach(), z["text"].detach())
         return Outcome(loss, guessing, z, pair=pair, signs=signs | {"temperature": temperature.detach()})
 
     def _one_way(
-        self, z: Embeddings, query_BD: Tensor, key_BD: Tensor, added: Added, said: dict[str, Any]
+        self, z: Embeddings, query_BD: Tensor, key_BD: Tensor, added: Added, drawn: Keys | None, said: dict[str, Any]
     ) -> tuple[Tensor, float]:
-        """With more negatives: queries among the batch's keys and, of the keys' own kind, what is added."""
-        more = added(query_BD, z.names_B, (z.seed, z.step), batch=(key_BD, z.names_B))
+        """With more negatives: queries among the batch's keys and, of the keys' own kind, what is added or `drawn`."""
+        more = added(query_BD, z.names_B, (z.seed, z.step), drawn=drawn, batch=(key_BD, z.names_B))
         loss = losses.info_nce(
             query_BD, key_BD, query_ids_Q=z.names_B, key_ids_K=z.names_B, query_groups_Q=z.ids_B, key_groups_K=z.ids_B,
             negatives_KD=more.shared_ND, negative_ids_K=more.names_N, own_negatives=more.own, **said,

@@ -10,8 +10,9 @@ Sources add up, in Python and on the command line:
     mixed:N        N points made between the hardest (MoCHi)                            `hard.py`
     reweighted:B   harder ones count more, by exp(B s / T) (HCL)                        `losses.candidates`
     debiased:P     a share P of the negatives is taken to be positives in disguise      `losses.candidates`
-    rules:all      for sentences: a hard negative made by rule, all or some of negation,
-                   antonym, number, entity, order (rules:number,order)                  `positives.opposites`
+    rules:all      for sentences and captions: a hard negative made by rule, all or some
+                   of negation, antonym, number, entity, order, relation
+                   (rules:number,order)                                                 `positives.opposites`
     guide:FOLDER   rows of the batch that the model of FOLDER finds nearly the same
                    sample are not negatives: its cosine above 1 - margin (margin:0.1)   `losses.Guide`
 
@@ -90,7 +91,7 @@ def Debiased(tau_plus: float) -> Negatives:
 
 
 def Rules(rules: str = "all") -> Negatives:
-    """For sentences: one hard negative each, by these rules of `positives.opposites`, joined by commas."""
+    """For sentences and captions: one hard negative each, by these rules of `positives.opposites`, joined by commas."""
     return Negatives(rules=rules)
 
 
@@ -124,7 +125,7 @@ def parsed(text: str) -> Negatives:
 
 def check_fits(said: Negatives, method: str, kind: str) -> None:
     """Unfit where a source of negatives means nothing to a method that reads pictures, pairs or sentences (`kind`)."""
-    if said.rules and kind != "texts":
+    if said.rules and kind not in ("texts", "pairs"):
         raise Unfit(f"--negatives rules:{said.rules} makes sentences; {method} reads {kind}.")
     if said.guide and method.startswith("moco"):
         raise Unfit(f"--negatives guide:{said.guide} judges the rows of a batch; {method} compares with its queue.")

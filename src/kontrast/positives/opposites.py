@@ -5,6 +5,7 @@
     number    a number becomes another one
     entity    a name (a capitalised word within the sentence) becomes a name of another sentence
     order     what stands on both sides of a preposition changes places
+    relation  where and when turns round: "left of" becomes "right of", "above" "below", "before" "after"
 
 Each rule gives None where it does not apply. Every draw is a pure function of its keys.
 """
@@ -22,12 +23,18 @@ from kontrast import keyed
 from kontrast.errors import Unfit
 from kontrast.positives.wordnet import NUMBERS, WordNet, bare, listed
 
-RULES = ("negation", "antonym", "number", "entity", "order")
+RULES = ("negation", "antonym", "number", "entity", "order", "relation")
 AUXILIARY = sorted(listed("is are was were am be can could will would should must may might do does did has have had"))
 ARTICLES = listed("a an the")
 BETWEEN = listed("to than from into over under behind before after above below beside against onto")
 JOINING = listed("and or but while who that which with in on at by of for near is are was were")
 COUNTS = sorted(NUMBERS - listed("zero one half hundred thousand million billion first second third once twice"))
+TURNED = {
+    "left of": "right of", "to the left": "to the right", "on the left": "on the right", "left side": "right side",
+    "above": "below", "over": "under", "in front of": "behind", "inside": "outside", "before": "after",
+}  # fmt: skip
+TURNED |= {there: here for here, there in TURNED.items()}
+_TURNED = re.compile(rf"\b({'|'.join(sorted(TURNED, key=len, reverse=True))})\b", re.IGNORECASE)
 _NOT = re.compile(rf"\b({'|'.join(AUXILIARY)}) not\b|\b({'|'.join(AUXILIARY)})n['’]t\b|\b(can)not\b", re.IGNORECASE)
 _AUXILIARY = re.compile(rf"\b({'|'.join(AUXILIARY)})\b", re.IGNORECASE)
 
@@ -106,6 +113,16 @@ def reordered(text: str) -> str | None:
     return None
 
 
+def turned(text: str, key: tuple[keyed.Key, ...]) -> str | None:
+    """With one word of place or time turned into its opposite."""
+    found = list(_TURNED.finditer(text))
+    if not found:
+        return None
+    one = found[int(keyed.below(len(found), "relation", *key))]
+    new = TURNED[one[0].lower()]
+    return text[: one.start()] + (new.capitalize() if one[0][0].isupper() else new) + text[one.end() :]
+
+
 def _group_before(words: Sequence[str], place: int) -> int | None:
     """Where the name or the group with an article begins that ends before this place; no punctuation within."""
     if place > 1 and _is_name(words[place - 1]):
@@ -140,20 +157,34 @@ def hard_negatives(
     rules: Sequence[str] = RULES,
     wordnet: WordNet | None = None,
 ) -> list[str]:
-    """One for each text, by the first rule that applies in an order drawn for it; else "It is not true that ..."."""
+    """One for each text, as `altered` makes it; where no rule applies, "It is not true that ..."."""
+    made = altered(texts, ids_B, seed, epoch, rules=rules, wordnet=wordnet)
+    denied = (f"It is not true that {text if text.startswith('I ') else text[:1].lower() + text[1:]}" for text in texts)
+    return [negative or denial for negative, denial in zip(made, denied)]
+
+
+def altered(
+    texts: Sequence[str],
+    ids_B: npt.NDArray[np.int64],
+    seed: int,
+    epoch: int,
+    *,
+    rules: Sequence[str] = RULES,
+    wordnet: WordNet | None = None,
+) -> list[str | None]:
+    """Each text by the first rule that applies, in an order drawn for it; None where none does."""
     unknown = [rule for rule in rules if rule not in RULES]
     if unknown:
         raise Unfit(f"{unknown[0]!r} is no rule for hard negatives; known: {', '.join(RULES)}.")
     if wordnet is None:
         rules = [rule for rule in rules if rule != "antonym"]
     names = [bare(text.split()[place]) for text in texts for place in names_in(text)]
-    made = []
+    made: list[str | None] = []
     for text, sample in zip(texts, ids_B):
         key = ("hard negative", seed, epoch, int(sample))
         order = np.argsort(keyed.words("rule", *key, np.arange(len(rules))))
         tried = (_by(rules[at], text, names, wordnet, key) for at in order)
-        denied = f"It is not true that {text if text.startswith('I ') else text[:1].lower() + text[1:]}"
-        made.append(next((negative for negative in tried if negative is not None), denied))
+        made.append(next((negative for negative in tried if negative is not None), None))
     return made
 
 
@@ -164,7 +195,9 @@ def _by(rule: str, text: str, names: list[str], wordnet: WordNet | None, key: tu
         return None if wordnet is None else opposed(text, wordnet, key)
     if rule == "number":
         return recounted(text, key)
-    return renamed(text, names, key) if rule == "entity" else reordered(text)
+    if rule == "entity":
+        return renamed(text, names, key)
+    return reordered(text) if rule == "order" else turned(text, key)
 
 
 def _replaced(words: Sequence[str], place: int, new: str) -> str:
