@@ -63,7 +63,7 @@ def test_a_guide_gives_each_row_its_own_vector(named):
     guided = Guided(Plain(), Twos(), None, ids, size, seed, rank=1, processes=2)
     for step in range(4):
         expected = torch.from_numpy(batch_ids(np.sort(ids), step, size, seed)[3:]) // 2
-        assert torch.equal(guided(step).guide_BG.argmax(1), expected)
+        assert torch.equal(guided(step).given["guide"].argmax(1), expected)
 
 
 def test_a_guide_takes_false_negatives_out(tmp_path):

@@ -35,7 +35,7 @@ class Batches(Protocol):
 
 
 class Guided:
-    """`batches(step)` with `Batch.guide_BG`: (guide, source, the ids trained on) looked up in the order of the run."""
+    """`batches(step)` with `given["guide"]`: (guide, source, the ids trained on) looked up in the order of the run."""
 
     def __init__(
         self, batches: Batches, guide: Embeds, source: Source, ids: Ids, batch_size: int, seed: int,
@@ -55,4 +55,4 @@ class Guided:
         self.waited = self.batches.waited
         ids_B = batch_ids(self.ids, step, self.batch_size, self.seed)[self.rows]
         guide_BG = self.seen_NG[torch.from_numpy(np.searchsorted(self.ids, ids_B))]
-        return replace(batch, guide_BG=guide_BG.to(batch.ids_B.device))
+        return replace(batch, given={**batch.given, "guide": guide_BG.to(batch.ids_B.device)})

@@ -25,12 +25,15 @@ def chance(name: str, **needs: Any) -> float:
         siglip               batch, bias
         sup_con              rows
         swapped_prediction   prototypes
+        margin               similar, margin=1.0
         byol                 directions=2
         barlow_twins         batch, width, off_diagonal_weight=0.0051
         alignment            exponent=2
         uniformity           width, t=2
 
     info_nce: own_positive says that the positive is not among the keys (MoCo: keys is the fill of the queue).
+    margin: similar is the share of similar pairs; one distance for all pairs costs at least similar (1 - similar)
+    margin^2 / 2.
 
     >>> round(chance("nt_xent", batch=256), 3)
     6.236
@@ -110,6 +113,10 @@ def _swapped_prediction(*, prototypes: int) -> float:
 
 
 def _byol(*, directions: int = 2) -> float:
+def _margin(*, similar: float, margin: float = 1.0) -> float:
+    return similar * (1 - similar) * margin**2 / 2
+
+
     return 2.0 * directions
 
 
@@ -129,3 +136,4 @@ _CHANCE: dict[str, Callable[..., float]] = {
     "alignment": _alignment,
     "uniformity": _uniformity,
 }
+    "margin": _margin,

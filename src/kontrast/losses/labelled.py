@@ -74,6 +74,7 @@ def margin(
     *,
     margin: float = 1.0,
     similarity: Similarity = "euclidean",
+    signs: dict[str, Tensor] | None = None,
     rows: slice | None = None,
     reduction: Reduction = "mean",
 ) -> Tensor:
@@ -81,10 +82,12 @@ def margin(
 
         loss_b = d^2 / 2 if similar, max(0, margin - d)^2 / 2 if not                          mean over B pairs
 
-    d is the distance, minus the euclidean similarity, or 1 - cosine. There is no softmax, no temperature and no
-    guessing value: it depends on the share of similar pairs. A dissimilar pair at distance 0 has no gradient.
+    d is the distance, minus the euclidean similarity, or 1 - cosine. There is no softmax and no temperature. A
+    dissimilar pair at distance 0 has no gradient. What guessing costs depends on the share p of similar pairs: who
+    cannot tell them apart puts all at one distance, does best with (1 - p) margin, and pays p (1 - p) margin^2 / 2.
 
-    similar_B: (B,) bool, or integers 0 and 1. Source: Hadsell, Chopra, LeCun 2006.
+    similar_B: (B,) bool, or integers 0 and 1. signs: receives `similar`, the share p, and the mean distances of both
+    kinds in margins, `similar_apart` and `dissimilar_apart`. Source: Hadsell, Chopra, LeCun 2006.
     """
     matrices(first=first_BD, second=second_BD, rows_too=True)
     B = len(first_BD)
@@ -95,6 +98,8 @@ def margin(
     if not margin > 0:
         raise ValueError(f"margin must be > 0, got {margin}")
     mine, _, _ = ours(rows, B)
+    if signs is not None:
+        signs |= _apart(first_BD.detach(), second_BD.detach(), similar_B.bool(), margin, similarity)
     first_RD, second_RD, similar_R = first_BD[mine], second_BD[mine], similar_B[mine].bool()
     if similarity == "euclidean":
         apart_R, square_R = (
@@ -105,3 +110,14 @@ def margin(
         apart_R = 1.0 - pairwise(first_RD, second_RD, similarity)
         square_R = apart_R.square()
     return reduced(0.5 * torch.where(similar_R, square_R, (margin - apart_R).clamp(min=0).square()), B, reduction)
+
+
+def _apart(
+    first_BD: Tensor, second_BD: Tensor, similar_B: Tensor, margin: float, similarity: Similarity
+) -> dict[str, Tensor]:
+    """The share of similar pairs, and how far the pairs of each kind are apart; 0 where there are none."""
+    likeness_B = pairwise(first_BD, second_BD, similarity)
+    apart_B = (-likeness_B if similarity == "euclidean" else 1.0 - likeness_B) / margin
+    kinds = {"similar_apart": similar_B, "dissimilar_apart": ~similar_B}
+    means = {name: (apart_B * of_B).sum() / of_B.sum().clamp(min=1) for name, of_B in kinds.items()}
+    return {"similar": similar_B.to(apart_B.dtype).mean(), **means}

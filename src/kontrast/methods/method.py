@@ -31,14 +31,14 @@ Item: TypeAlias = Any  # pictures, a tensor (B, C, height, width); or tokens, {n
 class Batch:
     """What `embed` sees: the views of B samples, and who they are."""
 
-    views: tuple[Item, ...]  # pictures: one per view; pairs: (image, text); triplets: (anchor, positive, hard negative)
+    views: tuple[Item, ...]  # pictures: one per view; pairs: (image, text); (anchor, positive, hard negative); (a, b)
     ids_B: Tensor  # int64, place of each sample in the sorted listing of its source
     step: int  # optimizer step, from 0
     total: int  # steps of the whole run
     seed: int
     groups_B: Tensor | None = None  # int64; equal groups are never each other's negatives
     others: Batch | None = None  # more samples in one view each, nobody's positives (`--negatives random:N`)
-    guide_BG: Tensor | None = None  # another model's vectors of the samples (`--negatives guide:FOLDER`)
+    given: Mapping[str, Tensor] = field(default_factory=dict)  # (B, width) each: `guide` vectors; `similar`, 1 or 0
 
     @property
     def names_B(self) -> Tensor:
@@ -76,8 +76,8 @@ class Embeddings:
     @classmethod
     def of(cls, batch: Batch, features_BH: Tensor, **roles: Tensor) -> Embeddings:
         """The embeddings of a batch, one role tensor per keyword, in float32 or wider: comparing never runs in half."""
-        roles |= {} if batch.guide_BG is None else {"guide": batch.guide_BG}
-        roles = {name: role.to(torch.promote_types(role.dtype, torch.float32)) for name, role in roles.items()}
+        given = roles | dict(batch.given)
+        roles = {name: role.to(torch.promote_types(role.dtype, torch.float32)) for name, role in given.items()}
         return cls(
             roles, batch.ids_B, batch.step, batch.total, batch.seed, features_BH.detach(), batch.groups_B,
             other_names_N=None if batch.others is None else batch.others.names_B,
@@ -168,7 +168,5 @@ def encoded(module: nn.Module, views: Sequence[Tensor]) -> Tensor:
 def groups(module: nn.Module) -> list[Group]:
     """The usual split: weights (two or more axes) decay and adapt; biases and norms do neither."""
     trained = [p for p in module.parameters() if p.requires_grad]
-    return [
-        Group([p for p in trained if p.ndim > 1]),
-        Group([p for p in trained if p.ndim <= 1], decay=False, adapt=False),
-    ]
+    weights, others = [p for p in trained if p.ndim > 1], [p for p in trained if p.ndim <= 1]
+    return [Group(weights), Group(others, decay=False, adapt=False)]

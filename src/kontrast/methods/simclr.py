@@ -1,10 +1,10 @@
 """SimCLR: two heavy views of each picture must find each other among all other views of the batch.
 
-positives   two (or more) random views of one picture; with groups (`--same`), of all its group in the batch
+positives   two (or more) views of one picture; with `--same`, of all its group; of rows a, b, label the similar two
 encoder     any, trained through an MLP projector that is thrown away afterwards
 negatives   the other views in the batch, and what is added to them (`--negatives`)
 similarity  cosine
-loss        nt_xent: a softmax over all other rows, the positive included (decoupled: left out); sup_con with groups
+loss        nt_xent: softmax over all other rows, the positive too (decoupled: not); groups: sup_con; labels: margin
 
 Chen, Kornblith, Norouzi, Hinton: A Simple Framework for Contrastive Learning of Visual Representations, ICML 2020,
 arXiv:2002.05709; v2's deeper head: arXiv:2006.10029.
@@ -37,6 +37,7 @@ class Config:
     temperature: float = 0.1  # paper: 0.1 on ImageNet, 0.5 on CIFAR-10 (appendix B.9)
     similarity: Similarity = "cosine"  # paper, section 2.1
     decoupled: bool = False  # True: the positive is left out of the denominator (Yeh et al. 2021, arXiv:2110.06848)
+    margin: float = 1.0  # rows a, b, label: dissimilar ones are pushed so far apart (Hadsell et al., CVPR 2006)
     negatives: str = ""  # what is added to the batch's own, such as queue:4096+mixed:64; the paper adds nothing
 
 
@@ -63,6 +64,12 @@ class SimCLR(nn.Module):
         """Every view against all others of the batch, and what is added."""
         c, views_VBD, name_B, signs = self.config, z["views"], z.names_B, self.negatives.signs(z.step)
         V, (tau_plus, beta) = len(views_VBD), self.negatives.hardness
+        pair = (views_VBD[0].detach(), views_VBD[1].detach())
+        if "similar" in z.roles:  # rows a, b, label: each alone
+            (a_BD, b_BD), y_B = views_VBD, z["similar"][:, 0] > 0
+            loss = losses.margin(a_BD, b_BD, y_B, margin=c.margin, similarity=c.similarity, rows=z.rows, signs=signs)
+            guessing = losses.chance("margin", similar=float(signs["similar"]), margin=c.margin)
+            return Outcome(loss, guessing, z, pair, signs)
         if z.groups_B is not None and self.takes_groups:
             return self._of_one_group(z)
         batch = (views_VBD.flatten(0, 1), name_B.repeat(V))
@@ -74,7 +81,7 @@ class SimCLR(nn.Module):
         )  # fmt: skip
         count_B = in_batch.others(name_B, V) + more.count_B
         guessing = in_batch.guessing(count_B, positives=V - 1, decoupled=c.decoupled)
-        return Outcome(loss, guessing, z, (views_VBD[0].detach(), views_VBD[1].detach()), signs)
+        return Outcome(loss, guessing, z, pair, signs)
 
     @property
     def takes_groups(self) -> bool:
@@ -87,12 +94,9 @@ class SimCLR(nn.Module):
         c, views_VBD = self.config, z["views"]
         (V, B), (start, stop, _) = views_VBD.shape[:2], z.rows.indices(views_VBD.shape[1])
         row_ND = views_VBD.transpose(0, 1).flatten(0, 1)
-        loss = losses.sup_con(
-            row_ND, z.names_B.repeat_interleave(V), temperature=c.temperature, similarity=c.similarity,
-            rows=slice(V * start, V * stop),
-        )  # fmt: skip
-        guessing = losses.chance("sup_con", rows=V * B)
-        return Outcome(loss, guessing, z, (views_VBD[0].detach(), views_VBD[1].detach()))
+        name_N, mine = z.names_B.repeat_interleave(V), slice(V * start, V * stop)
+        loss = losses.sup_con(row_ND, name_N, temperature=c.temperature, similarity=c.similarity, rows=mine)
+        return Outcome(loss, losses.chance("sup_con", rows=V * B), z, (views_VBD[0].detach(), views_VBD[1].detach()))
 
     def after_step(self, outcome: Outcome, progress: Progress) -> None:
         """SimCLR remembers nothing, unless it was given a queue: then the second views."""

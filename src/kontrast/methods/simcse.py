@@ -4,7 +4,7 @@ positives   the same sentence with other dropout masks (unsupervised), an edited
 encoder     a pretrained language model; its output is the first token or the mean over tokens
 negatives   the other sentences in the batch; given hard negatives of all rows, the own one weighted
 similarity  cosine
-loss        info_nce, one direction
+loss        info_nce, one direction; on rows a, b, label: margin
 
 Gao, Yao, Chen: SimCSE: Simple Contrastive Learning of Sentence Embeddings, EMNLP 2021, arXiv:2104.08821.
 It needs a pretrained language model: from random weights dropout alone teaches little (the authors say so, too). For
@@ -40,10 +40,9 @@ class Config:
     temperature: float = 0.05  # paper, section 3.1
     similarity: Similarity = "cosine"  # paper, equation 1
     decoupled: bool = False  # True: the positive is left out of the denominator (Yeh et al. 2021, arXiv:2110.06848)
-    head: str = (
-        "auto"  # mlp: Linear and tanh, only while training (paper, 6.3); none; auto: mlp after cls-before-pooler
-    )
+    head: str = "auto"  # mlp: Linear and tanh, while training (paper, 6.3); none; auto: mlp after cls-before-pooler
     hard_weight: float = 0.0  # ln(alpha), added to the own hard negative's logit; paper, section 6.3
+    margin: float = 1.0  # rows a, b, label: dissimilar ones are pushed so far apart (Hadsell et al., CVPR 2006)
     contrast: float = 1.0  # weight of the contrastive loss; 0: masked words alone
     mlm: float = 0.0  # weight of masked words; paper: 0.1 for transfer tasks, off for similarity
     negatives: str = ""  # what is added to the batch's own, such as queue:4096; the paper adds nothing
@@ -98,6 +97,11 @@ class SimCSE(nn.Module):
 
     def _contrast(self, z: Embeddings, signs: dict[str, Tensor]) -> tuple[Tensor, float]:
         c, (query_BH, positive_BH, *hard), name_B = self.config, z["views"], z.names_B
+        if "similar" in z.roles:  # rows a, b, label: each alone
+            (a_BH, b_BH), y_B = z["views"], z["similar"][:, 0] > 0
+            loss = losses.margin(a_BH, b_BH, y_B, margin=c.margin, similarity=c.similarity, rows=z.rows, signs=signs)
+            guessing = losses.chance("margin", similar=float(signs["similar"]), margin=c.margin)
+            return c.contrast * loss, c.contrast * guessing
         key_KH, own_B = torch.cat([positive_BH, *hard]), torch.arange(len(name_B), device=name_B.device)
         stranger_B = torch.full_like(name_B, -1)  # a hard negative is nobody's false negative
         name_K, own_K = torch.cat([name_B, *[stranger_B] * len(hard)]), torch.cat([stranger_B, *[own_B] * len(hard)])
@@ -112,11 +116,9 @@ class SimCSE(nn.Module):
         for hard_BH in hard:  # the own one was left out above: here it joins, with its weight
             nearer_B = pairwise(query_BH, hard_BH, c.similarity) - pairwise(query_BH, positive_BH, c.similarity)
             loss_R = torch.logaddexp(loss_R, nearer_B[z.rows] / c.temperature + c.hard_weight)
-        if hard and not c.decoupled:
-            loss_R = F.softplus(loss_R)
+        loss_R = F.softplus(loss_R) if hard and not c.decoupled else loss_R
         count_B = in_batch.others(name_B) + len(hard) * len(name_B) + more.count_B
-        guessing = in_batch.guessing(count_B, decoupled=c.decoupled)
-        return c.contrast * loss_R.sum() / len(name_B), c.contrast * guessing
+        return c.contrast * loss_R.sum() / len(name_B), c.contrast * in_batch.guessing(count_B, decoupled=c.decoupled)
 
     def after_step(self, outcome: Outcome, progress: Progress) -> None:
         """SimCSE remembers nothing, unless it was given a queue: then the positives."""

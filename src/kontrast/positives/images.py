@@ -185,6 +185,4 @@ def views(pictures: Pictures, recipe: Recipe, keys: Keys, *, mode: Mode = "fast"
         raise ValueError(f"The recipe {recipe.name} is for {len(recipe.mean)} channels; the pictures have others.")
     sizes_B2 = np.array([picture.shape[1:] for picture in pictures], dtype=np.int64).reshape(-1, 2)
     render = {"fast": fused.render, "exact": exact.render}[mode]
-    return [
-        render(pictures, view, draw(view, number, keys, sizes_B2), recipe) for number, view in enumerate(recipe.views)
-    ]
+    return [render(pictures, view, draw(view, n, keys, sizes_B2), recipe) for n, view in enumerate(recipe.views)]

@@ -106,7 +106,8 @@ def rows_of(whole: Batch, rows: slice) -> Batch:
     """The part of a batch that one process has."""
     views = tuple({k: t[rows] for k, t in v.items()} if isinstance(v, dict) else v[rows] for v in whole.views)
     groups_B = None if whole.groups_B is None else whole.groups_B[rows]
-    return replace(whole, views=views, ids_B=whole.ids_B[rows], groups_B=groups_B)
+    given = {name: what[rows] for name, what in whole.given.items()}
+    return replace(whole, views=views, ids_B=whole.ids_B[rows], groups_B=groups_B, given=given)
 
 
 def gradient(made: Method) -> dict[str, Tensor]:
