@@ -24,16 +24,16 @@ def chance(name: str, **needs: Any) -> float:
         clip                 batch, decoupled=False, ids_B=None, groups_B=None
         siglip               batch, bias
         sup_con              rows
-        swapped_prediction   prototypes
         margin               similar, margin=1.0
+        swapped_prediction   prototypes
         byol                 directions=2
         barlow_twins         batch, width, off_diagonal_weight=0.0051
         alignment            exponent=2
         uniformity           width, t=2
 
-    info_nce: own_positive says that the positive is not among the keys (MoCo: keys is the fill of the queue).
     margin: similar is the share of similar pairs; one distance for all pairs costs at least similar (1 - similar)
     margin^2 / 2.
+    info_nce: own_positive says that the positive is not among the keys (MoCo: keys is the fill of the queue).
 
     >>> round(chance("nt_xent", batch=256), 3)
     6.236
@@ -108,15 +108,15 @@ def _sup_con(*, rows: int) -> float:
     return math.log(rows - 1)
 
 
+def _margin(*, similar: float, margin: float = 1.0) -> float:
+    return similar * (1 - similar) * margin**2 / 2
+
+
 def _swapped_prediction(*, prototypes: int) -> float:
     return math.log(prototypes)
 
 
 def _byol(*, directions: int = 2) -> float:
-def _margin(*, similar: float, margin: float = 1.0) -> float:
-    return similar * (1 - similar) * margin**2 / 2
-
-
     return 2.0 * directions
 
 
@@ -130,10 +130,10 @@ _CHANCE: dict[str, Callable[..., float]] = {
     "clip": _clip,
     "siglip": _siglip,
     "sup_con": _sup_con,
+    "margin": _margin,
     "swapped_prediction": _swapped_prediction,
     "byol": _byol,
     "barlow_twins": _barlow_twins,
     "alignment": _alignment,
     "uniformity": _uniformity,
 }
-    "margin": _margin,
