@@ -39,6 +39,7 @@ FROZEN = [
     "views",
     "warmup",
     "weight_decay",
+    "white",
     "workers",
 ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,7 +73,7 @@ def leave(
     about = About(
         plan.settings.method or "", f"{parts.source.name} ({len(parts.train_ids):,} {parts.source.kind})", model.mean,
         model.std, summary["verdict"], settings, {k: v for k, v in result.items() if k != "about"},
-        parts.check.name if parts.check is not None else "",
+        parts.check.name if parts.check is not None else "", white=model.white,
     )  # fmt: skip
     certificate = model_folder.write(folder.path / "model", model.encoder, about)
     say(f"model    {folder.path / 'model'}: read by {certificate.loaders}; difference {certificate.difference:.2g}")
@@ -145,7 +146,8 @@ def evaluate(
     bank = _bank(train_data, labels, source, split, channels)
     columns = columns_of(learned, None, seed)
     columns.pop("before")
-    result = rooms.evaluate(columns, source, bank=bank, recipe=_recipe(model, learned), protocols=protocols, seed=seed,
+    result = rooms.evaluate(columns, source, bank=bank, recipe=_recipe(model, learned, source), protocols=protocols,
+                            seed=seed,
                             about={"network": learned.spec["name"], "layer": "encoder output"})  # fmt: skip
     return result, [*said, *words.table(result), words.sentence(result)]
 
@@ -160,11 +162,12 @@ def _bank(train_data: Any, labels: str | None, source: Source, split: str | None
     return source.split("train") if split == "test" and "train" in source.splits else None
 
 
-def _recipe(path: str | Path, model: Model) -> Recipe:
+def _recipe(path: str | Path, model: Model, source: Source) -> Recipe:
     """How fresh views are drawn: as the run did, else as SimCLR does at this size."""
     import yaml
 
     config = Path(path) / "config.yaml"
     named = yaml.safe_load(config.read_text()).get("views") if config.is_file() else None
     small = "simclr-cifar" if model.image_size <= 64 else "simclr"
-    return papers.recipe(named or small, model.image_size, model.spec["channels"])
+    recipe = papers.recipe(named or small, model.image_size, model.spec["channels"])
+    return replace(recipe, white=model.white or source.white)

@@ -90,7 +90,7 @@ def _images(plan: Plan, parts: Parts, weights_from: str | Path | None) -> Kit:
     encoder = cutting.normed(encoder, s, old_weights=weights_from is not None or Path(s.encoder).is_dir())
     if weights_from is not None:
         encoder.load_state_dict(load(weights_from).encoder.state_dict())
-    size, mean, std = s.image_size, recipe.mean, recipe.std
+    size, mean, std, white = s.image_size, recipe.mean, recipe.std, recipe.white
     _takes(encoder, s.encoder, s.channels, {view.size for view in recipe.views} - {size})
 
     def leave(folder: Folder, model: Any, before: Any, summary: dict[str, Any], say: Callable[[str], None]) -> None:
@@ -103,8 +103,8 @@ def _images(plan: Plan, parts: Parts, weights_from: str | Path | None) -> Kit:
         return name, float(result["learned"][name])
 
     return Kit(
-        encoder, _pictures(plan, recipe, parts.device), lambda trained: Model(trained, size, mean, std), leave, score,
-        learned=weights_from is not None or bool(s.pretrained),
+        encoder, _pictures(plan, recipe, parts.device), lambda trained: Model(trained, size, mean, std, white), leave,
+        score, learned=weights_from is not None or bool(s.pretrained),
     )  # fmt: skip
 
 

@@ -29,11 +29,15 @@ BATCH = 256  # pictures encoded at once; no result depends on it
 class Model:
     """An encoder and how its pictures are made ready."""
 
-    def __init__(self, encoder: ImageEncoder, image_size: int, mean: Sequence[float], std: Sequence[float]) -> None:
+    def __init__(
+        self, encoder: ImageEncoder, image_size: int, mean: Sequence[float], std: Sequence[float],
+        white: int | None = None,
+    ) -> None:  # fmt: skip
         self.encoder = encoder
         self.image_size = image_size
         self.mean = tuple(mean)
         self.std = tuple(std)
+        self.white = white  # of the 16-bit pictures it was trained on; None: it knows 8-bit ones alone
 
     @property
     def spec(self) -> dict[str, Any]:
@@ -51,13 +55,18 @@ class Model:
         return self.embed_source(source, source.ids).numpy()
 
     def embed_source(self, source: Source, ids: npt.NDArray[np.int64]) -> Tensor:
-        """Vectors (N, H), fp32, on the CPU, of these samples of an open source, in their order."""
+        """Vectors (N, H), fp32, on the CPU, of these samples of an open source, in their order.
+
+        16-bit pictures are read as those it was trained on; Unfit where they go beyond.
+        """
         device = next(self.encoder.parameters()).device
+        white = self.white if source.within(self.white).bits == 16 and self.white else source.white
         parts = []
         with evaluating(self.encoder, device):
             for start in range(0, len(ids), BATCH):
                 pictures = _with_channels(source.images(ids[start : start + BATCH]), self.spec["channels"])
-                ready = prepare(pictures, self.image_size, self.mean, self.std)  # on the CPU: one look on any device
+                # on the CPU: one look on any device
+                ready = prepare(pictures, self.image_size, self.mean, self.std, white=white)
                 parts.append(self.encoder(ready.to(device)).cpu())
         return torch.cat(parts) if parts else torch.empty(0, self.width)
 
@@ -69,13 +78,16 @@ class Model:
     def random(self, seed: int = 0) -> Model:
         """The same architecture with fresh random weights: what no learning gives."""
         fresh = image_encoder(**self.spec, seed=seed)
-        return Model(fresh.to(next(self.encoder.parameters()).device), self.image_size, self.mean, self.std)
+        return self._with(fresh.to(next(self.encoder.parameters()).device))
 
     def with_weights(self, weights: Mapping[str, Tensor]) -> Model:
         """The same architecture with these weights (a state dict of the encoder)."""
         other = copy.deepcopy(self.encoder)
         other.load_state_dict(weights)
-        return Model(other, self.image_size, self.mean, self.std)
+        return self._with(other)
+
+    def _with(self, encoder: ImageEncoder) -> Model:
+        return Model(encoder, self.image_size, self.mean, self.std, self.white)
 
 
 def load(path: str | Path) -> Any:
@@ -91,7 +103,7 @@ def load(path: str | Path) -> Any:
 
         return load_text(path)
     found = stored(path)
-    return Model(found.encoder().eval(), found.spec["image_size"], found.mean, found.std)
+    return Model(found.encoder().eval(), found.spec["image_size"], found.mean, found.std, found.white)
 
 
 @contextmanager

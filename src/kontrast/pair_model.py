@@ -58,7 +58,7 @@ class PairModel:
             for start in range(0, len(ids), BATCH):
                 raw = source.images(ids[start : start + BATCH])
                 pictures = [torch.from_numpy(to_channels(picture.numpy(), 3)).to(device) for picture in raw]
-                ready = prepare(pictures, self.image_size, self.pairs.mean, self.pairs.std)
+                ready = prepare(pictures, self.image_size, self.pairs.mean, self.pairs.std, white=source.white)
                 parts.append(self.encoder(ready).float().cpu())
         return torch.cat(parts)
 

@@ -47,7 +47,7 @@ def planned_on(data: Any, said: Settings) -> tuple[Plan, Parts]:
     said = _sized_by_crops(said)
     source = open_source(data, labels=labels, split=said.split, columns=said.columns, strict=bool(said.strict),
                          channels=3 if reads == "pairs" else said.channels, workers=said.workers,
-                         same=said.same)  # fmt: skip
+                         same=said.same, white=said.white)  # fmt: skip
     if reads == "pairs" and source.kind != "pairs":
         raise Unfit(f"{source.name} holds {source.kind}; {said.method} needs pictures with captions, such as a table.")
     if reads == "texts" and (source.kind not in ROLES or source.pictures is not None):
@@ -66,6 +66,8 @@ def planned_on(data: Any, said: Settings) -> tuple[Plan, Parts]:
     if s.batch_size > len(train_ids):
         raise Unfit(f"--batch-size {s.batch_size} is more than the {len(train_ids)} samples there are to train on.")
     recipe = None if reads == "texts" else papers.recipe(s.views, s.image_size or 0, s.channels or 0, crops=s.crops)
+    if recipe and source.bits == 16:
+        recipe = replace(recipe, white=source.white)
     return plan, Parts(source, train_ids, check, check_ids, recipe, device)
 
 
@@ -91,7 +93,7 @@ def _held_out(source: Source, said: Settings) -> tuple[Source | None, Ids, Ids]:
         other = open_source(said.validate, labels=said.labels, columns=said.columns,
                             channels=source.channels if source.channels in (1, 3) else None)  # fmt: skip
         part = next((name for name in FOR_CHECKS if name in other.splits), None)
-        other = other if part is None else other.split(part)
+        other = (other if part is None else other.split(part)).within(source.white if source.bits == 16 else None)
         return other, other.ids, source.ids
     if "test" in source.splits and said.split != "test":
         test_ids = source.splits["test"]

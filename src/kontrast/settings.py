@@ -32,6 +32,7 @@ class Settings:
         pretrained: Start from published weights (asks the hub; says so when offline).
         image_size: Side of the pictures that the encoder sees, in pixels.
         channels: 1 for grey, 3 for colour; read from the data if not given.
+        white: Value of 16-bit pictures that stands for white; if not given 4095 where none goes beyond, else 65535.
         views: Recipe of the views: a paper's name, `affine`, `plain` or `none`.
         view_mode: `fast` is the fused form; `exact` follows torchvision step by step.
         crops: Number and size of the crops, such as 2x224+6x96.
@@ -73,6 +74,7 @@ class Settings:
     pretrained: bool | None = None
     image_size: int | None = None
     channels: int | None = None
+    white: int | None = None
     views: str | None = None
     view_mode: Literal["exact", "fast"] | None = None
     crops: str | None = None
@@ -113,7 +115,7 @@ class Settings:
 
 NAMES = tuple(f.name for f in fields(Settings))
 _TYPES = {f.name: str(f.type) for f in fields(Settings)}
-_AT_LEAST = {"epochs": 1, "batch_size": 2, "image_size": 1, "channels": 1, "threads": 1} | {
+_AT_LEAST = {"epochs": 1, "batch_size": 2, "image_size": 1, "channels": 1, "white": 1, "threads": 1} | {
     "evaluate_every": 1, **dict.fromkeys(("weight_decay", "warmup", "seed", "workers", "checkpoint_every"), 0)
 }  # fmt: skip
 _ABOVE_ZERO = ("temperature", "lr", "max_minutes")

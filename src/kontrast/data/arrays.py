@@ -20,7 +20,7 @@ from torch import Tensor
 from kontrast import keyed
 from kontrast.data.decode import Pixels, from_pillow, laid_out, to_channels
 from kontrast.data.pictures import Ids, InMemory
-from kontrast.data.source import Options, Source, fingerprint, numbered, of_pictures
+from kontrast.data.source import Options, Source, fingerprint, numbered, of_pictures, white_of
 from kontrast.data.words import described
 from kontrast.errors import Unfit
 
@@ -45,6 +45,7 @@ def from_array(array: npt.NDArray[Any] | Tensor, options: Options, name: str = "
     digests = {row: hashlib.blake2b(picture.tobytes(), digest_size=16).digest() for row, picture in enumerate(pixels)}
     names = [f"row {row}" for row in range(count)]
     bits = pixels.dtype.itemsize * 8
+    highest = int(pixels.max()) if bits == 16 else 255
     grey = count if channels == 1 else 0
     lines = described({(height, width): count}, grey=grey, channels=channels, depths={bits: count}, bits=bits)
     if channels not in (1, 3):
@@ -59,6 +60,8 @@ def from_array(array: npt.NDArray[Any] | Tensor, options: Options, name: str = "
         channels=channels,
         size=(height, width),
         bits=bits,
+        highest=highest,
+        white=white_of(name, highest, bits, options.white),
         labels=labels,
         classes=classes,
         shapes={(height, width): count},
@@ -97,7 +100,7 @@ def digits(options: Options) -> Source:
 
     loaded = load_digits()
     pixels = np.rint(loaded.images * (255.0 / 16.0)).astype(np.uint8)
-    whole = from_array(pixels, Options(labels=loaded.target), "digits")
+    whole = from_array(pixels, Options(labels=loaded.target, white=options.white), "digits")
     order = keyed.permuted(np.arange(len(pixels)), len(pixels), "digits split")
     splits = {"train": np.sort(order[DIGITS_TEST:]), "test": np.sort(order[:DIGITS_TEST])}
     chosen = options.split or "train"

@@ -15,8 +15,6 @@ from kontrast.data.pictures import Skipped
 from kontrast.data.source import Source
 from kontrast.data.words import shown
 
-LOOKED_AT = 2048  # pictures whose brightest value is read, spread over the source
-
 
 @dataclass(frozen=True)
 class Facts:
@@ -25,7 +23,7 @@ class Facts:
     samples, usable   in the listing; of them without fault and in the chosen split
     skipped           (id, name, reason)
     sizes             (height, width) -> how many
-    white             the brightest value the pictures can hold: 255, 65535, or 4095 for 12-bit pictures
+    highest, white    the largest value in 16-bit pictures, and the value that stands for 1 (`Source.white`)
     repeats           ids with equal content, each group ascending; the first of each could stay alone
     shared            usable samples that the other source has too, None when there was no other
     classes           class name -> how many
@@ -39,7 +37,8 @@ class Facts:
     sizes: dict[tuple[int, int], int]
     channels: int
     bits: int
-    white: float
+    highest: int
+    white: int
     repeats: list[list[int]]
     shared: int | None
     classes: dict[str, int]
@@ -53,7 +52,9 @@ class Facts:
             said += [f"  {shown(sample.name)}: {sample.reason}" for sample in self.skipped[:5]]
             said += [f"  and {len(self.skipped) - 5:,} more"] if len(self.skipped) > 5 else []
         if self.bits == 16:
-            said.append(f"16-bit pictures, values up to {self.white:.0f} ({round(np.log2(self.white + 1))} bits used)")
+            bits = round(np.log2(self.white + 1))
+            said.append(f"16-bit pictures with values up to {self.highest:,}: {self.white:,} is white ({bits} bits); "
+                        "--white says otherwise")  # fmt: skip
         extra = sum(len(group) - 1 for group in self.repeats)
         if extra:
             said.append(f"{extra:,} exact repeats ({extra / self.usable:.1%}): each is pushed away from its own copy")
@@ -81,21 +82,13 @@ def check(source: Source, against: Source | None = None) -> Facts:
         sizes=dict(source.shapes),
         channels=source.channels,
         bits=source.bits,
-        white=brightest(source),
+        highest=source.highest,
+        white=source.white,
         repeats=[group for group in places.values() if len(group) > 1],
         shared=None if against is None else len(set(content.values()) & set(_content(against).values())),
         classes={name: per_class.get(number, 0) for number, name in enumerate(source.classes)},
         words=(min(lengths), int(np.median(lengths)), max(lengths)) if lengths else None,
     )
-
-
-def brightest(source: Source) -> float:
-    """255 for 8-bit pictures. For 16-bit ones the top of the fewest bits that hold their values (10, 12, 14, 16)."""
-    if source.pictures is None or source.bits == 8:
-        return 255.0
-    some = source.ids[:: max(1, len(source.ids) // LOOKED_AT)]
-    highest = max(int(picture.numpy().max()) for sample in some for picture in source.images([int(sample)]))
-    return float(2 ** max(8, highest.bit_length()) - 1)
 
 
 def _content(source: Source) -> dict[int, Hashable]:

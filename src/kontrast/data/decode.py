@@ -83,13 +83,13 @@ def to_channels(pixels: Pixels, channels: int) -> Pixels:
     return one if channels == 1 else np.repeat(one, channels, axis=0)
 
 
-def to_depth(pixels: Pixels, dtype: npt.DTypeLike) -> Pixels:
-    """uint8 <-> uint16 by the factor 257, which takes 255 to 65,535 and back exactly."""
+def to_depth(pixels: Pixels, dtype: npt.DTypeLike, white: int = 65535) -> Pixels:
+    """uint8 <-> uint16, where 255 of the one and `white` of the other are the same; there and back is exact."""
     if pixels.dtype == dtype:
         return pixels
     if pixels.dtype == np.uint8:
-        return pixels.astype(np.uint16) * np.uint16(257)
-    return np.rint(pixels / 257.0).astype(np.uint8)
+        return np.rint(pixels * (white / 255)).astype(np.uint16)
+    return np.rint(pixels * (255 / white)).astype(np.uint8)
 
 
 def _pixels(picture: Image.Image, raw: bytes, shorter_side: int | None) -> Pixels:

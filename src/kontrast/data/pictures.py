@@ -43,6 +43,7 @@ class Fact(NamedTuple):
 
     shape: tuple[int, int, int]
     bits: int
+    highest: int  # value of a 16-bit picture, 0 for an 8-bit one
     digest: bytes  # of the encoded bytes
 
 
@@ -76,6 +77,7 @@ class OnDemand:
     row_N: Ids
     channels: int
     dtype: npt.DTypeLike
+    white: int
     equal_sizes: bool
     shorter_side: int | None
     workers: int
@@ -94,7 +96,7 @@ class OnDemand:
 
     def _one(self, sample: int) -> Pixels:
         pixels = _decoded(self.read(sample), self.shorter_side)
-        return to_channels(to_depth(pixels, self.dtype), self.channels)
+        return to_channels(to_depth(pixels, self.dtype, self.white), self.channels)
 
 
 @dataclass
@@ -142,7 +144,8 @@ def look(raw: bytes | Pixels, shorter_side: int | None) -> tuple[Fact, Pixels]:
     pixels = _decoded(raw, shorter_side)
     channels, height, width = pixels.shape
     digest = hashlib.blake2b(raw if isinstance(raw, bytes) else raw.tobytes(), digest_size=16).digest()
-    return Fact((channels, height, width), pixels.dtype.itemsize * 8, digest), pixels
+    deep = pixels.dtype == np.uint16
+    return Fact((channels, height, width), 16 if deep else 8, int(pixels.max()) if deep else 0, digest), pixels
 
 
 def store(
@@ -153,12 +156,13 @@ def store(
     *,
     channels: int,
     bits: int,
+    white: int,
     shorter_side: int | None,
     workers: int,
 ) -> Pictures:
     """The pictures of a survey, all with these channels and this depth.
 
-    lead: for each usable sample, the surveyed one that has its picture.
+    lead: for each usable sample, the surveyed one that has its picture. white: 1 in 16-bit pictures.
     """
     dtype = np.dtype(np.uint8 if bits == 8 else np.uint16)
     row_N = np.full(total, -1, dtype=np.int64)
@@ -166,15 +170,15 @@ def store(
     row_N[list(lead)] = [row_of[sample] for sample in lead.values()]
     sizes = {fact.shape[1:] for fact in found.facts.values()}
     if found.kept is None:
-        return OnDemand(read, row_N, channels, dtype, len(sizes) == 1, shorter_side, workers)
+        return OnDemand(read, row_N, channels, dtype, white, len(sizes) == 1, shorter_side, workers)
     if len(sizes) > 1:
-        return InMemory([to_channels(to_depth(pixels, dtype), channels) for pixels in found.kept], row_N)
+        return InMemory([to_channels(to_depth(pixels, dtype, white), channels) for pixels in found.kept], row_N)
     side = sizes.pop()
     stack = np.empty((len(found.kept), channels, *side), dtype=dtype)
     if max(side) > DENSE:  # the order of `laid_out`
         stack = np.empty((len(found.kept), *side, channels), dtype=dtype).transpose(0, 3, 1, 2)
     for row, pixels in enumerate(found.kept):
-        stack[row] = to_channels(to_depth(pixels, dtype), channels)
+        stack[row] = to_channels(to_depth(pixels, dtype, white), channels)
     return InMemory(stack, row_N)
 
 

@@ -28,6 +28,7 @@ from kontrast.data.words import described, shown, where_kept
 from kontrast.errors import Unfit
 
 Kind: TypeAlias = Literal["images", "texts", "pairs", "triplets", "judged"]
+TWELVE_BITS = 4095
 CALLED: dict[Kind, str] = {
     "images": "pictures",
     "texts": "sentences",
@@ -50,6 +51,7 @@ class Options:
     memory: int = 2 << 30
     shorter_side: int | None = 512
     workers: int = 2
+    white: int | None = None
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ class Source:
     splits    usable ids of each split that the data names
     judged    of pictures: ids of first and second, and how alike each two are (rows a, b, label)
     channels, size, bits   of the pictures as they are given out; size is None when they differ
+    highest, white   of 16-bit pictures: the largest value there is, and the value that stands for 1
     said      lines to say aloud before anything is trained
     """
 
@@ -78,6 +81,8 @@ class Source:
     channels: int = 0
     size: tuple[int, int] | None = None
     bits: int = 8
+    highest: int = 255
+    white: int = 255
     skipped: tuple[Skipped, ...] = ()
     labels: Ids | None = None
     classes: tuple[str, ...] = ()
@@ -128,6 +133,15 @@ class Source:
         if self.kind not in kinds:
             raise Unfit(
                 f"{self.name} holds {CALLED[self.kind]}, but {' or '.join(CALLED[k] for k in kinds)} are needed."
+            )
+        return self
+
+    def within(self, white: int | None) -> Source:
+        """Itself, if its pictures can be read against this white; else a sentence. None, and 8-bit pictures, always."""
+        if white is not None and self.bits == 16 and self.highest > white:
+            raise Unfit(
+                f"{self.name} has 16-bit values up to {self.highest:,}, beyond the {white:,} that is white: they would "
+                "be cut off. Scale them as the training pictures, or train with a larger --white."
             )
         return self
 
@@ -187,6 +201,8 @@ def of_pictures(
     depths = Counter(fact.bits for fact in found.facts.values())
     grey = sum(fact.shape[0] == 1 for fact in found.facts.values())
     bits = max(depths, key=lambda depth: (depths[depth], depth))
+    highest = max(fact.highest for fact in found.facts.values())
+    white = white_of(name, highest, max(depths), options.white)
     channels = options.channels or (1 if grey == len(found.facts) else 3)
     shapes = Counter(fact.shape[1:] for fact in found.facts.values())
     digests = {i: found.facts[lead[i]].digest for i in ids}
@@ -198,17 +214,32 @@ def of_pictures(
         ids=np.array(ids, dtype=np.int64),
         fingerprint=fingerprint(names, digests, channels, bits, options.shorter_side),
         pictures=store(
-            found, {i: lead[i] for i in ids}, read, len(names), channels=channels, bits=bits,
+            found, {i: lead[i] for i in ids}, read, len(names), channels=channels, bits=bits, white=white,
             shorter_side=options.shorter_side, workers=options.workers,
         ),
         channels=channels,
         size=next(iter(shapes)) if len(shapes) == 1 else None,
         bits=bits,
+        highest=highest if bits == 16 else 255,
+        white=white if bits == 16 else 255,
         skipped=skipped,
         shapes=shapes,
         digests=digests,
         said=(*said, *lines, *where_kept(found.kept is None, options.memory)),
     )  # fmt: skip
+
+
+def white_of(name: str, highest: int, bits: int, said: int | None) -> int:
+    """The pixel value that stands for 1: 255 of 8 bits; of 16 what the user says, else 4,095 where no picture goes
+    beyond (cameras, scanners and microscopes write 12 bits into 16-bit files), else 65,535.
+    """
+    if bits == 8:
+        if said is not None:
+            raise Unfit(f"--white {said} is for 16-bit pictures, and those of {name} have 8 bits.")
+        return 255
+    if said is not None and highest > said:
+        raise Unfit(f"--white {said} is too small: {name} has values up to {highest:,}.")
+    return said or (TWELVE_BITS if highest <= TWELVE_BITS else 65535)
 
 
 def stop_if_broken(name: str, skipped: Sequence[Skipped], usable: int, strict: bool) -> None:

@@ -36,6 +36,7 @@ def open_source(
     memory: int = 2 << 30,
     shorter_side: int | None = 512,
     workers: int | None = None,
+    white: int | None = None,
 ) -> Source:
     """Samples from a path, "digits", "emoji", a NumPy or torch array, a list of pictures, or a source.
 
@@ -48,6 +49,7 @@ def open_source(
     memory        bytes of decoded pictures to keep; above it they are decoded when needed
     shorter_side  pictures at least twice this size are read at 1/2, 1/4 or 1/8; None reads them whole
     workers       threads that decode; by default one for each core
+    white         value of 16-bit pictures that stands for 1; by default 4095 if none goes beyond, else 65535
 
     Raises `kontrast.errors.Unfit` with a sentence that says what to do.
     """
@@ -55,9 +57,8 @@ def open_source(
         return data if split is None else data.split(split)
     if channels not in (None, 1, 3):
         raise Unfit(f"channels: files are read as 1 (grey) or 3 (RGB), not {channels}.")
-    options = Options(
-        labels, split, _columns(columns), same, strict, channels, memory, shorter_side, workers or os.cpu_count() or 1
-    )
+    options = Options(labels, split, _columns(columns), same, strict, channels, memory, shorter_side,
+                      workers or os.cpu_count() or 1, white)  # fmt: skip
     if isinstance(data, np.ndarray | Tensor):
         return from_array(data, options)
     if data == "digits":

@@ -22,6 +22,7 @@ class Stored:
     spec: dict[str, Any]
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    white: int | None = None  # of 16-bit pictures, where it was trained on them
 
     def encoder(self, image_size: int | None = None) -> ImageEncoder:
         """The encoder with its weights, every one of them used; for pictures of another size if it can take them."""
@@ -57,6 +58,6 @@ def stored(folder: str | Path) -> Stored:
             spec = {"name": config["architecture"], "channels": channels, "image_size": image_size, "stem": "imagenet"}
         else:
             look, spec = config, config["encoder"]
-        return Stored(folder, spec, tuple(look["mean"]), tuple(look["std"]))
+        return Stored(folder, spec, tuple(look["mean"]), tuple(look["std"]), config.get("white"))
     except (KeyError, TypeError, ValueError) as problem:
         raise Unfit(f"{folder / 'config.json'} does not describe a picture encoder ({problem!r}).") from None

@@ -122,11 +122,9 @@ def evaluate(
 def raw_pixels(source: Source, ids: Ids) -> Tensor:
     """The raw-input column: the pixels themselves, from 0 to 1, shorter side at most 32, flattened to (M, C·S·S)."""
     size = min(32, *(source.size or (32,)))
-    parts = [
-        prepare(source.images(ids[i : i + 1024]), size, [0.0] * source.channels, [1.0] * source.channels).flatten(1)
-        for i in range(0, len(ids), 1024)
-    ]
-    return torch.cat(parts)
+    as_is = [0.0] * source.channels, [1.0] * source.channels
+    parts = [ids[i : i + 1024] for i in range(0, len(ids), 1024)]
+    return torch.cat([prepare(source.images(part), size, *as_is, white=source.white).flatten(1) for part in parts])
 
 
 def wilson(share: float, count: int) -> list[float]:

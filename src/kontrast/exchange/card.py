@@ -19,6 +19,7 @@ class About:
     evaluation      whose -> metric -> fraction or number: {"learned": {"knn_top1": 0.9}, "random_weights": ...}
     evaluated_on    what the evaluation was made on
     license         of the weights, as the data allow; the card says "unknown" where nobody said
+    white           the value of 16-bit pictures that stood for 1, where it was trained on such
     """
 
     method: str
@@ -30,6 +31,7 @@ class About:
     evaluation: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     evaluated_on: str = ""
     license: str = "unknown"
+    white: int | None = None
 
 
 def card(
@@ -52,8 +54,9 @@ def card(
         f"Read by {loaders}. Read again after writing and compared with the encoder in memory: largest difference "
         f"{difference:.1e}.",
         usage,
-        f"Pixels are scaled to 0 to 1, then normalised with mean {_numbers(about.mean)} and std {_numbers(about.std)}; "
-        f"the shorter side becomes {size} pixels (bicubic, antialiased), then the centre is taken.",
+        f"Pixels are scaled to 0 to 1{_sixteen_bit(about.white)}, then normalised with mean {_numbers(about.mean)} and "
+        f"std {_numbers(about.std)}; the shorter side becomes {size} pixels (bicubic, antialiased), then the centre is "
+        "taken.",
         "## How good it is",
         table(about) or "It was not evaluated.",
         "## How it was trained",
@@ -77,6 +80,10 @@ def _front(about: About, library: str) -> str:
     if about.license != "unknown":
         lines.append(f"license: {json.dumps(about.license)}")
     return "\n".join(["---", *lines, "---"])
+
+
+def _sixteen_bit(white: int | None) -> str:
+    return "" if white is None else f" (16-bit pictures: {white:,} is 1; 8-bit ones: 255)"
 
 
 def _numbers(values: tuple[float, ...]) -> str:

@@ -42,8 +42,12 @@ def write(folder: str | Path, encoder: ImageEncoder, about: About) -> Certificat
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     spec, width = encoder.spec, encoder.width
-    layout = timm if timm.says_it(encoder) else plain
-    layout.write(folder, encoder, about.mean, about.std, f"kontrast_{about.method}")
+    layout = timm if timm.says_it(encoder) and about.white is None else plain  # timm reads no 16-bit pictures
+    tag = f"kontrast_{about.method}"
+    if layout is timm:
+        timm.write(folder, encoder, about.mean, about.std, tag)
+    else:
+        plain.write(folder, encoder, about.mean, about.std, tag, white=about.white)
     if layout is timm:
         loaders = "timm, transformers, sentence-transformers (6.2 or newer) and kontrast"
     else:

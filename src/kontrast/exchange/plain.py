@@ -55,15 +55,21 @@ def load() -> nn.Module:
 
 
 def prepare(picture: Image.Image | Tensor) -> Tensor:
-    """A Pillow picture or uint8 pixels ({channels}, H, W), as it was evaluated: ({channels}, {size}, {size}).
+    """A Pillow picture, or 8- or 16-bit pixels ({channels}, H, W), as it was evaluated: ({channels}, {size}, {size}).
 
-    The shorter side becomes {size} (bicubic, antialiased); centre crop; 0 to 1; normalised.
+    The shorter side becomes {size} (bicubic, antialiased); centre crop; 0 to 1 (of 16-bit pictures {white} is 1);
+    normalised. Pillow reads 16-bit grey, but no 16-bit colour: give its pixels.
     """
     if isinstance(picture, Image.Image):
-        upright = ImageOps.exif_transpose(picture).convert("{mode}")
-        flat = torch.frombuffer(bytearray(upright.tobytes()), dtype=torch.uint8)
-        picture = flat.view(upright.height, upright.width, {channels}).permute(2, 0, 1).contiguous()
-    pixels = picture[None]
+        upright = ImageOps.exif_transpose(picture)
+        if upright.mode.startswith("I"):
+            flat = torch.frombuffer(bytearray(upright.convert("I").tobytes()), dtype=torch.int32)
+            picture = flat.view(1, upright.height, upright.width).expand({channels}, -1, -1)
+        else:
+            upright = upright.convert("{mode}")
+            flat = torch.frombuffer(bytearray(upright.tobytes()), dtype=torch.uint8)
+            picture = flat.view(upright.height, upright.width, {channels}).permute(2, 0, 1).contiguous()
+    pixels, white = (picture[None], 255) if picture.dtype == torch.uint8 else (picture[None].float(), {white})
     height, width = picture.shape[-2:]
     short = min(height, width)
     grown = (int({size} * height / short), int({size} * width / short))
@@ -72,7 +78,7 @@ def prepare(picture: Image.Image | Tensor) -> Tensor:
     top, left = (round((side - {size}) / 2) for side in grown)
     pixels = pixels[0, :, top : top + {size}, left : left + {size}]
     mean, std = (torch.tensor(CONFIG[name])[:, None, None] for name in ("mean", "std"))
-    return (pixels / 255 - mean) / std
+    return ((pixels / white).clamp(0, 1) - mean) / std
 
 
 if __name__ == "__main__":
@@ -101,8 +107,8 @@ def needs(encoder: ImageEncoder) -> str:
     return "torch, safetensors and pillow" if name == "small" else f"torch, safetensors, pillow and {library_of(name)}"
 
 
-def encoder_py(encoder: ImageEncoder) -> str:
-    """The text of encoder.py."""
+def encoder_py(encoder: ImageEncoder, white: int | None = None) -> str:
+    """The text of encoder.py; white: of 16-bit pictures, where it was trained on them."""
     spec = encoder.spec
     name, channels, size = spec["name"], spec["channels"], spec["image_size"]
     parts, imports = [], ""
@@ -128,15 +134,19 @@ def encoder_py(encoder: ImageEncoder) -> str:
     )
     return _FRAME.format(
         needs=needs(encoder), imports=imports, parts="\n\n".join(parts), width=encoder.width,
-        channels=channels, size=size, mode=MODES.get(channels, "RGB"),
+        channels=channels, size=size, mode=MODES.get(channels, "RGB"), white=white or 65535,
     )  # fmt: skip
 
 
-def write(folder: Path, encoder: ImageEncoder, mean: tuple[float, ...], std: tuple[float, ...], tag: str) -> None:
+def write(
+    folder: Path, encoder: ImageEncoder, mean: tuple[float, ...], std: tuple[float, ...], tag: str,
+    *, white: int | None = None,
+) -> None:  # fmt: skip
     """Write config.json, model.safetensors and encoder.py."""
     config = {"tag": tag, "encoder": encoder.spec, "width": encoder.width, "mean": list(mean), "std": list(std)}
+    config |= {"white": white} if white else {}
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
-    (folder / "encoder.py").write_text(encoder_py(encoder))
+    (folder / "encoder.py").write_text(encoder_py(encoder, white))
     write_weights(folder, encoder)
 
 

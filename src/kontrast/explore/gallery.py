@@ -81,7 +81,7 @@ def _some(ids: Ids, most: int, purpose: str, seed: int) -> Ids:
 
 def _found(source: Source, ids: Ids, scores: list[float]) -> list[Found]:
     return [
-        Found(picture, _label(source, int(sample)), score)
+        Found(picture.float() / source.white if source.bits == 16 else picture, _label(source, int(sample)), score)
         for picture, sample, score in zip(source.images(ids), ids, scores)
     ]
 

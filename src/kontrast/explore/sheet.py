@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from kontrast.positives.images import Drawn, Keys, Pictures, Recipe, View, draw
-from kontrast.positives.resample import WHITE
+from kontrast.positives.resample import white_of
 
 CELL = 112  # pixels of a picture on the sheet, at least
 GAP, LINE = 6, 13
@@ -41,12 +41,17 @@ def views_sheet(pictures: Pictures, views: Sequence[Tensor], recipe: Recipe, key
     return sheet(rows)
 
 
-def neighbour_sheet(rows: Sequence[tuple[Tensor | None, Sequence[tuple[Tensor, float]]]]) -> Image.Image:
-    """A row for each query picture (C, H, W), None for words: it, then its neighbours with their similarity beneath."""
+def neighbour_sheet(
+    rows: Sequence[tuple[Tensor | None, Sequence[tuple[Tensor, float]]]], white: int | None = None
+) -> Image.Image:
+    """A row for each query picture (C, H, W), None for words: it, then its neighbours with their similarity beneath.
+
+    white: what stands for 1 in 16-bit pictures.
+    """
     made = []
     for query, neighbours in rows:
-        cells = [(shown(picture.float() / WHITE[picture.dtype]), f"{score:.3f}") for picture, score in neighbours]
-        asked = [] if query is None else [(shown(query.float() / WHITE[query.dtype]), "query")]
+        cells = [(shown(each.float() / white_of(each.dtype, white)), f"{score:.3f}") for each, score in neighbours]
+        asked = [] if query is None else [(shown(query.float() / white_of(query.dtype, white)), "query")]
         made.append([*asked, *cells])
     return sheet(made)
 

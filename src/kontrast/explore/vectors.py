@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from PIL import Image
 
 from kontrast.data.sources import Source, open_source
@@ -125,7 +124,7 @@ def search(
     if sheet is not None:
         found = source.images(np.array([hit["row"] for hit in hits]))
         scores_k = [float(str(hit["score"])) for hit in hits]
-        neighbour_sheet([(picture, list(zip(found, scores_k)))]).save(sheet)
+        neighbour_sheet([(picture, list(zip(found, scores_k)))], source.white).save(sheet)
     return {"query": query, "searched": len(vectors_ND), "hits": hits}
 
 
@@ -150,7 +149,7 @@ def _query(model: Any, source: Source, vectors_ND: Vectors, query: str) -> tuple
         opened_file.load()
     except OSError as problem:
         raise Unfit(f"--query {query} cannot be read as a picture: {problem}.") from None
-    shown = torch.from_numpy(np.array(opened_file.convert("RGB"))).permute(2, 0, 1)
+    shown = open_source([opened_file]).images([0])[0]
     return None, np.asarray(model.embed([opened_file]))[0], shown
 
 

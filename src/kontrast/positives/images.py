@@ -20,7 +20,7 @@ from torch import Tensor
 
 from kontrast import keyed
 from kontrast.positives import exact, fused
-from kontrast.positives.resample import WHITE, prepare
+from kontrast.positives.resample import prepare, white_of
 
 __all__ = ["Drawn", "Keys", "Recipe", "View", "draw", "prepare", "views"]
 
@@ -82,12 +82,12 @@ class Recipe:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     source: str
-    white: float | None = None  # the brightest value, where it is not the dtype's (4095 for 12-bit pictures)
+    white: int | None = None  # of 16-bit pictures, where it is not 65,535 (4095: 12 bits)
     said: tuple[str, ...] = ()
 
     def brightest(self, pictures: Pictures) -> float:
         """The pixel value that stands for 1."""
-        return self.white or WHITE[pictures[0].dtype]
+        return white_of(pictures[0].dtype, self.white)
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,11 @@ if TYPE_CHECKING:
 WHITE = {torch.uint8: 255.0, torch.uint16: 65535.0, torch.float32: 1.0}
 
 
+def white_of(dtype: torch.dtype, sixteen_bit: int | None = None) -> float:
+    """The pixel value that stands for 1; of 16-bit pictures it may be said."""
+    return float(sixteen_bit) if dtype == torch.uint16 and sixteen_bit else WHITE[dtype]
+
+
 def filled_up(pictures: Pictures, drawn: Drawn, size: int) -> tuple[Pictures, Drawn, list[slice]]:
     """Pictures and draws with the last one repeated until the blocks are full, and the blocks."""
     device = pictures[0].device
@@ -138,12 +143,12 @@ def turned(x_BCSS: Tensor, drawn: Drawn, block: slice) -> Tensor:
 
 
 def prepare(
-    pictures: Pictures, size: int, mean: Sequence[float], std: Sequence[float], *, white: float | None = None
+    pictures: Pictures, size: int, mean: Sequence[float], std: Sequence[float], *, white: int | None = None
 ) -> Tensor:
     """The one look of evaluation, (B, C, size, size) float32: shorter side to `size`, centre, normalise.
 
     The resize is bicubic and antialiased; pictures of that size already keep their pixels. The same as timm's
-    evaluation transform with `crop_pct` 1, within 1/255.
+    evaluation transform with `crop_pct` 1, within 1/255. white: what stands for 1 in 16-bit pictures, if not 65,535.
     """
     if not isinstance(pictures, Tensor):
         return torch.cat([prepare(picture[None], size, mean, std, white=white) for picture in pictures])
@@ -152,7 +157,7 @@ def prepare(
     pixels = pictures if pictures.dtype == torch.uint8 else pictures.float()  # of uint8 the resize rounds, as Pillow's
     if (height, width) != pictures.shape[2:]:
         pixels = interpolate(pixels, (height, width), mode="bicubic", antialias=True)
-    pixels = (pixels.float() / (white or WHITE[pictures.dtype])).clamp_(0, 1)
+    pixels = (pixels.float() / white_of(pictures.dtype, white)).clamp_(0, 1)
     top, left = round((height - size) / 2), round((width - size) / 2)
     shift_C11, scale_C11 = (torch.tensor(v, device=pixels.device)[:, None, None] for v in (mean, std))
     return (pixels[:, :, top : top + size, left : left + size] - shift_C11) / scale_C11
