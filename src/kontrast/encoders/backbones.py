@@ -6,6 +6,7 @@ Shapes: B pictures, C channels, h x w pixels, H features.
 from __future__ import annotations
 
 import difflib
+from contextlib import nullcontext
 from typing import Any
 
 import timm
@@ -14,6 +15,7 @@ from timm.models import resnet as timm_resnet
 from torch import nn
 from torchvision.models import resnet as torchvision_resnet
 
+from kontrast.encoders import hub
 from kontrast.errors import Unfit
 
 _RESNETS = (timm_resnet.ResNet, torchvision_resnet.ResNet)
@@ -38,7 +40,8 @@ def backbone(name: str, channels: int, image_size: int, pretrained: bool) -> nn.
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
         raise Unfit(f'There is no encoder "{name}"; the nearest name is "{near[0]}".')
     try:
-        return build(plain, channels, image_size, pretrained)
+        with hub.within_reach() if pretrained else nullcontext():
+            return build(plain, channels, image_size, pretrained)
     except OSError as error:
         raise Unfit(
             f'The published weights of "{name}" have to be fetched from the internet, and that failed. Leave '

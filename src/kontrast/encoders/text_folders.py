@@ -16,6 +16,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from kontrast.encoders import hub
 from kontrast.encoders import tokens as tokenizers
 from kontrast.encoders.bert import Bert, Shape
 from kontrast.encoders.text import UNLIMITED, Table, TextEncoder
@@ -79,7 +80,8 @@ def fetched(name: str, pretrained: bool) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     try:
-        return Path(snapshot_download(name, allow_patterns=["*.json", "*.safetensors", "*.txt", "*/config.json"]))
+        with hub.within_reach():
+            return Path(snapshot_download(name, allow_patterns=["*.json", "*.safetensors", "*.txt", "*/config.json"]))
     except (OSError, ValueError, HfHubHTTPError, HFValidationError) as error:
         raise Unfit(
             f'The model "{name}" is no folder here, and it could not be fetched from the Hugging Face hub '
