@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 
 from kontrast.errors import Unfit
@@ -28,9 +29,23 @@ def run(check: str | None = None, method: str = "all") -> Iterator[Finding]:
     if method != "all" and method not in NAMES:
         raise Unfit(f"--method {method!r} is unknown{nearest(method, NAMES)}")
     names = NAMES if method == "all" else (method,)
-    for name in CHECKS if check is None else (check,):
-        one: Callable[..., list[Finding]] = import_module(f"kontrast.verify.{name}").check
-        yield from one(names)
+    with one_thread():
+        for name in CHECKS if check is None else (check,):
+            one: Callable[..., list[Finding]] = import_module(f"kontrast.verify.{name}").check
+            yield from one(names)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Nets of a few hundred weights gain nothing by threads, and on a busy machine threads wait for each other."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def line(finding: Finding) -> str:

@@ -32,13 +32,14 @@ BF16 = 1.2  # times the distance of the direct bf16 step to the float64 gradient
 def check(names: Sequence[str] = cases.NAMES, *, before: Callable[[], None] | None = None) -> list[Finding]:
     """Every method, with GroupNorm where there was BatchNorm; then drop-out; then two processes."""
     found = []
+    in_two = worlds.begun(2, together, tuple(names), before=before)
     for name in names:
         for dtype, bound in BOUNDS.items():
             what = f"{name}: chunks = whole, {str(dtype).removeprefix('torch.')}"
             found.append(Finding("chunks", what, apart(name, dtype), bound))
         found.append(Finding("chunks", f"{name}: bf16, distance to float64 over direct", bf16_ratio(name), BF16))
     found.append(Finding("chunks", "drop-out of others is replayed", replayed(), 1e-12))
-    for name, measured in worlds.ask(2, together, tuple(names), before=before):
+    for name, measured in in_two():
         found.append(Finding("chunks", f"{name}: chunks in 2 processes = 1 whole, float64", measured, 1e-8))
     return found
 

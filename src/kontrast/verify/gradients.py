@@ -22,26 +22,26 @@ from kontrast.verify import cases, worlds
 from kontrast.verify.findings import Finding
 
 BOUNDS = {torch.float64: 1e-8, torch.float32: 1e-4}
-AT = {torch.float64: cases.STEPS, torch.float32: 4}  # steps
 LR = 0.05
 
 
 def check(names: Sequence[str] = cases.NAMES, *, before: Callable[[], None] | None = None) -> list[Finding]:
     """Two and three processes against one, each method and each loss, in float64 and fp32."""
     findings = []
-    for count in (2, 3):
-        for what, dtype, measured in worlds.ask(count, measure, tuple(names), before=before):
+    answers = {count: worlds.begun(count, measure, tuple(names), before=before) for count in (2, 3)}  # side by side
+    for count, answer in answers.items():
+        for what, dtype, measured in answer():
             bound = BOUNDS[getattr(torch, dtype)]
             findings.append(Finding("gradients", f"{what}: {count} processes = 1, {dtype}", measured, bound))
     return findings
 
 
-def measure(names: Sequence[str], most: int = cases.STEPS) -> list[tuple[str, str, float]]:
+def measure(names: Sequence[str], steps: int = cases.STEPS) -> list[tuple[str, str, float]]:
     """In each process of a world: (what, dtype, the largest distance to one process over all steps)."""
     found = []
     for dtype in BOUNDS:
         word = str(dtype).removeprefix("torch.")
-        found += [(name, word, apart(name, dtype, min(most, AT[dtype]))) for name in names]
+        found += [(name, word, apart(name, dtype, steps)) for name in names]
         found.append(("every loss", word, max(loss_apart(loss, dtype) for loss in LOSSES.values())))
     return found
 

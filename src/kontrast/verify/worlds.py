@@ -17,7 +17,7 @@ import torch.distributed as dist
 
 from kontrast.errors import Failed
 
-PATIENCE = 240  # seconds for all that a world is asked
+PATIENCE = 900  # seconds for all that a world is asked; one call between processes has a minute
 
 
 def warm() -> multiprocessing.context.ForkServerContext:
@@ -32,17 +32,26 @@ def ask(processes: int, work: Callable[..., Any], *words: Any, before: Callable[
 
     before  is called first in each of them: tests plant a fault there
     """
+    return begun(processes, work, *words, before=before)()
+
+
+def begun(
+    processes: int, work: Callable[..., Any], *words: Any, before: Callable[[], None] | None = None
+) -> Callable[[], Any]:
+    """`ask` in two parts, for worlds side by side: they start now, and what comes back waits for the answer."""
     context = warm()
     hears, says = context.Pipe(duplex=False)
-    with tempfile.TemporaryDirectory() as folder:
-        meeting = str(Path(folder) / "meeting")
-        world = [
-            context.Process(target=_one, args=(rank, processes, meeting, says, work, words, before), daemon=True)
-            for rank in range(processes)
-        ]
-        for process in world:
-            process.start()
-        says.close()
+    folder = tempfile.TemporaryDirectory()
+    meeting = str(Path(folder.name) / "meeting")
+    world = [
+        context.Process(target=_one, args=(rank, processes, meeting, says, work, words, before), daemon=True)
+        for rank in range(processes)
+    ]
+    for process in world:
+        process.start()
+    says.close()
+
+    def answered() -> Any:
         try:
             done, answer = hears.recv() if hears.poll(PATIENCE) else (False, f"no answer within {PATIENCE} seconds")
         except EOFError:
@@ -50,9 +59,12 @@ def ask(processes: int, work: Callable[..., Any], *words: Any, before: Callable[
         for process in world:
             process.join(10)
             process.kill()
-    if not done:
-        raise Failed(f"{processes} processes on this machine did not work together: {answer}")
-    return answer
+        folder.cleanup()
+        if not done:
+            raise Failed(f"{processes} processes on this machine did not work together: {answer}")
+        return answer
+
+    return answered
 
 
 def _one(
