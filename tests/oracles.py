@@ -100,6 +100,16 @@ def nt_xent(
     return losses
 
 
+def dclw(views: Array, temperature: float, sigma: float, ids: Sequence[int] | None = None) -> Array:
+    """Loss of every row, (2, B): the decoupled one with the positive's logit times its weight."""
+    cosines = [similarity(a, b, "cosine") for a, b in zip(*views)]
+    total = math.fsum(math.exp(c / sigma) for c in cosines)
+    weights = [2 - len(cosines) * math.exp(c / sigma) / total for c in cosines]
+    plain = nt_xent(views, temperature, decoupled=True, ids=ids)
+    pull = [c / temperature for c in cosines]
+    return np.array([[loss + s - w * s for loss, s, w in zip(row, pull, weights)] for row in plain])
+
+
 def info_nce(
     query: Array,
     key: Array,

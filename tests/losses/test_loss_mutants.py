@@ -75,6 +75,14 @@ MUTANTS = {
         ("labelled.py", "itself = [Stripes(2 * N, mine.start)]", "itself = []"),
         ("labelled.py", "all_R - mean_R", "all_R + mean_R"),
     ]),
+    "dclw": (OTHER, "dclw", [
+        ("weighted.py", "decoupled=True", "decoupled=False"),
+        ("weighted.py", "- 1.0  # 1 - w", "- 2.0  # 1 - w"),
+        ("weighted.py", "cosine_B / sigma, 0)", "cosine_B, 0)"),
+        ("weighted.py", "(less_B * cosine_B)[mine] * scale_of(temperature)", "(less_B * cosine_B)[mine]"),
+        ("weighted.py", "torch.softmax(cosine_B /", "torch.softmax(cosine_B.detach() /"),
+        ("weighted.py", "loss_VR + (less_B", "loss_VR - (less_B"),
+    ]),
     "margin": (OTHER, "margin", [
         ("labelled.py", "0.5 * torch.where", "torch.where"),
         ("labelled.py", "(margin - apart_R).clamp(min=0)", "(margin - apart_R)"),

@@ -4,6 +4,7 @@
     loss = losses.nt_xent(torch.stack([first_BD, second_BD]), temperature=0.1)
 
 contrastive   info_nce, nt_xent                    one positive against many negatives
+weighted      dclw                                 the same, decoupled, far positives pulling more
 pairs         clip, siglip                         images and their texts
 labelled      sup_con, margin                      labels say who belongs together
 sphere        alignment, uniformity                the two aims of all of these
@@ -26,6 +27,7 @@ from kontrast.losses.pairs import clip, siglip
 from kontrast.losses.redundancy import barlow_twins
 from kontrast.losses.regression import byol
 from kontrast.losses.sphere import alignment, uniformity
+from kontrast.losses.weighted import dclw
 
 __all__ = [
     "Guide",
@@ -34,6 +36,7 @@ __all__ = [
     "byol",
     "chance",
     "clip",
+    "dclw",
     "explain",
     "info_nce",
     "margin",

@@ -20,6 +20,7 @@ def chance(name: str, **needs: Any) -> float:
     What each needs (defaults after =; ids_B and groups_B as in the loss):
 
         nt_xent              batch, views=2, negatives=0, decoupled=False, ids_B=None, groups_B=None
+        dclw                 batch, ids_B=None, groups_B=None
         info_nce             keys, negatives=0, own_positive=False, decoupled=False
         clip                 batch, decoupled=False, ids_B=None, groups_B=None
         siglip               batch, bias
@@ -74,6 +75,10 @@ def _nt_xent(
     return _softmax(_negatives(batch, ids_B, groups_B) * views + negatives, views - 1, decoupled)
 
 
+def _dclw(*, batch: int, ids_B: Tensor | None = None, groups_B: Tensor | None = None) -> float:
+    return _nt_xent(batch=batch, decoupled=True, ids_B=ids_B, groups_B=groups_B)
+
+
 def _clip(*, batch: int, decoupled: bool = False, ids_B: Tensor | None = None, groups_B: Tensor | None = None) -> float:
     return _softmax(_negatives(batch, ids_B, groups_B), 1, decoupled)
 
@@ -126,6 +131,7 @@ def _alignment(*, exponent: float = 2.0) -> float:
 
 _CHANCE: dict[str, Callable[..., float]] = {
     "nt_xent": _nt_xent,
+    "dclw": _dclw,
     "info_nce": _info_nce,
     "clip": _clip,
     "siglip": _siglip,
