@@ -88,6 +88,13 @@ def test_a_warning_comes_at_once_and_once():
     assert again.accused(9) and not again.warning(9), "a resumed run does not say it twice"
 
 
+@pytest.mark.parametrize(("rank", "accused"), [(1.0, True), (1.2, False)])
+def test_keys_that_are_alike_at_first_are_no_poor_queue(rank, accused):
+    """1.2 is where a healthy MoCo begins on CIFAR-10 (benchmarks/alarms.py)."""
+    row = {"queue_fill": 1.0, "queue_rank": rank, "healthy_spread": 0.1}
+    assert watch.own_signs(row).startswith("poor queue") == accused
+
+
 def test_a_log_read_again_says_the_same():
     seen, again = watch.Watch(steps=10), watch.Watch(steps=10)
     for step in range(5):

@@ -20,11 +20,12 @@ import torch
 from torch import Tensor
 
 from kontrast.methods.method import Outcome
-from kontrast.training import processes
+from kontrast.training import labelled_rows, processes
 
 COLLAPSED = 0.1  # share of the healthy spread; a mean cosine above 0.99
 WARM = 0.05  # share of the run (and at least PATIENCE looks) before the verdict may accuse
 PATIENCE = 3  # looks in a row
+ONE_KEY = 1.01  # queue rank: 1 of one key; 1.2 where a healthy MoCo begins on CIFAR-10, whose first outputs are alike
 REDUNDANT = 0.3  # mean squared correlation: 0.06 in a healthy Barlow Twins run on digits, 0.65 without its weight
 
 
@@ -73,14 +74,15 @@ class Watch:
         """The numbers of one step, as they go into the log."""
         rows = slice(0, 1024)  # enough for every number; keeps the look cheap at any batch size
         z = outcome.embeddings
-        first_BD, second_BD = unit(outcome.pair[0])[rows], unit(outcome.pair[1])[rows]
+        first_BD = unit(outcome.pair[0])[rows]
         features_BH = unit(z.features_BH)[rows]
-        same_B = None if z.groups_B is None else z.groups_B[rows]
+        mine = labelled_rows.together(z)
+        partners = [side[mine][rows] for side in (*outcome.pair, *([] if z.groups_B is None else [z.groups_B]))]
         row = {
             "loss": float(processes.summed(outcome.loss.detach())),
             "guessing": outcome.guessing,
-            "retrieval_at_1": float(retrieval_at_1(first_BD, second_BD, same_B)),
-            "retrieval_chance": 1.0 / len(first_BD),
+            "retrieval_at_1": float(retrieval_at_1(*partners)),
+            "retrieval_chance": 1.0 / max(1, len(partners[0])),
             "spread": spread(first_BD),
             "healthy_spread": 1.0 / math.sqrt(first_BD.shape[1]),
             "effective_rank": effective_rank(first_BD),
@@ -98,6 +100,8 @@ class Watch:
             self.encoder_start = {name: row[name] for name in ("encoder_spread", "encoder_effective_rank")}
         compared = row.get("contrast", 1.0) > 0  # masked words alone pull nothing apart
         collapsed = compared and row["spread"] < COLLAPSED * row["healthy_spread"]
+        if labelled_rows.labelled(row):
+            collapsed = labelled_rows.one_point(row)
         self.bad_looks = self.bad_looks + 1 if collapsed else 0
         self.accused_looks = self.accused_looks + 1 if own_signs(row) else 0
         self.last = row
@@ -140,9 +144,9 @@ def own_signs(row: Mapping[str, float]) -> str:
             f"one cluster: all pictures fall to {row['prototypes_in_use']:.0f} of the prototypes. Usual causes: codes "
             "that are not shared out evenly (Sinkhorn left out), an epsilon that is too large."
         )
-    if row.get("queue_fill", 0.0) == 1.0 and row["queue_rank"] < 1.5:
+    if row.get("queue_fill", 0.0) == 1.0 and row["queue_rank"] < ONE_KEY:
         return (
-            f"poor queue: its keys take {row['queue_rank']:.1f} directions, so every row is told from the same key. "
+            f"poor queue: its keys take {row['queue_rank']:.2f} directions, so every row is told from the same key. "
             "Usual causes: the queue is filled with one key, a twin that has collapsed."
         )
     if abs(row.get("predictor_gain", 1.0)) < 1e-6:
@@ -165,6 +169,8 @@ def sentence(row: Mapping[str, float], collapsed: bool, accused: bool) -> str:
         if row["loss"] > 0.99 * row["guessing"]:
             return f"guessing: {fell}. Usual causes: a learning rate that is too low or too high."
         return f"masked words alone: {fell}; sentences were not compared, so their spread says nothing"
+    if labelled_rows.labelled(row):
+        return labelled_rows.sentence(row, collapsed)
     numbers = f"spread {row['spread']:.3f}, healthy about {row['healthy_spread']:.3f}"
     if collapsed:
         return (
@@ -192,6 +198,8 @@ def retrieval_at_1(first_BD: Tensor, second_BD: Tensor, same_B: Tensor | None = 
     miss, so that a collapsed encoder scores 0 and not 1.
     """
     unit = torch.nn.functional.normalize
+    if not len(first_BD):
+        return torch.zeros(())
     similarity_BB = unit(first_BD.float(), dim=-1) @ unit(second_BD.float(), dim=-1).T
     own = torch.eye(len(first_BD), dtype=torch.bool, device=first_BD.device)
     if same_B is not None:
