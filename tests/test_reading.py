@@ -39,7 +39,8 @@ ALSO_RUN = {  # what a step leans on, beside the six: draws, arithmetic in block
     "positives/fused.py": "the pixels of a view", "positives/blur.py": "the pixels of a view",
     "positives/threads.py": "blocks of views over threads", "encoders/images.py": "the encoder",
     "data/batches.py": "the batch of a step", "data/order.py": "the order", "data/source.py": "the pictures",
-    "data/pictures.py": "the pictures", "training/optimizers.py": "the optimizer",
+    "data/pictures.py": "the pictures", "data/judged.py": "labels of rows: none here",
+    "training/optimizers.py": "the optimizer",
     "training/processes.py": "one process or many",
 }  # fmt: skip
 

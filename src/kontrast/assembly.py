@@ -28,6 +28,7 @@ from kontrast.recipes.defaults import Plan
 from kontrast.settings import Settings
 from kontrast.training import checkpoints, memory, optimizers, processes, schedules, suspect
 from kontrast.training.best import Best
+from kontrast.training.labelled_rows import together
 from kontrast.training.loop import Course, Row, State, fit
 from kontrast.training.record import Folder
 from kontrast.training.watch import Watch, retrieval_at_1
@@ -135,7 +136,8 @@ def carry_out(
             say(f"The checkpoint of step {state.step} could not be written ({problem}); going on, trying again later.")
 
     def each_epoch(epoch: int) -> None:
-        if parts.check is not None and parts.check.kind == parts.source.kind:  # judged pairs are no positives
+        here, there = parts.source, parts.check  # judged pairs are no positives, and not all are decided
+        if there is not None and (there.kind, "similar" in there.columns) == (here.kind, "similar" in here.columns):
             row = held_out_row(method, parts, s, kit, steps=steps)
             log({"step": state.step, "epoch": epoch, **row})
 
@@ -200,7 +202,9 @@ def held_out_row(method: Any, parts: Parts, settings: Settings, kit: Kit, *, ste
     rows = []
     for number in range(len(parts.check_ids) // size):
         outcome = method.compare(method.embed(batches(number)).joined())
-        rows.append((float(processes.summed(outcome.loss)), float(retrieval_at_1(*outcome.pair))))
+        mine = together(outcome.embeddings)
+        found = retrieval_at_1(*(side[mine] for side in outcome.pair))
+        rows.append((float(processes.summed(outcome.loss)), float(found)))
     method.train()
     loss, retrieval = np.mean(rows, axis=0)
     return {"held_out_loss": float(loss), "held_out_retrieval_at_1": float(retrieval)}

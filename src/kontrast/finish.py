@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 from safetensors.torch import save_file
 
 from kontrast import finish_pairs, finish_texts
+from kontrast.data.batches import ImageBatches
+from kontrast.data.judged import each_once, similar_ids
+from kontrast.data.source import CALLED
 from kontrast.data.sources import Source, open_source
 from kontrast.errors import Unfit
 from kontrast.evaluate import protocols as rooms
@@ -23,7 +26,7 @@ from kontrast.explore.sheet import views_sheet
 from kontrast.methods.method import Batch
 from kontrast.model import Model, load
 from kontrast.positives import papers
-from kontrast.positives.images import Keys, Recipe, views
+from kontrast.positives.images import Keys, Recipe
 
 if TYPE_CHECKING:
     from kontrast.planning import Parts
@@ -65,23 +68,25 @@ def leave(
         bank = parts.source.part(parts.train_ids)
         result = rooms.evaluate(columns, parts.check, bank=bank, recipe=parts.recipe, seed=seed,
                                 about={"network": model.spec["name"], "layer": "encoder output"})  # fmt: skip
-        questions = gallery(columns, parts.check, bank, seed=seed)
+        questions = gallery(columns, each_once(parts.check), each_once(bank), seed=seed)
         for line in words.table(result):
             say(line)
     summary |= {"learned": words.sentence(result) if result else "", "evaluation": result}
     settings = {name: getattr(plan.settings, name) for name in SHOWN}
+    trained_on = f"{parts.source.name} ({len(parts.train_ids):,} {CALLED[parts.source.kind]})"
     about = About(
-        plan.settings.method or "", f"{parts.source.name} ({len(parts.train_ids):,} {parts.source.kind})", model.mean,
-        model.std, summary["verdict"], settings, {k: v for k, v in result.items() if k != "about"},
-        parts.check.name if parts.check is not None else "", white=model.white,
+        plan.settings.method or "", trained_on, model.mean, model.std, summary["verdict"], settings,
+        {k: v for k, v in result.items() if k != "about"}, parts.check.name if parts.check is not None else "",
+        white=model.white,
     )  # fmt: skip
     certificate = model_folder.write(folder.path / "model", model.encoder, about)
     say(f"model    {folder.path / 'model'}: read by {certificate.loaders}; difference {certificate.difference:.2g}")
-    ids = parts.train_ids[:SHEET_ROWS]
-    pictures, keys = parts.source.images(ids), Keys(seed, 0, ids)
+    ids = similar_ids(parts.source, parts.train_ids)[:SHEET_ROWS]
     assert parts.recipe is not None
-    pairs = views_sheet(pictures, views(pictures, parts.recipe, keys, mode=plan.settings.view_mode or "fast"),
-                        parts.recipe, keys)  # fmt: skip
+    shown = ImageBatches(parts.source, parts.train_ids, parts.recipe, 1, seed, 1,
+                         mode=plan.settings.view_mode or "fast")  # fmt: skip
+    keys = None if parts.source.kind == "judged" else Keys(seed, 0, ids)
+    pairs = views_sheet(parts.source.images(ids), shown.drawn(ids, 0), parts.recipe, keys)
     data = parts.source.name
     page.write(
         folder.path / "report.html", folder.rows(), summary, folder.config(), pairs=pairs, neighbours=questions,

@@ -70,8 +70,10 @@ def report(
                                  [*among, *trained])  # fmt: skip
     said = "Held-out sentences that training never used, each with its nearest as different encoders see them."
     head = (["text", "and"] if len(examples) == 2 else ["anchor", "positive", "hard negative"])[: len(examples)]
-    told = "The two are the same words: what differs is what dropout hides." if views == "dropout" else (
-        "The method learns to bring these together and to keep them apart from all others.")  # fmt: skip
+    told = {
+        "dropout": "The two are the same words: what differs is what dropout hides.",
+        "judged": "Rows labelled similar: the method learns to bring these together, and others a margin apart.",
+    }.get(views, "The method learns to bring these together and to keep them apart from all others.")
     page.write(
         folder.path / "report.html", folder.rows(), summary, folder.config(), say=say,
         more=[

@@ -16,10 +16,11 @@ import torch
 from kontrast import cutting, finish, finish_pairs, finish_texts, methods
 from kontrast.data.batches import ImageBatches
 from kontrast.data.guided import Guided
+from kontrast.data.judged import similar_ids
 from kontrast.data.others import WithOthers
 from kontrast.data.pair_batches import PairBatches
 from kontrast.data.pictures import Ids
-from kontrast.data.source import Source
+from kontrast.data.source import CALLED, Source
 from kontrast.data.text_batches import ROLES, TextBatches
 from kontrast.encoders.images import image_encoder
 from kontrast.encoders.text import text_encoder
@@ -100,6 +101,7 @@ def _images(plan: Plan, parts: Parts, weights_from: str | Path | None) -> Kit:
         labelled = source.labels is not None and len(set(source.labels[ids].tolist()) - {-1}) > 1
         test, name = ("knn", "knn_top1") if labelled else ("views", "recall_at_1")
         result = protocols.evaluate({"learned": model.embed_source}, source, recipe=recipe, protocols=[test])
+        name = "spearman" if source.kind == "judged" else name  # always given there
         return name, float(result["learned"][name])
 
     return Kit(
@@ -201,14 +203,15 @@ def _texts(plan: Plan, parts: Parts, weights_from: str | Path | None) -> Kit:
 
     def leave(folder: Folder, model: Any, before: Any, summary: dict[str, Any], say: Callable[[str], None]) -> None:
         shown = {name: getattr(s, name) for name in finish.SHOWN if getattr(s, name) is not None}
-        data = f"{source.name} ({len(parts.train_ids):,} {source.kind})"
+        data = f"{source.name} ({len(parts.train_ids):,} {CALLED[source.kind]})"
         about = {"method": s.method, "data": data, "settings": shown}
         finish_texts.leave(folder.path, model, before, parts.check, about, summary=summary, seed=s.seed or 0, say=say)
-        few = parts.train_ids[:EXAMPLES]
-        sample = TextBatches(source, few, encoder.tokenizer, 2, s.seed or 0, 1, views=views, wordnet=wordnet)
+        few = similar_ids(source, parts.train_ids)[:EXAMPLES]
+        sample = TextBatches(source, few, encoder.tokenizer, 1, s.seed or 0, 1, views=views, wordnet=wordnet)
         finish_texts.report(
             folder, finish_texts.columns_of(model, before, s.seed or 0), parts.check, words[:SEARCHED],
-            sample.texts(few, 0), views=views, data=source.name, summary=summary, seed=s.seed or 0, say=say,
+            sample.texts(few, 0), views="judged" if source.kind == "judged" else views, data=source.name,
+            summary=summary, seed=s.seed or 0, say=say,
         )  # fmt: skip
         folder.write_json("summary.json", summary)
 

@@ -10,8 +10,10 @@ import numpy as np
 import torch
 
 from kontrast import methods
+from kontrast.data import judged
 from kontrast.data.check import check
 from kontrast.data.pictures import Ids
+from kontrast.data.source import CALLED
 from kontrast.data.sources import Source, open_source
 from kontrast.data.text_batches import ROLES
 from kontrast.errors import Unfit
@@ -48,27 +50,46 @@ def planned_on(data: Any, said: Settings) -> tuple[Plan, Parts]:
     source = open_source(data, labels=labels, split=said.split, columns=said.columns, strict=bool(said.strict),
                          channels=3 if reads == "pairs" else said.channels, workers=said.workers,
                          same=said.same, white=said.white)  # fmt: skip
+    source = _rows_taken(source, said)
     if reads == "pairs" and source.kind != "pairs":
         raise Unfit(f"{source.name} holds {source.kind}; {said.method} needs pictures with captions, such as a table.")
     if reads == "texts" and (source.kind not in ROLES or source.pictures is not None):
         raise Unfit(f"{source.name} holds {source.kind}; {said.method} needs sentences, or pairs or triplets of them.")
     check, check_ids, train_ids = _held_out(source, said)
+    if check is not None and check.kind == "judged":
+        check = judged.decided(check, said.similar_from, must=False)
     if said.evaluate_every and check is None:
         raise Unfit(f"--evaluate-every needs held-out data, and {source.name} keeps none back: give --validate DATA.")
     device = processes.device(said.device)
     torch.set_num_threads(said.threads or processes.threads())
     fast_bf16 = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
     facts = Facts(len(train_ids), _side(source), source.channels, device.type == "cuda", fast_bf16,
-                  partners=source.kind in ("pairs", "triplets"))  # fmt: skip
+                  partners=source.kind in ("pairs", "triplets", "judged"))  # fmt: skip
     plan = planned(said.over(Settings(device=device.type, threads=torch.get_num_threads())), facts)
     s = plan.settings
     assert s.batch_size and s.views
     if s.batch_size > len(train_ids):
         raise Unfit(f"--batch-size {s.batch_size} is more than the {len(train_ids)} samples there are to train on.")
     recipe = None if reads == "texts" else papers.recipe(s.views, s.image_size or 0, s.channels or 0, crops=s.crops)
+    if source.kind == "judged":
+        taken = judged.taken(source, train_ids, plan.config, s.said())
+        source = replace(source, said=(*source.said, taken))
     if recipe and source.bits == 16:
         recipe = replace(recipe, white=source.white)
     return plan, Parts(source, train_ids, check, check_ids, recipe, device)
+
+
+def _rows_taken(source: Source, said: Settings) -> Source:
+    """Of rows a, b, label: with the rows for samples and what is similar decided, if the method can learn from them."""
+    source, method = judged.by_rows(source), said.method or "simclr"
+    if source.kind != "judged":
+        if said.similar_from is not None:
+            raise Unfit(f"--similar-from is for rows a, b, score; {source.name} holds {CALLED[source.kind]}.")
+        return source
+    takes = any(field == "margin" for field, _, _ in methods.numbers(method))
+    if not takes or (source.pictures is None) != (methods.entry(method).kind == "texts"):
+        raise judged.refused(source, method)
+    return judged.decided(source, said.similar_from)
 
 
 def _sized_by_crops(said: Settings) -> Settings:
@@ -92,6 +113,7 @@ def _held_out(source: Source, said: Settings) -> tuple[Source | None, Ids, Ids]:
     if said.validate not in (None, "part"):
         other = open_source(said.validate, labels=said.labels, columns=said.columns,
                             channels=source.channels if source.channels in (1, 3) else None)  # fmt: skip
+        other = judged.by_rows(other)
         part = next((name for name in FOR_CHECKS if name in other.splits), None)
         other = (other if part is None else other.split(part)).within(source.white if source.bits == 16 else None)
         return other, other.ids, source.ids
@@ -109,7 +131,7 @@ def announce(plan: Plan, parts: Parts, say: Callable[[str], None]) -> None:
     """What was understood, before anything is done."""
     source = parts.source
     skipped = f", {len(source.skipped)} skipped" if source.skipped else ""
-    say(f"data     {source.name}: {len(source.ids):,} {source.kind}{skipped}")
+    say(f"data     {source.name}: {len(source.ids):,} {CALLED[source.kind]}{skipped}")
     for line in (*source.said, *(parts.recipe.said if parts.recipe else ())):
         say(f"         {line}")
     for _, name, reason in source.skipped[:5]:
@@ -123,11 +145,12 @@ def announce(plan: Plan, parts: Parts, say: Callable[[str], None]) -> None:
                 f"         {choice.name} {_short(choice.value)} (published {_short(choice.published)}): {choice.reason}"
             )
     chosen = plan.settings
+    softmax = chosen.temperature and source.kind != "judged"
     size = f" on {chosen.image_size} px" if chosen.image_size else ""
     say(
         f"plan     {chosen.encoder}{size}, {chosen.epochs} epochs, batch {chosen.batch_size}, "
         f"{chosen.optimizer} lr {_short(chosen.lr)}, "
-        f"{f'temperature {chosen.temperature:g}, ' if chosen.temperature else ''}{chosen.precision}, {parts.device}"
+        f"{f'temperature {chosen.temperature:g}, ' if softmax else ''}{chosen.precision}, {parts.device}"
     )
 
 

@@ -50,6 +50,7 @@ class Settings:
         labels: `folder` or a column: names for evaluation only, never seen in training.
         split: Value of a `split` column to train on.
         columns: Which columns hold what, as image=NAME text=NAME.
+        similar_from: Of rows a, b, score: the score from which on the two are similar; not needed for 0 and 1.
         validate: Data for the checks while and after training; `part` holds out a tenth, `none` nothing.
         evaluate_every: Steps between evaluations on the held-out data; the best weights seen are kept.
         seed: Everything random follows from it.
@@ -92,6 +93,7 @@ class Settings:
     labels: str | None = None
     split: str | None = None
     columns: list[str] | None = None
+    similar_from: float | None = None
     validate: str | None = None
     evaluate_every: int | None = None
     seed: int | None = None

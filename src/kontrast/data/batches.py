@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from kontrast import keyed
+from kontrast.data.judged import Second, similar
 from kontrast.data.order import batch_ids, own_rows, steps_per_epoch
 from kontrast.data.pictures import Ids, InMemory
 from kontrast.data.source import Source
@@ -37,6 +38,8 @@ class ImageBatches:
     total       steps of the whole run
     workers     threads that decode pictures which do not fit memory; 0 decodes in one thread, ahead all the same
     same        the second view (fourth, ...) is of another picture of the sample's group; needs `source.groups`
+
+    Of judged rows the first view is of the first picture, the second of the second (`data.judged`).
 
     `waited` is the time spent in calls so far, in seconds: what a step waits for its data.
     """
@@ -58,12 +61,14 @@ class ImageBatches:
         same: bool = False,
     ) -> None:
         self.source, self.ids, self.recipe, self.mode = source, np.sort(ids), recipe, mode
+        if source.kind == "judged":
+            self.recipe = replace(recipe, views=recipe.views[:2])
         self.batch_size, self.seed, self.total, self.workers = batch_size, seed, total, workers
         self.steps_per_epoch = steps_per_epoch(len(ids), batch_size)
         self.device = torch.device(device)
         self.rows = own_rows(batch_size, rank, processes)
         self.waited = 0.0
-        self._members = _members(source, self.ids) if same else None
+        self._members = Second(source) if source.kind == "judged" else _members(source, self.ids) if same else None
         in_memory = isinstance(source.pictures, InMemory)
         ahead = self.device.type != "cpu" or not in_memory
         self._background = ThreadPoolExecutor(1, "kontrast-data") if ahead else None
@@ -82,6 +87,7 @@ class ImageBatches:
             total=self.total,
             seed=self.seed,
             groups_B=None if groups_N is None else torch.from_numpy(groups_N[ids_B]).to(self.device),
+            given=similar(self.source, ids_B, self.device),
         )
         self.waited += time.perf_counter() - began
         return batch

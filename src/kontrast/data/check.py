@@ -57,7 +57,8 @@ class Facts:
                         "--white says otherwise")  # fmt: skip
         extra = sum(len(group) - 1 for group in self.repeats)
         if extra:
-            said.append(f"{extra:,} exact repeats ({extra / self.usable:.1%}): each is pushed away from its own copy")
+            harm = "they count twice" if self.kind == "judged" else "each is pushed away from its own copy"
+            said.append(f"{extra:,} exact repeats ({extra / self.usable:.1%}): {harm}")
         if self.shared:
             said.append(f"{self.shared:,} samples are in the test data too: its score will be too good")
         if self.words is not None:
@@ -101,6 +102,6 @@ def _content(source: Source) -> dict[int, Hashable]:
 
 def _texts(source: Source) -> Iterable[str]:
     for role in source.columns:
-        if role != "score":
+        if role not in ("score", "similar"):
             captions: Sequence[list[str]] = source.captions(source.ids, role)
             yield from (text for several in captions for text in several)

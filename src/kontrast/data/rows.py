@@ -179,16 +179,26 @@ def _judged_pictures(table: Table, column: Mapping[str, str], options: Options) 
     names = sorted({*first, *second})
     place = {name: sample for sample, name in enumerate(names)}
     read = _reader(names, table.path.parent.resolve())
-    source = of_pictures(str(table.path), names, read, range(len(names)), options, said=table.said)
+    said = list(table.said)
+    splits = _splits(table, options, said)
+    wanted = range(table.rows) if options.split is None else splits[options.split].tolist()
+    shown = sorted({place[side[row]] for side in (first, second) for row in wanted})
+    source = of_pictures(str(table.path), names, read, shown, options, said=said)
     usable = set(source.ids.tolist())
-    rows = [(place[a], place[b], s) for a, b, s in zip(first, second, scores) if {place[a], place[b]} <= usable]
+    pairs = ((place[first[row]], place[second[row]], scores[row]) for row in wanted)
+    rows = [(a, b, score) for a, b, score in pairs if {a, b} <= usable]
     if not rows:
         raise Unfit(f"{table.path}: no row has two pictures that can be used.")
     left, right, judged = zip(*rows)
-    said = f"{len(rows):,} judged pairs of {len(names):,} pictures" + (
-        f"; {table.rows - len(rows):,} rows with a broken picture left out" if len(rows) < table.rows else ""
+    told = f"{len(rows):,} judged pairs of {len(names):,} pictures" + (
+        f"; {len(wanted) - len(rows):,} rows with a broken picture left out" if len(rows) < len(wanted) else ""
     )
-    return replace(source, judged=(np.array(left), np.array(right), list(judged)), said=(said, *source.said))
+    return replace(
+        source,
+        judged=(np.array(left), np.array(right), list(judged)),
+        said=(told, *source.said),
+        fingerprint=fingerprint(source.names, {}, source.fingerprint, rows),
+    )
 
 
 def _reader(values: Sequence[Any], folder: Path) -> Callable[[int], bytes]:

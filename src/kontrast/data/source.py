@@ -58,7 +58,7 @@ class Options:
 class Source:
     """Samples that can be read by id.
 
-    kind      images; texts; pairs (image or anchor, and text or positive); triplets; judged (two texts and a score)
+    kind      images; texts; pairs (image or anchor, and text or positive); triplets; judged (two members and a score)
     names     by id: the path inside the folder, or the row
     ids       the usable samples of the chosen split, ascending
     skipped   (id, name, reason) of every sample that cannot be used

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kontrast.data.judged import similar
 from kontrast.data.order import batch_ids, own_rows, steps_per_epoch
 from kontrast.data.pictures import Ids
 from kontrast.data.source import Source
@@ -28,7 +29,8 @@ from kontrast.positives.opposites import hard_negatives
 from kontrast.positives.text import edited
 from kontrast.positives.wordnet import WordNet
 
-ROLES = {"texts": ("text",), "pairs": ("anchor", "positive"), "triplets": ("anchor", "positive", "negative")}
+ROLES = {"texts": ("text",), "pairs": ("anchor", "positive"), "triplets": ("anchor", "positive", "negative"),
+         "judged": ("first", "second")}  # fmt: skip
 LENGTH = 32  # tokens of a sentence while training: SimCSE's
 LOOKED_AT = 5000  # samples whose length is counted: tokenising a million sentences takes half a minute
 
@@ -38,7 +40,7 @@ Tokenize = Callable[[Sequence[str], int], dict[str, Tensor]]
 class TextBatches:
     """The tokens of every step: {"input_ids", "attention_mask"} (B, L), for each view.
 
-    source      texts, pairs of texts, or triplets
+    source      texts, pairs of texts, triplets, or rows of two texts and whether they are similar
     ids         the samples to train on, from `source.ids`
     tokenize    (texts, tokens at most) -> padded integers: an encoder's `tokenizer`
     batch_size  rows of one step, in total over all processes
@@ -71,6 +73,8 @@ class TextBatches:
     ) -> None:
         if source.kind not in ROLES or (source.kind == "pairs" and "anchor" not in source.columns):
             raise Unfit(f"{source.name} holds {source.kind}; sentences, pairs or triplets of sentences were expected.")
+        if source.kind == "judged" and "similar" not in source.columns:
+            raise Unfit(f"{source.name}: nobody has decided yet which rows are similar (`data.judged.decided`).")
         if rules and source.kind == "triplets":
             raise Unfit(f"{source.name} brings hard negatives of its own; leave those by rule out.")
         self.source, self.ids, self.tokenize = source, np.sort(ids), tokenize
@@ -125,6 +129,7 @@ class TextBatches:
             self.total,
             self.seed,
             groups_B=names_B.to(self.device),
+            given=similar(self.source, ids_B, self.device),
         )
 
     def _cut(self) -> str:

@@ -17,9 +17,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from kontrast.data.judged import Second, by_rows, each_once
 from kontrast.data.source import Source
 from kontrast.errors import Unfit
-from kontrast.evaluate import geometry
+from kontrast.evaluate import geometry, judged
 from kontrast.evaluate.clusters import kmeans
 from kontrast.evaluate.few_label import few_label
 from kontrast.evaluate.knn import knn_predict, neighbours_to_ask
@@ -28,6 +29,7 @@ from kontrast.evaluate.splits import Split, halves, labelled, renamed, some
 from kontrast.evaluate.views import ITEMS, drawn, view_recall
 from kontrast.evaluate.words import sentence, table
 from kontrast.positives.images import Recipe, prepare
+from kontrast.similarity import pairwise
 
 __all__ = ["PROTOCOLS", "Embedder", "evaluate", "raw_pixels", "sentence", "table", "wilson"]
 
@@ -62,13 +64,18 @@ def evaluate(
     protocols  of `knn, linear, kmeans, few_label, views`; None: all that fit. The geometry is always given
     about      more to say about the encoder (network, layer, weights); added to `about` of the result
 
+    Of rows a, b, label the cosine of each two is held beside the label (`evaluate.judged`); all else sees each picture
+    once.
+
     Raises Unfit for a protocol that the data cannot answer. Labels are compared by class name.
     """
+    rows = by_rows(source)
+    source, bank = each_once(rows), None if bank is None else each_once(by_rows(bank))
     chosen, notes = _fitting(source, bank, recipe, protocols)
     test_ids, answer_M = labelled(source) if set(chosen) & set(LABELLED) else (source.ids, np.zeros(0, np.int64))
     items = some(source.ids, ITEMS, "views", seed)
     shape_ids = some(source.ids, GEOMETRY_ITEMS, "geometry", seed)
-    said: dict[str, Any] = {"version": VERSION, "data": source.name, "items": len(source.ids), "seed": seed}
+    said: dict[str, Any] = {"version": VERSION, "data": source.name, "items": len(rows.ids), "seed": seed}
     bank_ids, label_K, splits = test_ids, answer_M, []
     if set(chosen) & set(LABELLED):
         if bank is None:
@@ -110,12 +117,17 @@ def evaluate(
             found["recall_at_1"] = view_recall(first_NH, second_NH)
             around["recall_at_1"] = wilson(found["recall_at_1"], len(items))
             found["alignment"] = geometry.alignment(first_NH, second_NH)
+        if rows.kind == "judged":
+            first_RH, second_RH = embed(rows, rows.ids).float(), embed(rows, Second(rows).partner(rows.ids)).float()
+            agreed, within = judged.agreement(pairwise(first_RH, second_RH), rows)
+            found, around = found | agreed, around | within
         shape_NH = embed(source, shape_ids).float()
         found["uniformity"] = geometry.uniformity(shape_NH)
         found["effective_rank"] = geometry.effective_rank(shape_NH)
         said.setdefault("width", {})[name] = shape_NH.shape[1]
         result[name], ranges[name] = found, around
     chances = _chances(chosen, answer_M, label_K, splits, len(items))
+    chances |= judged.CHANCE if rows.kind == "judged" else {}
     return result | {"about": said | {"chance": chances, "range": ranges, "notes": notes} | dict(about or {})}
 
 

@@ -1,6 +1,6 @@
 """Every test that fits sentences, on the learned encoder, the weights it began with, random weights and raw input.
 
-    sts        judged pairs: Spearman (`evaluate.sts`)
+    sts        judged pairs: Spearman, and of 0 and 1 how often the similar pair is nearer (`evaluate.judged`)
     retrieval  pairs: does each anchor find its own positive among all positives?
     halves     sentences without labels: does the first half of a sentence find its second half, among up to 1,000?
 
@@ -19,11 +19,11 @@ from torch import Tensor
 
 from kontrast.data.source import Source
 from kontrast.errors import Unfit
-from kontrast.evaluate import geometry
+from kontrast.evaluate import geometry, judged
 from kontrast.evaluate.protocols import wilson
 from kontrast.evaluate.retrieval import retrieval
 from kontrast.evaluate.splits import some
-from kontrast.evaluate.sts import Embed, interval, sts
+from kontrast.evaluate.sts import Embed, likeness, sts
 
 VERSION = 1
 ITEMS = 1000  # sentences of the halves test, at most
@@ -78,8 +78,7 @@ def evaluate(
             result[name], ranges[name] = dict(result[twin]), dict(ranges[twin])
             continue
         if protocol == "sts":
-            value = sts(embed, source)
-            result[name], ranges[name] = {"spearman": value}, {"spearman": interval(value, len(first))}
+            result[name], ranges[name] = judged.agreement(likeness(embed, source), source)
             first_NH = embed(first[:ITEMS]).float()
         else:
             first_NH, second_NH = embed(first).float(), embed(second).float()
@@ -90,7 +89,7 @@ def evaluate(
         }
         widths[name] = first_NH.shape[1]
     said: dict[str, Any] = {"version": VERSION, "data": source.name, "items": len(source.ids), "seed": seed}
-    said |= {"width": widths, "chance": {"spearman": 0.0}, "range": ranges, "notes": [], "raw": "TF-IDF"}
+    said |= {"width": widths, "chance": judged.CHANCE, "range": ranges, "notes": [], "raw": "TF-IDF"}
     if protocol != "sts":
         told = "the sentence's other half" if protocol == "halves" else "its positive"
         said |= {

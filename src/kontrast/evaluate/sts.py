@@ -49,6 +49,11 @@ def interval(correlation: float, count: int) -> list[float]:
 
 def sts(embed: Embed, source: Source) -> float:
     """Spearman between the cosine of each judged pair and its score, in fp32. Chance is 0."""
+    return spearman(likeness(embed, source), np.asarray(source.columns["score"], dtype=np.float64)[source.ids])
+
+
+def likeness(embed: Embed, source: Source) -> Tensor:
+    """The cosine of the two sentences of each judged pair, (M,)."""
     if source.kind != "judged" or "first" not in source.columns:
         raise Unfit(
             f"{source.name} holds {source.kind}; judged pairs of sentences were expected (two texts and a score)."
@@ -59,7 +64,7 @@ def sts(embed: Embed, source: Source) -> float:
         side = slice(start, start + PAIRS_AT_ONCE)
         both = embed([*first[side], *second[side]]).float()
         parts.append(pairwise(*both.split(len(both) // 2)))
-    return spearman(torch.cat(parts), np.asarray(source.columns["score"], dtype=np.float64)[source.ids])
+    return torch.cat(parts)
 
 
 def several(columns: Mapping[str, Embed], sources: Sequence[Source]) -> dict[str, dict[str, float]]:

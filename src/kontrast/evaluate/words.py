@@ -16,6 +16,7 @@ METRICS = {
     "few_label_5": "5 labels a class",
     "few_label_10": "10 labels a class",
     "zero_shot_top1": "zero-shot",
+    "pair_auc": "similar pair nearer",
     "spearman": "Spearman's rank corr.",
     "recall_at_1": "partner found (R@1)",
     "recall_at_5": "among first 5 (R@5)",
@@ -32,6 +33,7 @@ QUESTIONS = {  # what decides whether something was learned, in this order
     "zero_shot_top1": "the class names alone name the right class of {value}",
     "kmeans_accuracy": "clusters found without labels match the classes for {value}",
     "few_label_10": "ten labels a class name the right class of {value}",
+    "pair_auc": "of a similar and a dissimilar pair the similar one is nearer in {value} of cases",
     "spearman": "similarities agree with human judgement at {value} rank correlation",
     "recall_at_1": "{value} of the items find their own partner first among {count:,}",
 }
@@ -110,8 +112,8 @@ def conditions(result: Mapping[str, Any]) -> list[str]:
     return lines + list(about.get("notes", []))
 
 
-DECISIVE = ("knn_top1", "linear_top1", "kmeans_accuracy", "few_label_1", "few_label_10", "zero_shot_top1", "spearman",
-            "recall_at_1")  # fmt: skip
+DECISIVE = ("knn_top1", "linear_top1", "kmeans_accuracy", "few_label_1", "few_label_10", "zero_shot_top1", "pair_auc",
+            "spearman", "recall_at_1")  # fmt: skip
 HEADS = {
     "worse than before": ("It got worse than where it began", "bad"),
     "worse than random": ("It knows less than random weights do", "bad"),

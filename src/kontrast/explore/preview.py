@@ -30,11 +30,11 @@ def preview(data: Any, out: Path, *, epoch: int = 0, ids: list[int] | None = Non
     chosen = np.array(ids if ids else parts.train_ids[:SHOWN], dtype=np.int64)
     pictures = parts.source.images(chosen)
     assert plan.settings.seed is not None and plan.settings.view_mode is not None
-    grouped, all_ids = parts.source.groups is not None, parts.source.ids
+    grouped, all_ids, rows = parts.source.groups is not None, parts.source.ids, parts.source.kind == "judged"
     pool = parts.train_ids if np.isin(chosen, parts.train_ids).all() else all_ids  # partners are drawn from these
     batches = ImageBatches(parts.source, pool, recipe, 1, plan.settings.seed, 1, mode=plan.settings.view_mode,
                            same=grouped)  # fmt: skip
-    keys = None if grouped else Keys(plan.settings.seed, epoch, chosen)
+    keys = None if grouped or rows else Keys(plan.settings.seed, epoch, chosen)
     sheet = views_sheet(pictures, batches.drawn(chosen, epoch), recipe, keys)
     try:
         sheet.save(out)
@@ -42,8 +42,9 @@ def preview(data: Any, out: Path, *, epoch: int = 0, ids: list[int] | None = Non
         raise Unfit(f"--out {out} cannot be written as a picture: {problem}.") from None
     return [
         f"views    {recipe.name} ({recipe.source})",
-        f"         {len(recipe.views)} views of {len(chosen)} samples, epoch {epoch}",
+        f"         {len(batches.recipe.views)} views of {len(chosen)} samples, epoch {epoch}",
         *(f"         {line}" for line in recipe.said),
         *(["         every second view is of another picture of its group (--same)"] if grouped else []),
+        *(["         the second view is of the second picture of the row (a, b, label)"] if rows else []),
         f"sheet    {out}: originals first, then their views",
     ]

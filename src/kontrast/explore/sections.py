@@ -36,6 +36,7 @@ ASKED = {
     "few_label_5": "Five labelled examples of each class are known.",
     "few_label_10": "Ten labelled examples of each class are known.",
     "zero_shot_top1": "Classes are named in words; no labelled item is seen.",
+    "pair_auc": "Shown a similar and a dissimilar pair, how often is the similar one nearer? 50 is guessing.",
     "spearman": "Do the similarities rank pairs as people do? 100 is perfect agreement.",
     "recall_at_1": "Does the item find its own partner first? This needs no labels.",
     "recall_at_5": "Is its own partner among the first five?",

@@ -1,0 +1,53 @@
+"""Are similar pairs nearer than dissimilar ones? Cosines of judged pairs beside what the judges said.
+
+    spearman   rank correlation of cosine and score (`evaluate.sts`)
+    pair_auc   of a similar and a dissimilar pair, how often the similar one has the higher cosine; a tie counts half
+
+Shapes: M judged pairs, P similar and N dissimilar ones, H feature width.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from kontrast.data.source import Source
+from kontrast.evaluate.sts import interval, spearman
+
+CHANCE = {"spearman": 0.0, "pair_auc": 0.5}
+
+
+def pair_auc(likeness_M: npt.ArrayLike, similar_M: npt.ArrayLike) -> float:
+    """The area under the ROC curve, by ranks (Mann-Whitney); nan without both kinds."""
+    from scipy.stats import rankdata
+
+    similar = np.asarray(similar_M, dtype=bool)
+    many, others = int(similar.sum()), int((~similar).sum())
+    if not many or not others:
+        return math.nan
+    rank_M = rankdata(np.asarray(likeness_M, dtype=np.float64))
+    return float((rank_M[similar].sum() - many * (many + 1) / 2) / (many * others))
+
+
+def auc_interval(area: float, many: int, others: int) -> list[float]:
+    """The 95 % interval of the area (Hanley and McNeil 1982)."""
+    one, two = area / (2 - area), 2 * area**2 / (1 + area)
+    variance = area * (1 - area) + (many - 1) * (one - area**2) + (others - 1) * (two - area**2)
+    half = 1.959964 * math.sqrt(max(0.0, variance) / (many * others))
+    return [max(0.0, area - half), min(1.0, area + half)]
+
+
+def agreement(likeness_M: Tensor, source: Source) -> tuple[dict[str, float], dict[str, list[float]]]:
+    """(value, 95 % interval) of each test that fits the scores of `source.ids`, in their order."""
+    score_M = np.asarray(source.columns["score"], dtype=np.float64)[source.ids]
+    value = spearman(likeness_M, score_M)
+    found, around = {"spearman": value}, {"spearman": interval(value, len(score_M))}
+    similar_M = np.asarray(source.columns.get("similar", source.columns["score"]), dtype=np.float64)[source.ids]
+    if set(similar_M.tolist()) == {0.0, 1.0}:
+        found["pair_auc"] = pair_auc(likeness_M.numpy(), similar_M)
+        many = int(similar_M.sum())
+        around["pair_auc"] = auc_interval(found["pair_auc"], many, len(similar_M) - many)
+    return found, around
