@@ -42,8 +42,12 @@ WRONG = {
     "chance of clip takes": lambda: losses.chance("clip", rows=4),
     "exponent must be > 0": lambda: losses.alignment(A, B, exponent=0.0),
     "uniformity needs": lambda: losses.uniformity(A[:1]),
-    "explain knows": lambda: losses.explain("siglip", A, B),
+    "explain knows": lambda: losses.explain("siglipp", A, B),
     "only one was given": lambda: losses.explain("clip", A),
+    "from label_N": lambda: losses.explain("sup_con", A),
+    "from similar_B": lambda: losses.explain("margin", A, B),
+    "two views": lambda: losses.dclw(made(3, 4, 2), temperature=0.1),
+    "sigma must be": lambda: losses.dclw(made(2, 4, 2), temperature=0.1, sigma=0.0),
     "cannot be read": lambda: losses.explain("clip", made(40, 4), made(40, 4)),
 }
 
@@ -62,12 +66,39 @@ def test_explain_agrees_with_the_library_and_marks_who_is_who():
     assert by_hand == library
     row = text.splitlines()[1]
     assert (row.count("x"), row.count("+"), "ln 9 candidates" in row) == (3, 1, True)
-    for name, second in (("info_nce", B), ("byol", B), ("barlow_twins", B)):
-        assert name.split("_")[0] in losses.explain(name, A, second) or "library" in losses.explain(name, A, second)
     said = losses.explain("clip", A, B, ids_B=ids)
     assert f"{float(losses.clip(A, B, temperature=0.1, ids_B=ids)):.4f}" in said
-    codes = losses.sinkhorn(A)[None]
-    assert "predicts the code" in losses.explain("swapped_prediction", Z, codes)
+
+
+ALONE = torch.tensor([0, 1, 1, 2, 0, 1])  # the fourth row has no positive
+EXPLAINED = {
+    "info_nce": lambda: losses.explain("info_nce", A, B, temperature=0.3, ids_B=ALONE),
+    "sup_con": lambda: losses.explain("sup_con", A, label_N=ALONE, similarity="squared_euclidean"),
+    "dclw": lambda: losses.explain("dclw", Z, ids_B=ALONE, sigma=0.3),
+    "uniformity": lambda: losses.explain("uniformity", A, t=1.5),
+    "alignment": lambda: losses.explain("alignment", A, B, exponent=3),
+    "siglip": lambda: losses.explain("siglip", A, B, bias=-1.0, ids_B=ALONE),
+    "margin": lambda: losses.explain("margin", A, B, similar_B=ALONE == 1, margin=4.0),
+    "margin, cosine": lambda: losses.explain("margin", A, B, similar_B=ALONE == 1, similarity="cosine"),
+    "byol": lambda: losses.explain("byol", A, B),
+    "barlow_twins": lambda: losses.explain("barlow_twins", A, B, off_diagonal_weight=0.3),
+    "swapped_prediction": lambda: losses.explain("swapped_prediction", Z, losses.sinkhorn(A)[None]),
+}
+
+
+@pytest.mark.parametrize("name", EXPLAINED)
+def test_each_loss_is_worked_out_by_hand(name):
+    last = EXPLAINED[name]().splitlines()[-1]
+    by_hand, library = (float(part.split()[-1]) for part in last.split(";")[-2:])
+    assert by_hand == pytest.approx(library, abs=2e-4) and by_hand != 0, last
+
+
+def test_every_loss_can_be_explained_and_says_its_chance():
+    functions = set(losses.__all__) - {"Guide", "chance", "explain", "sinkhorn"}
+    assert functions == {name.split(",")[0] for name in EXPLAINED} | {"nt_xent", "clip"}
+    for name in functions:
+        with pytest.raises(ValueError, match=f"chance of {name} takes"):
+            losses.chance(name, nothing=1)
 
 
 def test_temperature_is_fixed_or_learned():

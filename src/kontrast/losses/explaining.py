@@ -2,7 +2,8 @@
 
     print(losses.explain("nt_xent", torch.stack([first_BD, second_BD]), temperature=0.5, ids_B=ids_B))
 
-Written with plain loops and `math`, apart from the engine, so that it also checks it.
+Written with plain loops and `math`, apart from the engine, so that it also checks it: `losses.by_hand` has the losses
+that are no softmax over a table.
 
 Shapes: N rows of the table, K columns, V views, B samples, D width.
 """
@@ -10,126 +11,133 @@ Shapes: N rows of the table, K columns, V views, B samples, D width.
 from __future__ import annotations
 
 import math
-from typing import Literal
 
 import torch
 from torch import Tensor
 
-from kontrast.losses.clusters import swapped_prediction
+from kontrast.losses import by_hand
 from kontrast.losses.contrastive import info_nce, nt_xent
+from kontrast.losses.labelled import sup_con
 from kontrast.losses.pairs import clip
-from kontrast.losses.redundancy import barlow_twins, standardised
-from kontrast.losses.regression import byol
-from kontrast.similarity import Similarity, pairwise, table
+from kontrast.similarity import Similarity, table
 
-Explained = Literal["nt_xent", "info_nce", "clip", "byol", "barlow_twins", "swapped_prediction"]
+Marks = list[list[str]]  # of each row: "+" positive, "-" negative, "x" left out
+ONE, TWO = ("nt_xent", "sup_con", "dclw", "uniformity"), ("info_nce", "clip", *by_hand.OF_TWO)
 LARGEST = 32  # rows of a table that can still be read
 
 
 @torch.no_grad()
 def explain(
-    name: Explained,
+    name: str,
     first: Tensor,
     second: Tensor | None = None,
     *,
     temperature: float = 0.1,
-    similarity: Similarity = "cosine",
+    similarity: Similarity | None = None,
     decoupled: bool = False,
     ids_B: Tensor | None = None,
+    label_N: Tensor | None = None,
+    similar_B: Tensor | None = None,
     off_diagonal_weight: float = 0.0051,
+    bias: float = -10.0,
+    margin: float = 1.0,
+    exponent: float = 2.0,
+    t: float = 2.0,
+    sigma: float = 0.5,
 ) -> str:
     """The table of a small batch and the loss by hand, as text to print.
 
-    first, second: what the loss takes. nt_xent: views (V, B, D) alone; info_nce: queries and keys; clip: images and
-    texts; byol: predictions and targets; barlow_twins: the two views; swapped_prediction: scores and codes.
+    first, second: what the loss takes. Views (V, B, D) alone: nt_xent, dclw; rows alone: sup_con with `label_N`,
+    uniformity; queries and keys: info_nce; images and texts: clip, siglip; predictions and targets: byol; two views:
+    barlow_twins, alignment; scores and codes: swapped_prediction; pairs: margin with `similar_B`.
+    similarity: cosine if not said; of margin euclidean.
 
     In a softmax table each row shows similarity / temperature; `+` marks the positive, `-` a negative and `x` what is
-    left out: the row itself, or the same id. "loss" is worked out here with plain arithmetic and stands beside the
+    left out: the row itself, or the same id. The loss worked out here with plain arithmetic stands beside the
     library's value.
     """
+    if name not in (*ONE, *TWO):
+        raise ValueError(f"explain knows {', '.join((*ONE, *TWO))}, not {name!r}")
+    if second is None and name in TWO:
+        raise ValueError(f"{name} compares two tensors; only one was given")
+    rows, columns = first.shape[-3:-1].numel() if name == "nt_xent" else first.shape[-2], first.shape[-2]
+    if max(rows, columns if second is None else second.shape[-2]) > LARGEST:
+        raise ValueError(f"a batch of shape {tuple(first.shape)} cannot be read; give explain at most {LARGEST} rows")
+    kind: Similarity = similarity or "cosine"
     if name == "nt_xent":
         V, B, _ = first.shape
-        loss = nt_xent(first, temperature=temperature, similarity=similarity, decoupled=decoupled, ids_B=ids_B)
+        loss = nt_xent(first, temperature=temperature, similarity=kind, decoupled=decoupled, ids_B=ids_B)
         ids = list(range(B)) if ids_B is None else ids_B.tolist()
-        row_ND = first.flatten(0, 1)
-        kinds = [
-            [
-                "x" if i == j else "+" if i % B == j % B else "x" if ids[i % B] == ids[j % B] else "-"
-                for j in range(V * B)
-            ]
-            for i in range(V * B)
+        places = [(i, i % B) for i in range(V * B)]
+        marks = [
+            ["x" if i == j else "+" if b == c else "x" if ids[b] == ids[c] else "-" for j, c in places]
+            for i, b in places
         ]
-        return _softmax_table(table(row_ND, row_ND, similarity) / temperature, kinds, decoupled, float(loss))
-    if second is None:
-        raise ValueError(f"{name} compares two tensors; only one was given")
-    if name in ("info_nce", "clip"):
-        kinds = [["+" if i == j else "-" for j in range(len(second))] for i in range(len(first))]
-        if ids_B is not None:
-            same = (ids_B[:, None] == ids_B).tolist()
-            kinds = [
-                ["x" if kind == "-" and same[i][j] else kind for j, kind in enumerate(row)]
-                for i, row in enumerate(kinds)
-            ]
-        logit_NK = table(first, second, similarity) / temperature
-        if name == "info_nce":
-            loss = info_nce(
-                first, second, temperature=temperature, similarity=similarity, decoupled=decoupled,
-                query_ids_Q=ids_B, key_ids_K=ids_B,
-            )  # fmt: skip
-            return _softmax_table(logit_NK, kinds, decoupled, float(loss))
-        loss = clip(first, second, temperature=temperature, similarity=similarity, decoupled=decoupled, ids_B=ids_B)
-        forth = _softmax_table(logit_NK, kinds, decoupled, None)
-        back = _softmax_table(logit_NK.T, [list(row) for row in zip(*kinds)], decoupled, None)
-        both = f"each image among the texts\n{forth}\n\neach text among the images\n{back}"
-        return f"{both}\n\nclip: the mean of both, {float(loss):.4f}"
+        row_ND = first.flatten(0, 1)
+        return _softmax_table(table(row_ND, row_ND, kind) / temperature, marks, decoupled, float(loss))
+    if name == "sup_con":
+        if label_N is None:
+            raise ValueError("sup_con takes its positives from label_N, which was not given")
+        loss = sup_con(first, label_N, temperature=temperature, similarity=kind)
+        labels = label_N.tolist()
+        marks = [
+            ["x" if i == j else "+" if a == b else "-" for j, b in enumerate(labels)] for i, a in enumerate(labels)
+        ]
+        return _softmax_table(table(first, first, kind) / temperature, marks, False, float(loss))
+    if name == "dclw":
+        return by_hand.dclw(first, temperature, sigma, ids_B)
+    if name == "uniformity":
+        return by_hand.uniformity(first, t)
+    assert second is not None
     if name == "byol":
-        cosine_B = pairwise(first, second).tolist()
-        lines = [f"{b:4d}  cos {cosine:7.4f}   2 - 2 cos {2 - 2 * cosine:7.4f}" for b, cosine in enumerate(cosine_B)]
-        return "\n".join([*lines, f"byol: their mean, {float(byol(first, second)):.4f}; orthogonal would cost 2"])
+        return by_hand.byol(first, second)
     if name == "barlow_twins":
-        cross_DD = standardised(first).T @ standardised(second) / len(first)
-        lines = ["  ".join(f"{entry:6.3f}" for entry in row) for row in cross_DD.tolist()]
-        on = sum((row[i] - 1) ** 2 for i, row in enumerate(cross_DD.tolist()))
-        off = sum(entry**2 for i, row in enumerate(cross_DD.tolist()) for j, entry in enumerate(row) if i != j)
-        loss = barlow_twins(first, second, off_diagonal_weight=off_diagonal_weight)
-        total = on + off_diagonal_weight * off
-        said = f"on the diagonal {on:.4f} + {off_diagonal_weight} x off the diagonal {off:.4f} = {total:.4f}"
-        return "\n".join(
-            ["correlation of the two views' dimensions", *lines, f"{said}; barlow_twins: {float(loss):.4f}"]
-        )
+        return by_hand.barlow_twins(first, second, off_diagonal_weight)
     if name == "swapped_prediction":
-        loss = swapped_prediction(first, second, temperature=temperature)
-        lines = []
-        for a, code_BK in enumerate(second):
-            for v, score_BK in enumerate(first):
-                if v != a:
-                    cross_B = -(code_BK * (score_BK / temperature).log_softmax(-1)).sum(-1)
-                    lines.append(
-                        f"view {v} predicts the code of view {a}: " + "  ".join(f"{x:.4f}" for x in cross_B.tolist())
-                    )
-        return "\n".join(
-            [*lines, f"swapped_prediction: their mean, {float(loss):.4f}; guessing {math.log(first.shape[-1]):.4f}"]
-        )
-    raise ValueError(f"explain knows nt_xent, info_nce, clip, byol, barlow_twins and swapped_prediction, not {name!r}")
+        return by_hand.swapped_prediction(first, second, temperature)
+    if name == "alignment":
+        return by_hand.alignment(first, second, exponent)
+    if name == "siglip":
+        return by_hand.siglip(first, second, temperature, bias, ids_B)
+    if name == "margin":
+        if similar_B is None:
+            raise ValueError("margin takes who is similar from similar_B, which was not given")
+        return by_hand.margin(first, second, similar_B, margin, similarity or "euclidean")
+    marks = [["+" if i == j else "-" for j in range(len(second))] for i in range(len(first))]
+    if ids_B is not None:
+        same = (ids_B[:, None] == ids_B).tolist()
+        marks = [["x" if m == "-" and same[i][j] else m for j, m in enumerate(row)] for i, row in enumerate(marks)]
+    logit_NK = table(first, second, kind) / temperature
+    if name == "info_nce":
+        loss = info_nce(
+            first, second, temperature=temperature, similarity=kind, decoupled=decoupled,
+            query_ids_Q=ids_B, key_ids_K=ids_B,
+        )  # fmt: skip
+        return _softmax_table(logit_NK, marks, decoupled, float(loss))
+    loss = clip(first, second, temperature=temperature, similarity=kind, decoupled=decoupled, ids_B=ids_B)
+    forth = _softmax_table(logit_NK, marks, decoupled, None)
+    back = _softmax_table(logit_NK.T, [list(row) for row in zip(*marks)], decoupled, None)
+    both = f"each image among the texts\n{forth}\n\neach text among the images\n{back}"
+    return f"{both}\n\nclip: the mean of both, {float(loss):.4f}"
 
 
-def _softmax_table(logit_NK: Tensor, kinds: list[list[str]], decoupled: bool, loss: float | None) -> str:
-    if max(logit_NK.shape) > LARGEST:
-        raise ValueError(
-            f"a table of {tuple(logit_NK.shape)} cannot be read; give explain at most {LARGEST} rows and columns"
-        )
+def _softmax_table(logit_NK: Tensor, marks: Marks, decoupled: bool, loss: float | None) -> str:
+    """A line a row: logits and marks, and ln of the candidates' sum less the positive (the mean of several)."""
     lines, losses = [], []
-    for i, (row, marks) in enumerate(zip(logit_NK.tolist(), kinds)):
-        positives = [s for s, mark in zip(row, marks) if mark == "+"]
-        negatives = [s for s, mark in zip(row, marks) if mark == "-"]
+    for i, (row, kinds) in enumerate(zip(logit_NK.tolist(), marks)):
+        positives = [s for s, kind in zip(row, kinds) if kind == "+"]
+        negatives = [s for s, kind in zip(row, kinds) if kind == "-"]
+        cells = "  ".join(f"{s:6.2f}{kind}" for s, kind in zip(row, kinds))
+        if not positives:
+            lines.append(f"{i:4d}  {cells}   no positive: left out of the mean")
+            continue
         candidates = negatives if decoupled else positives + negatives
         top = max(candidates, default=0.0)
         total = top + math.log(sum(math.exp(s - top) for s in candidates)) if candidates else 0.0
         mean = sum(positives) / len(positives)
         losses.append(total - mean if candidates else 0.0)
-        cells = "  ".join(f"{s:6.2f}{mark}" for s, mark in zip(row, marks))
         lines.append(
             f"{i:4d}  {cells}   ln {len(candidates)} candidates {total:7.4f} - positive {mean:7.4f} = {losses[-1]:7.4f}"
         )
-    said = f"mean {sum(losses) / len(losses):.4f}" + ("" if loss is None else f"; the library: {loss:.4f}")
+    said = f"mean {sum(losses) / max(1, len(losses)):.4f}" + ("" if loss is None else f"; the library: {loss:.4f}")
     return "\n".join([*lines, said])
