@@ -12,7 +12,7 @@ from kontrast.encoders import tokens
 from kontrast.encoders.bert import Bert, Shape
 from kontrast.encoders.dropout import dropout, row_keys
 from kontrast.encoders.masked_words import IGNORED, Predictor, hidden
-from kontrast.encoders.text import POOLERS, embed, pooled, rebuilt, text_encoder
+from kontrast.encoders.text import POOLERS, Table, embed, pooled, rebuilt, text_encoder
 from kontrast.errors import Unfit
 
 SENTENCES = [
@@ -137,6 +137,20 @@ def test_tokenizer_is_trained_the_same_twice_and_round_trips(tmp_path):
     assert again.mask_id == first.mask_id == 4
     assert again.special_ids() == [0, 1, 2, 3, 4]
     assert again.lengths(SENTENCES)[4] > 16 == again(SENTENCES)["attention_mask"].sum(1)[4]  # cut, and known
+
+
+def test_static_begins_as_long_as_its_words_are_rare():
+    """scikit-learn's inverse document frequencies, over their mean, times what the seed draws."""
+    texts = ["the cat", "the dog sees the cat", "the dog", "the dog barks", "a dog barks"] * 3
+    net = text_encoder("static", texts=texts, seed=4)
+    drawn = Table(net.tokenizer.size, net.width, seed=4).words()
+    ratio_V = (net.words() / drawn).detach()
+    ids = [int(net.tokenizer([word])["input_ids"][0, 0]) for word in ("the", "dog", "barks", "cat")]
+    found = torch.tensor([12.0, 12.0, 6.0, 6.0])
+    idf = (16 / (1 + found)).log() + 1
+    torch.testing.assert_close(ratio_V[ids].mean(1) / ratio_V[ids[0]].mean(), idf / idf[0])
+    seen = net.tokenizer.found_in(texts) > 0
+    assert ratio_V[torch.from_numpy(seen)].mean() == pytest.approx(1)
 
 
 def test_static_is_the_mean_of_its_word_vectors():

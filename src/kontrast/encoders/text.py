@@ -43,7 +43,11 @@ class Net(Protocol):
 
 
 class Table(nn.Module):
-    """One vector per token. `dropout` zeroes elements of them, with keyed masks; by default none."""
+    """One vector per token. `dropout` zeroes elements of them, with keyed masks; by default none.
+
+    Random vectors as long as their words are rare (`weigh`) make the mean a random projection of TF-IDF, which is what
+    learning should begin with: so it keeps what words alone tell, and adds which words mean the same.
+    """
 
     def __init__(self, vocabulary: int, width: int, *, seed: int = 0) -> None:
         super().__init__()
@@ -53,6 +57,15 @@ class Table(nn.Module):
 
     def words(self) -> Tensor:
         return self.embedding.weight
+
+    @torch.no_grad()
+    def weigh(self, found_V: Tensor, texts: int) -> None:
+        """Each vector times its token's inverse document frequency, ln((1 + texts) / (1 + found)) + 1, over their mean.
+
+        found_V: how many of so many texts have the token; the mean is over tokens that some text has.
+        """
+        idf_V = ((1 + texts) / (1 + found_V)).log() + 1
+        self.embedding.weight *= (idf_V / idf_V[found_V > 0].mean())[:, None]
 
     def forward(self, ids_BL: Tensor, mask_BL: Tensor, key_B: Tensor | None = None) -> list[Tensor]:
         state_BLH = self.embedding(ids_BL)
@@ -165,7 +178,10 @@ def _own(name: str, texts: Sequence[str], seed: int, pooler: str | None) -> Text
         "pooler": pooler or "mean", "normalize": False, "max_length": longest, "lower": False,
     }  # fmt: skip
     said = (f"tokenizer: {tokenizer.size:,} word pieces, trained on {len(texts):,} texts",)
-    return TextEncoder(_net(spec, seed), tokenizer, spec, said, seed=seed)
+    net = _net(spec, seed)
+    if isinstance(net, Table):
+        net.weigh(torch.from_numpy(tokenizer.found_in(texts)), len(texts))
+    return TextEncoder(net, tokenizer, spec, said, seed=seed)
 
 
 def rebuilt(spec: dict[str, Any], tokenizer: Tokenizer, *, seed: int = 0) -> TextEncoder:

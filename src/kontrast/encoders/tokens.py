@@ -20,6 +20,7 @@ from torch import Tensor
 from kontrast.errors import Unfit
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")  # BERT's, in BERT's order: [PAD] is 0
+COUNTED_AT_ONCE = 10_000  # texts
 VOCABULARY = 16_000  # of our own tokenizer, at most: half of BERT's, for sets of up to a million sentences
 
 
@@ -53,6 +54,14 @@ class Tokenizer:
     def lengths(self, texts: Sequence[str]) -> np.ndarray[Any, np.dtype[np.int64]]:
         """Tokens of each text before anything is cut: what is longer than `max_length` will lose its end."""
         return np.array([len(row) for row in self._ids(texts, None)], dtype=np.int64)
+
+    def found_in(self, texts: Sequence[str]) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """How many of these texts have each token of the vocabulary: the document frequency."""
+        count = np.zeros(self.size, dtype=np.int64)
+        for start in range(0, len(texts), COUNTED_AT_ONCE):
+            for row in self._ids(texts[start : start + COUNTED_AT_ONCE], None):
+                count[list(set(row))] += 1
+        return count
 
     def _ids(self, texts: Sequence[str], limit: int | None) -> list[list[int]]:
         if limit is None:
