@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from kontrast.positives.images import Drawn, Floats, Pictures, Recipe, View
 
 GREY = (0.2989, 0.587, 0.114)  # torchvision's weights of the luma
+FAINT = 1e-3  # of the middle weight of a large blur; what is below weighs a twentieth of a step of 1/255 together
 YIQ = torch.tensor([[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]], dtype=torch.float64)
 RGB = YIQ.inverse()
 KEEP = RGB[:, :1] @ YIQ[:1]  # the luma
@@ -54,9 +55,11 @@ def render(pictures: Pictures, view: View, drawn: Drawn, recipe: Recipe) -> Tens
             torch.baddbmm(offset_BC1, of_pixel_BCC[block], x_BCP, out=view_BCSS.flatten(2)).clamp_(0, 1)
         else:
             x_SQ = rows(x_BCSS[0])
-            mean_C = (x_SQ.T @ ones_S).view(-1, channels).mean(0) / view.size
-            coloured_blur(x_SQ, view, float(drawn.sigma[block.start]), of_pixel_BCC[block.start], view_BCSS[0])
-            view_BCSS.add_((of_mean_BCC[block.start] @ mean_C)[:, None, None]).clamp_(0, 1)
+            mean_C1 = (x_SQ.T @ ones_S).view(-1, channels).mean(0)[:, None] / view.size
+            of_pixel_CC, offset_C1 = of_pixel_BCC[block.start], of_mean_BCC[block.start] @ mean_C1
+            sigma = float(drawn.sigma[block.start])
+            coloured_blur(x_SQ, view, sigma, of_pixel_CC, offset_C1, view_BCSS[0], FAINT)
+            view_BCSS.clamp_(0, 1)
         solarized = torch.from_numpy(np.flatnonzero(drawn.solarize[block])).to(device)
         if len(solarized):
             view_BCSS[solarized] = torch.where(
