@@ -55,10 +55,10 @@ def main() -> None:
             parquet.read_table(said.data / "sentences/train.parquet", columns=["sentence"])[: said.sentences], some
         )
         common = {"method": "simcse", "validate": "none", "seed": said.seed, "max_minutes": said.minutes / 2}
-        crops = kontrast.train(some, encoder="static", views="crop", epochs=1, batch_size=256,
+        crops = kontrast.train(some, encoder="static", views="crop", epochs=1, batch_size=256, lr=2e-3,
                                out=str(Path(folder) / "crops"), **common)  # fmt: skip
         row["crops_alone"] = round(sts(crops.model.embed_text, dev), 4)
-        run = kontrast.train(said.data / "nli/snli-sample.parquet", weights_from=crops.path, encoder="static", lr=2e-3,
+        run = kontrast.train(said.data / "nli/snli-sample.parquet", weights_from=crops.path, encoder="static", lr=5e-3,
                              epochs=said.epochs, batch_size=128, out=str(Path(folder) / "nli"), **common)  # fmt: skip
     row["static"] = round(sts(run.model.embed_text, dev), 4)
     row["train_seconds"] = round(time.monotonic() - began, 1)
