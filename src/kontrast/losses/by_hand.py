@@ -11,9 +11,7 @@ import math
 
 from torch import Tensor
 
-from kontrast.losses import clusters as cluster_losses
-from kontrast.losses import labelled as labelled_losses
-from kontrast.losses import pairs, redundancy, regression, sphere, weighted
+from kontrast.losses import clusters, labelled, pairs, redundancy, regression, sphere, weighted
 from kontrast.similarity import Similarity, pairwise, table
 
 OF_TWO = ("siglip", "margin", "alignment", "byol", "barlow_twins", "swapped_prediction")
