@@ -159,10 +159,14 @@ def carry_out(
             told = f"{problem} {where[:1].upper()}{where[1:]}." if where else str(problem)
             if folder is None:
                 raise Failed(told) from None
-            finish.save_batch(folder.path, batch)
+            try:
+                finish.save_batch(folder.path, batch)
+                batch_is = f"Its batch is in {folder.path / 'bad-batch.safetensors'}."
+            except (OSError, SafetensorError) as unwritten:
+                batch_is = f"Its batch could not be written ({unwritten})."
             raise Failed(
-                f"{told} Its batch is in {folder.path / 'bad-batch.safetensors'}. To see the step again, from the last "
-                f"checkpoint: kontrast train --resume {folder.path}"
+                f"{told} {batch_is} To see the step again, from the last checkpoint: "
+                f"kontrast train --resume {folder.path}"
             ) from None
         (code,) = processes.largest(sum(caught[:1]))
     if parts.recipe and waits and (told := advice(float(np.mean(waits)), parts.source, s.workers or 0, CORES)):

@@ -127,6 +127,16 @@ def test_a_disk_without_any_room_at_a_resume_is_told(small_disk):
     assert run.ending == "done" and steps == list(range(1, 16))
 
 
+def test_numbers_that_go_bad_on_a_full_disk_are_told_in_words(small_disk):
+    """The batch has no room; the step, the module and the way to see it again are said all the same."""
+
+    def show(row, steps):
+        (small_disk / "filler").write_bytes(b"\0" * (os.statvfs(small_disk).f_bavail * os.statvfs(small_disk).f_frsize))
+
+    with pytest.raises(Failed, match=r"step 1.* batch could not be written .*No space.*--resume"):
+        train("digits", out=str(small_disk / "run"), **WORDS, lr=1e38, warmup=0, say=lambda text: None, show=show)
+
+
 def test_a_folder_that_cannot_be_written_is_told():
     with pytest.raises(Unfit, match="cannot be written"):
         train("digits", out="/proc/sys/kernel/run", say=lambda text: None)
