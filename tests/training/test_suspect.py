@@ -20,7 +20,12 @@ def test_a_run_that_diverges_says_where(tmp_path):
     with pytest.raises(Failed, match=r"step 1.* weights|step 1.*first.*bad-batch.*--resume") as caught:
         kontrast.train("digits", out=str(tmp_path / "run"), say=lambda _: None, **words)
     assert "--resume" in str(caught.value)
-    assert len(load_file(tmp_path / "run" / "bad-batch.safetensors")["ids"]) > 1
+    ids = load_file(tmp_path / "run" / "bad-batch.safetensors")["ids"]
+    assert len(ids) > 1
+    with pytest.raises(Failed) as again:  # the command that the sentence names
+        kontrast.train(resume=tmp_path / "run", say=lambda _: None)
+    assert str(again.value) == str(caught.value)
+    assert load_file(tmp_path / "run" / "bad-batch.safetensors")["ids"].equal(ids)
 
 
 def made():
