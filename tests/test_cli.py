@@ -184,6 +184,7 @@ def test_dry_run_tells_every_departure_and_leaves_nothing(tmp_path):
 def test_methods_shows_card_recipe_and_sources():
     assert "simclr" in kontrast("methods").stdout
     about = kontrast("methods", "simclr").stdout
+    assert "sources\n  [paper] Chen et al. 2020" in about
     for word in ("positives", "arXiv:2002.05709", "temperature", "recipe imagenet", "[paper]"):
         assert word in about
     assert "did you mean" in kontrast("methods", "simcl", expect=2).stderr

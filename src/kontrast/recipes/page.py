@@ -22,4 +22,6 @@ def about(name: str) -> str:
         source = inspect.getsource(made).splitlines()
         lines += ["", f"recipe {recipe}: {inspect.getdoc(made)}"]
         lines += [f"  {line.strip()}" for line in source if "=" in line and "def " not in line]
+    named = (inspect.getdoc(inspect.getmodule(made)) or "").partition("\n\n")[2]
+    lines += ["", "sources", *(f"  {line}" for line in named.splitlines())]
     return "\n".join(lines)
