@@ -32,6 +32,7 @@ from kontrast.positives import papers
 from kontrast.settings import Settings
 from kontrast.training import processes, watch
 from kontrast.verify import cases, chunks, worlds
+from tests.training import test_many
 
 SIDE, PICTURES, ROWS = 10, 60, 200
 WORDS = "sun moon star rain snow wind leaf root seed bird fish wolf bread salt milk stone iron gold boat road".split()  # noqa: SIM905
@@ -383,3 +384,18 @@ def test_the_plan_says_the_margin_and_no_temperature(data: Path) -> None:
     assert "temperature 0" not in told.rpartition("plan ")[2] and "judged pairs" in told
     plan, parts = planned_on(data / "pictures.csv", Settings(method="simclr", similarity="euclidean"))
     assert plan.config.similarity == "euclidean" and len(parts.train_ids) == ROWS - len(parts.check_ids) == 180
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("file,how", [("pictures.csv", PICTURED), ("sentences.csv", WORDED)])
+def test_a_run_of_two_processes_is_that_of_one(file: str, how: dict, data: Path, tmp_path: Path) -> None:
+    """From the command's words on; 23 rows are 12 and 11."""
+    words = {**how, "data": str(data / file), "batch_size": 23, "epochs": 1, "validate": "none"}
+    words |= {"optimizer": "sgd", "lr": 0.01}
+    words.pop("say")
+    for count in (1, 2):
+        codes, said = test_many.world(count, {**words, "out": str(tmp_path / str(count))}, tmp_path / f"said{count}")
+        assert codes == [0] * count, said
+    alone, together = (test_many.losses(tmp_path / name) for name in "12")
+    assert len(alone) == ROWS // 23
+    np.testing.assert_allclose(together, alone, rtol=1e-4)
