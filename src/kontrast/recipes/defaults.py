@@ -90,7 +90,7 @@ def by_size(facts: Facts, said: Settings, published: Settings) -> dict[str, tupl
         "zero_init": (published.zero_init, "as published"),
         "lr": (2e-3, "for AdamW; measured on digits"),
         "weight_decay": (1e-4, "for AdamW"),
-        "temperature": (0.2, "between the published 0.1 (ImageNet) and 0.5 (CIFAR-10)"),
+        "temperature": (0.2, "between the 0.1 (ImageNet) and 0.5 (CIFAR-10) that SimCLR published"),
         "image_size": (facts.side, "the pictures' own size"),
         "views": (published.views, "as published"),
         "encoder": ("resnet18", "the smallest net of the papers"),
