@@ -95,7 +95,12 @@ def memory(way: str) -> float:
 
 
 def alone(way: str) -> None:
-    """For a fresh process: prints what the step needs beyond the model (and the peer's import)."""
+    """For a fresh process: prints what the step needs beyond the model and imports, the peer's and torch's own.
+
+    The first call of torch's recomputation imports its compiler, which training has long done by then (torchvision).
+    """
+    import torch._dynamo
+
     if way == "sentence-transformers":
         import sentence_transformers.sentence_transformer.losses  # noqa: F401
     net, batch = encoder(), tokens()
