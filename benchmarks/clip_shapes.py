@@ -3,8 +3,7 @@
     python benchmarks/clip_shapes.py [--minutes 9] [--seed 0] [--count 20000] [--epochs 4]
 
 Each picture (16 x 16, where the small net keeps places) shows two objects; its caption says size, colour and shape of
-both and how they lie to each other ("a small red circle left of a big blue square"), or names one of them. A batch
-hardly ever holds the same two objects the other way round, so `rules:relation` adds just that caption as a negative.
+both and how they lie to each other ("a small red circle left of a big blue square"). A batch hardly ever holds the same two objects the other way round, so `rules:relation` adds just that caption as a negative.
 Six pairs of colour and shape are held out: no training picture or caption has them. Tested on pictures in which one
 object is such a pair:
 
@@ -95,7 +94,7 @@ def write(path: Path, count: int, seed: int) -> None:
         (first, second), relation = made["objects"], made["relation"]
         both = [caption([first, second], relation, WORDINGS[k]) for k in g.choice(3, 2, replace=False)]
         both += [caption([second, first], RELATIONS[relation], WORDINGS[k]) for k in g.choice(3, 2, replace=False)]
-        captions.append([*both, first, second])
+        captions.append(both)
     parquet.write_table(pa.table({"image": cells, "captions": captions}), path)
 
 
