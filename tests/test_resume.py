@@ -1,5 +1,6 @@
 """Resume that cannot be faked: kill -9 at random moments, go on, end with the same bits as if nothing had happened."""
 
+import itertools
 import json
 import os
 import shutil
@@ -24,17 +25,17 @@ from tests.training.test_checkpoints import alter
 KILLS = 5  # `make proof` does more
 
 
-def child(words, kill_at=-1):
-    """A run in a process of its own, started from one that has imported everything."""
+def child(words, kill_at=-1, backwards=False):
+    """A run in a process of its own, started from one that has imported everything; its clock may run backwards."""
     with tempfile.TemporaryDirectory() as folder:
         said = Path(folder) / "said"
-        process = worlds.warm().Process(target=_train, args=(words, kill_at, str(said)))
+        process = worlds.warm().Process(target=_train, args=(words, kill_at, backwards, str(said)))
         process.start()
         process.join(240)
         return SimpleNamespace(returncode=process.exitcode, stderr=said.read_text())
 
 
-def _train(words, kill_at, said):
+def _train(words, kill_at, backwards, said):
     sys.stderr = open(said, "w", buffering=1)  # noqa: SIM115  (as long as the process)
     torch.set_num_threads(1)
     finish.leave = lambda *_, **__: None  # what a finished run leaves is tested elsewhere; here only the bits count
@@ -43,6 +44,9 @@ def _train(words, kill_at, said):
         if row.get("step") == kill_at and "loss" in row:
             os.kill(os.getpid(), signal.SIGKILL)
 
+    if backwards:
+        hours = itertools.count()
+        time.time = lambda: 1.6e9 - 3600 * next(hours)
     run.train(show=show, **words)
 
 
@@ -105,6 +109,17 @@ def copied(whole, tmp_path, name, step):
         if int(path.stem.split("-")[1]) > step:
             path.unlink()
     return out
+
+
+def test_a_clock_that_runs_backwards_changes_nothing(whole, pictures, tmp_path):
+    """Checkpoints come by the time that has passed (here one each step) and are taken by step, whatever their dates."""
+    out = tmp_path / "run"
+    assert child(words(pictures, out, checkpoint_every=1e-9), 21, backwards=True).returncode == -signal.SIGKILL
+    for age, path in enumerate(checkpoints.found(out / "checkpoints")):
+        os.utime(path, (0, 1e6 - age))
+    done = child({"resume": str(out)}, backwards=True)
+    assert done.returncode == 0 and "at step 20" in done.stderr, done.stderr
+    assert ending(out) == ending(whole)
 
 
 @pytest.mark.parametrize(
