@@ -102,11 +102,11 @@ def coloured_blur(
         torch.addmm(offset_C1, colour_CC, planes(x_SQ, channels), out=out_CSS.view(channels, -1))
         return
     parts = [(slice(o, min(o + TILE, size)), slice(max(0, o - reach), o + TILE + reach)) for o in range(0, size, TILE)]
-    columns_CP = torch.empty(channels, size * size)
-    for out, at in parts:  # a tile stays in the cache from the first product to the third
-        down_CP = planes(torch.mm(blur_SS[out, at], x_SQ[at]), channels)
-        torch.addmm(offset_C1, colour_CC, down_CP, out=columns_CP[:, out.start * size : out.stop * size])
-    columns_QS, across_QS = columns_CP.view(-1, size), out_CSS.view(-1, size)
+    down_SQ = torch.empty_like(x_SQ)
+    for out, at in parts:
+        torch.mm(blur_SS[out, at], x_SQ[at], out=down_SQ[out])
+    columns_QS = torch.addmm(offset_C1, colour_CC, planes(down_SQ, channels)).view(-1, size)
+    across_QS = out_CSS.view(-1, size)
     for out, at in parts:
         torch.mm(columns_QS[:, at], blur_SS[out, at].T, out=across_QS[:, out])
 
