@@ -104,9 +104,12 @@ def watched(method: str, fault: str, data: str, seed: int) -> dict[str, Any]:
     where, batch, epochs = SETS[data]
     rows: list[dict[str, float]] = []
     with tempfile.TemporaryDirectory() as folder, planted(FAULTS[fault][1] if fault else lambda _: None):
-        kontrast.train(str(where), method=method, seed=seed, out=f"{folder}/run", validate="none", batch_size=batch,
-                       epochs=FAULTY_EPOCHS if fault else epochs, say=lambda _: None,
-                       show=lambda row, _: rows.append(row))  # fmt: skip
+        run = kontrast.train(
+            str(where), method=method, seed=seed, out=f"{folder}/run", validate="none", batch_size=batch,
+            epochs=FAULTY_EPOCHS if fault else epochs, say=lambda _: None, show=lambda row, _: rows.append(row),
+        )  # fmt: skip
+    if run.exit_code > 1:
+        raise SystemExit(run.exit_code)  # interrupted: half a run is none
     log = [{name: float(f"{row[name]:.5g}") for name in (*ROW, *SIGNS) if name in row} for row in rows if "loss" in row]
     return {"method": method, "fault": fault, "data": data, "seed": seed, "log": log}
 
