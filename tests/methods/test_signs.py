@@ -11,14 +11,14 @@ from kontrast.training.watch import Watch
 STEPS = 40
 
 
-def watched(method):
+def watched(method, steps=STEPS):
     """The verdict after some steps of learning."""
-    watch = Watch(STEPS)
+    watch = Watch(steps)
     optimizer = torch.optim.AdamW([p for p in method.parameters() if p.requires_grad], lr=0.01)
-    for step in range(STEPS):
+    for step in range(steps):
         outcome, _ = train_step(method, floats(made_up(step, rows=32)), optimizer)
         watch.look(outcome)
-    return watch.verdict(STEPS)
+    return watch.verdict(steps)
 
 
 def make_byol():
@@ -67,3 +67,16 @@ def test_one_cluster_is_named():
         method.prototypes[0].weight.copy_(method.prototypes[0].weight[:1].expand(12, 5))
     method.config = swav.Config(width=5, hidden=16, prototypes=12, frozen=STEPS + 1)
     assert watched(method).startswith("one cluster")
+
+
+def test_codes_that_nobody_shares_out_are_named():
+    """SwAV without Sinkhorn: softmax codes; everybody ends in one prototype."""
+    method = make_swav()
+    method._codes = lambda score_BK, a: (score_BK / method.config.epsilon).softmax(-1)
+    assert watched(method, steps=200).startswith(("one cluster", "collapsed"))
+
+
+def test_no_stop_gradient_is_named():
+    method = make_byol()
+    method.twin.forward = lambda view: method.projector(method.encoder(view))
+    assert watched(method, steps=200).startswith("collapsed")
