@@ -42,6 +42,7 @@ from kontrast.data.batches import ImageBatches
 from kontrast.data.sources import Source, open_source
 from kontrast.positives.images import Keys, Mode, views
 from kontrast.positives.papers import recipe
+from kontrast.training import memory
 
 DATA = Path(os.environ.get("KONTRAST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 Work = Callable[[], list[Tensor]]
@@ -191,6 +192,7 @@ def epoch(source: Source, mode: Mode, batch: int, workers: int) -> Work:
     """Two views of every picture as a training run draws them: batch by batch, decoded ahead in the background."""
     ids, made = source.ids, recipe("simclr", 224, 3)
     steps = len(ids) // batch
+    memory.kept()  # as every training does
 
     def work() -> list[Tensor]:
         batches = ImageBatches(source, ids, made, batch, 0, steps, mode=mode, workers=workers)
