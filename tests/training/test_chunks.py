@@ -80,7 +80,10 @@ def test_auto_takes_the_whole_batch_where_it_fits_else_even_pieces():
     assert chunks.storable(100, 10.0, 4_000.0) == 3 and chunks.storable(100, 10.0, 10.0) == 0
 
 
-@pytest.mark.parametrize("method,more", [("simclr", {}), ("byol", {"precision": "bf16"})])
+BF16 = pytest.param("byol", {"precision": "bf16"}, marks=pytest.mark.proof)  # slow where it is emulated
+
+
+@pytest.mark.parametrize("method,more", [("simclr", {}), BF16])
 def test_a_run_in_pieces_is_the_run(tmp_path, method, more):
     losses, digits = [], open_source("digits")
     some = digits.part(digits.ids[:512])
