@@ -71,7 +71,7 @@ def _calls(method: nn.Module, batch: Batch) -> list[tuple[nn.Module, Any]]:
     parts: list[Any] = chunks.by_rows(encoder)
     if len(parts) == 1:
         return [(parts[0], batch.views[0])]
-    items = (batch.views[0], batch.views[1]["input_ids"])
+    items = (batch.views[0], *batch.views[1].values())
     return list(zip(parts, items))
 
 

@@ -136,6 +136,8 @@ def _pairs(plan: Plan, parts: Parts, weights_from: str | Path | None) -> Kit:
     def batches(source: Source, ids: Ids, batch_size: int, seed: int, steps: int, *, training: bool) -> Batches:
         shown = pictures(source, ids, batch_size, seed, steps, training=False)
         views = PairBatches(shown, pairs.captions, cut=cut, rules=rules if training else ())
+        if training and (reader := pairs.towers.reader()):
+            views.read(reader, parts.device)
         return _guided(plan, views, source, ids, batch_size, seed) if training else views
 
     def leave(folder: Folder, model: Any, before: Any, summary: dict[str, Any], say: Callable[[str], None]) -> None:

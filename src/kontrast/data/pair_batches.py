@@ -1,7 +1,7 @@
 """Batches of pictures and captions: `batches(step)` is a pure function of (source, recipe, seed, step).
 
 Order, view parameters and the choice among several captions are keyed by (seed, epoch, sample id), never drawn in turn.
-Captions are turned into ids once, before the first step.
+Captions are turned into ids once, before the first step; a locked text tower reads them once then, too (`read`).
 
     batch.ids_B      names the picture: the first sample with the same encoded bytes, or the sample's group
     batch.groups_B   names the caption: equal ids of tokens, equal name
@@ -11,13 +11,13 @@ so that a caption or a picture that comes twice in a batch is masked by the loss
 any sample has that one; a caption that no rule changes, or that would become another of its own picture's, has none.
 
 Shapes: B rows of this process, T tokens of the longest caption in the batch, N samples, K captions of all samples, M
-captions changed by rule.
+captions changed by rule, W features of a text tower before its projection, R captions read at once.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -34,6 +34,8 @@ from kontrast.methods.method import Batch
 from kontrast.positives.opposites import altered
 
 LOOKED_AT = 5000  # captions that the rules are tried on before training, to say what they change
+READ_AT_ONCE = 64  # captions of about one length
+READ_BYTES = 1 << 30  # a gigabyte: 700,000 captions at width 384
 NOBODY = -1  # the name of a caption that no sample has
 
 
@@ -72,6 +74,7 @@ class PairBatches:
         self._count_N, self._first_N = np.zeros(len(source), np.int64), np.zeros(len(source), np.int64)
         self._count_N[ids], self._first_N[ids] = count, np.cumsum(count) - count
         self._picture_N = picture_names(source)
+        self._read_KW: Tensor | None = None
         self.waited = 0.0
         if rules:
             self._texts_K = flat
@@ -79,16 +82,19 @@ class PairBatches:
             self.said = "; ".join(filter(None, (self.said, self._changed())))
 
     def __call__(self, step: int) -> Batch:
-        """This process's rows of a step: views (pictures, {"input_ids": (B, T)})."""
+        """This process's rows of a step: views (pictures, {"input_ids": (B, T)} or, once read, {"read": (B, W)})."""
         began = time.perf_counter()
         batch = self.images(step)
         device = batch.ids_B.device
         ids_B = batch.ids_B.cpu().numpy()
         chosen_B = torch.from_numpy(self.chosen(ids_B, step // self.images.steps_per_epoch))
-        ids_BT = self._ids_KT[chosen_B, : int(self._length_K[chosen_B].max())]
+        if self._read_KW is None:
+            words = {"input_ids": self._ids_KT[chosen_B, : int(self._length_K[chosen_B].max())]}
+        else:
+            words = {"read": self._read_KW[chosen_B]}
         batch = replace(
             batch,
-            views=(batch.views[0], {"input_ids": ids_BT.to(device)}),
+            views=(batch.views[0], {name: tensor.to(device) for name, tensor in words.items()}),
             ids_B=torch.from_numpy(self._picture_N[ids_B]).to(device),
             groups_B=self._name_K[chosen_B].to(device),
         )
@@ -96,6 +102,26 @@ class PairBatches:
             batch = replace(batch, others=self._others(batch, ids_B, chosen_B.numpy(), step))
         self.waited += time.perf_counter() - began
         return batch
+
+    @torch.no_grad()
+    def read(self, by: Callable[[Tensor], Tensor], device: torch.device) -> None:
+        """Let a tower that stands still read each caption once, now, instead of in every step.
+
+        Captions of one length go together, always the same ones, so a resumed run has the same bits. Not done where the
+        run would read fewer captions than there are, or where their vectors would take more than `READ_BYTES`.
+        """
+        count = len(self._ids_KT)
+        if count > self.images.total * self.images.batch_size:
+            return
+        made: Tensor | None = None
+        for rows in torch.argsort(self._length_K, stable=True).split(READ_AT_ONCE):
+            read_RW = by(self._ids_KT[rows, : int(self._length_K[rows].max())].to(device)).float().cpu()
+            made = read_RW.new_empty(count, read_RW.shape[1]) if made is None else made
+            if made.nbytes > READ_BYTES:
+                return
+            made[rows] = read_RW
+        self._read_KW = made
+        self.said = "; ".join(filter(None, (self.said, f"the locked text tower read each of {count:,} captions once")))
 
     def _others(self, batch: Batch, ids_B: Ids, chosen_B: Ids, step: int) -> Batch:
         """The captions of this batch as the rules change them."""

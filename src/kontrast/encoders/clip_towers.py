@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -157,16 +157,21 @@ class HuggingFaceTower(nn.Module):
         else:
             raise Unfit(f'kontrast does not build hf_proj_type={projection!r}; it builds "linear" and "mlp".')
 
-    def forward(self, ids_BT: Tensor) -> Tensor:
+    def forward(self, words: Tensor) -> Tensor:
+        """Ids (B, T), or what `read` made of them (B, W), to (B, E)."""
+        embedded_BE: Tensor = self.proj(words if words.is_floating_point() else self.read(words))
+        return embedded_BE
+
+    def read(self, ids_BT: Tensor) -> Tensor:
+        """The encoder's pooled output, (B, W): all that stands still where this tower is locked."""
         mask_BT = (ids_BT != self.pad_id).long()
         hidden_BTW = self.transformer(input_ids=ids_BT, attention_mask=mask_BT).last_hidden_state
         if self.pooler_type == "mean_pooler":
             mask_BT1 = mask_BT[..., None].to(hidden_BTW.dtype)
-            pooled_BW = (hidden_BTW * mask_BT1).sum(1) / mask_BT1.sum(1)
+            pooled_BW: Tensor = (hidden_BTW * mask_BT1).sum(1) / mask_BT1.sum(1)
         else:
             pooled_BW = hidden_BTW[:, 0]
-        embedded_BE: Tensor = self.proj(pooled_BW)
-        return embedded_BE
+        return pooled_BW
 
 
 class Towers(nn.Module):
@@ -193,10 +198,16 @@ class Towers(nn.Module):
         image_BE: Tensor = self.visual(pixels_BChw)
         return image_BE
 
-    def encode_text(self, ids_BT: Tensor) -> Tensor:
-        """The words' vectors, not normalised, (B, E)."""
-        text_BE: Tensor = self.text(ids_BT)
+    def encode_text(self, words: Tensor) -> Tensor:
+        """The vectors, not normalised, (B, E), of ids (B, T) or of what a locked tower has read before (B, W)."""
+        text_BE: Tensor = self.text(words)
         return text_BE
+
+    def reader(self) -> Callable[[Tensor], Tensor] | None:
+        """What makes of ids all that a locked text tower ever makes of them, so that each caption is read once."""
+        if "text" in self.locked and isinstance(self.text, HuggingFaceTower):
+            return self.text.read
+        return None
 
     def judge_alone(self) -> None:
         """Begin SigLIP, where there is no bias yet: bias -10, temperature 0.1 (Zhai et al. 2023, arXiv:2303.15343)."""
