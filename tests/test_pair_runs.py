@@ -1,6 +1,7 @@
 """Pictures and captions from data to a folder: train, load, embed, evaluate, go on from old weights, refuse."""
 
 import io
+import json
 
 import numpy as np
 import pytest
@@ -8,6 +9,9 @@ import torch
 from PIL import Image
 
 import kontrast
+from kontrast.data import pair_batches
+from kontrast.encoders import tokens
+from kontrast.encoders.clip_towers import HuggingFaceTower
 from kontrast.errors import Unfit
 from kontrast.explore.vectors import embed, search
 from kontrast.finish import evaluate as evaluate_words
@@ -158,3 +162,35 @@ def test_siglip_runs_and_its_folder_keeps_the_bias(data, tmp_path):
     again = kontrast.load(made.path)
     assert again.encoder.logit_bias is not None and again.encoder.logit_bias.item() != -10
     torch.testing.assert_close(again.embed_text(["it is red"]), made.model.embed_text(["it is red"]))
+
+
+def test_a_locked_text_tower_reads_each_caption_once_and_the_run_is_the_same(data, tmp_path, monkeypatch):
+    transformers = pytest.importorskip("transformers")
+    captions = [f"{start} {name}{end}" for name in COLOURS for start, end in (("a", " picture"), ("it is", ""))]
+    words = tokens.trained(captions, max_length=16)
+    shape = transformers.BertConfig(vocab_size=words.size, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
+                                    intermediate_size=20, pad_token_id=words.pad_id)  # fmt: skip
+    with torch.random.fork_rng(devices=[]):
+        torch.random.default_generator.manual_seed(0)
+        transformers.BertModel(shape, add_pooling_layer=False).save_pretrained(tmp_path / "bert")
+    words.save(tmp_path / "bert")
+    asked = []
+    plain = HuggingFaceTower.read
+    monkeypatch.setattr(HuggingFaceTower, "read", lambda net, ids: (asked.append(len(ids)), plain(net, ids))[1])
+
+    def trained(name, epochs, read_bytes):
+        """The losses, how many captions the tower read in all, and whether reading them once was told."""
+        monkeypatch.setattr(pair_batches, "READ_BYTES", read_bytes)
+        asked.clear()
+        said, more = [], {**QUICK, "epochs": epochs, "set": [f"text={tmp_path / 'bert'}", "lock=text"]}
+        kontrast.train(data, out=str(tmp_path / name), say=said.append, validate="none", **more)
+        rows = map(json.loads, (tmp_path / name / "log.jsonl").read_text().splitlines())
+        return [row["loss"] for row in rows if "loss" in row], sum(asked), "read each of 240 captions once" in str(said)
+
+    once, few, told = trained("once", 3, 1 << 30)
+    every, many, untold = trained("every", 3, 0)
+    assert told and not untold
+    np.testing.assert_allclose(once, every, rtol=2e-5)
+    assert many - few == 64 + 3 * 7 * 16 - 240  # the first 64 told that their vectors take too much
+    _, _, told = trained("short", 1, 1 << 30)
+    assert not told  # one epoch reads half of the captions
