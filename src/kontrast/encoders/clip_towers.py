@@ -310,6 +310,7 @@ def hugging_face(folder: Path, *, weights: bool = False) -> nn.Module:
     """The Hugging Face encoder of a folder: with the folder's own weights, or random ones and without its pooler."""
     try:
         from transformers import AutoConfig, AutoModel
+        from transformers.utils import logging
     except ImportError:
         raise Unfit("A Hugging Face text tower needs transformers: pip install 'kontrast[text]'.") from None
     if not (folder / "config.json").is_file():
@@ -317,6 +318,7 @@ def hugging_face(folder: Path, *, weights: bool = False) -> nn.Module:
             f"The text tower {str(folder)!r} is not a folder with a config.json; a name would have to be fetched from "
             "the internet. Download it and give the folder."
         )
+    logging.disable_progress_bar()
     if weights:
         inner: nn.Module = AutoModel.from_pretrained(folder, local_files_only=True)
     else:
