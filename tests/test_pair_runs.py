@@ -194,3 +194,18 @@ def test_a_locked_text_tower_reads_each_caption_once_and_the_run_is_the_same(dat
     assert many - few == 64 + 3 * 7 * 16 - 240  # the first 64 told that their vectors take too much
     _, _, told = trained("short", 1, 1 << 30)
     assert not told  # one epoch reads half of the captions
+
+
+def test_captions_changed_by_rule_join_the_pictures_side(tmp_path):
+    """A picture is told from the captions of its batch and as many changed ones; a caption from the pictures alone."""
+    rows = [f"{row}.png,a red dot left of {row}" for row in range(12)]
+    for row in range(12):
+        Image.new("RGB", (8, 8), (20 * row, 0, 0)).save(tmp_path / f"{row}.png")
+    (tmp_path / "pairs.csv").write_text("\n".join(["image,text", *rows]))
+    more = {**QUICK, "epochs": 2, "batch_size": 4}
+    said, out = [], tmp_path / "run"
+    kontrast.train(tmp_path / "pairs.csv", negatives="rules:relation", out=str(out), say=said.append, **more)
+    assert "the rules change 12 of the first 12 captions" in " ".join(said)
+    logged = map(json.loads, (out / "log.jsonl").read_text().splitlines())
+    guessed = [row["guessing"] for row in logged if "loss" in row]
+    np.testing.assert_allclose(guessed, (np.log(4) + np.log(8)) / 2, rtol=1e-6)
