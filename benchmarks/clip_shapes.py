@@ -4,9 +4,9 @@
 
 Each picture (16 x 16, where the small net keeps places) shows two objects; its caption says size, colour and shape of
 both and how they lie to each other ("a small red circle left of a big blue square"). A batch hardly ever holds the
-same two objects the other way round, so `rules:relation` adds just that caption as a negative. Of the 40 pairs of colour
-and shape six are held out: no training picture or caption has them. Tested on pictures in which one object is such a
-pair:
+same two objects the other way round, so `rules:relation` adds just that caption as a negative. Of the 40 pairs of
+colour and shape six are held out: no training picture or caption has them. Tested on pictures in which one object is
+such a pair:
 
     zero-shot      its colour and shape are named among all 40 (guessing 2.5 %; wanted >= 80 %)
     relation       its caption against the same with the relation swapped (guessing 50 %; wanted >= 75 %)

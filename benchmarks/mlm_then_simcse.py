@@ -2,10 +2,11 @@
 
     python benchmarks/mlm_then_simcse.py DATA [--minutes 40] [--count 90000] [--steps 250] [--seeds 3]
 
-Masked words alone on `--count` of sentences/train.parquet, one epoch of at most `--minutes` (once, kept in results/mlm/;
-the count is what one core of an AMD EPYC gets through, so that the rate has decayed when the time is up), then
-unsupervised SimCSE from there, STS-B dev looked at every 50 steps. The paper's gain needs a pretrained language model; whether this
-small one is enough is what the figure says. Every finished run is a line of results/mlm_then_simcse.jsonl.
+Masked words alone on `--count` of sentences/train.parquet, one epoch of at most `--minutes` (once, kept in
+results/mlm/; the count is what one core of an AMD EPYC gets through, so that the rate has decayed when the time is up),
+then unsupervised SimCSE from there, STS-B dev looked at every 50 steps. The paper's gain needs a pretrained language
+model; whether this small one is enough is what the figure says. Every finished run is a line of
+results/mlm_then_simcse.jsonl.
 """
 
 from __future__ import annotations

@@ -1,14 +1,17 @@
-"""The same views for any number of workers and processes, and after a resume: one hash each, all must be equal.
+"""The same views for any number of workers and processes, and after a kill: one hash each, all must be equal.
 
     python benchmarks/view_hashes.py
 
-`pictures` PNG files of 40 x 56, decoded when asked for, an epoch of SimCLR's views in both engines. A resume begins
-with new batches in the middle of the epoch, as after a kill; its first half is what ran before.
+`PICTURES` PNG files of 40 x 56, decoded when asked for, an epoch of SimCLR's views in both engines. Every way is made
+of processes of its own that draw at the same time, each its rows of every batch. The killed one gets SIGKILL once its
+first step is out; another process goes on from the second.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
+import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,56 +21,92 @@ from PIL import Image
 
 from kontrast import keyed
 from kontrast.data.batches import ImageBatches
-from kontrast.data.sources import Source, open_source
+from kontrast.data.sources import open_source
 from kontrast.positives.images import Mode
 from kontrast.positives.papers import recipe
 
 PICTURES, BATCH, SIDE = 24, 8, 32
+STEPS = PICTURES // BATCH
+MODES: tuple[Mode, ...] = ("fast", "exact")
+WAYS = [(mode, workers) for mode in MODES for workers in (2, 0, 1, 4)]  # the first is killed
 
 
-def files(folder: Path) -> Source:
-    """Pictures as files that do not fit the memory given."""
+def files(folder: Path) -> None:
+    """Pictures as files."""
     values = keyed.below(256, "view hashes", np.arange(PICTURES * 5 * 7 * 3)).astype(np.uint8)
     for i, small in enumerate(values.reshape(PICTURES, 5, 7, 3)):
         Image.fromarray(small).resize((56, 40), Image.Resampling.BICUBIC).save(folder / f"{i:02}.png")
-    return open_source(folder, memory=0)
 
 
-def digest(source: Source, mode: Mode, *, workers: int, processes: int = 1, resumed: bool = False) -> str:
-    """The hash of every view of an epoch, in the order of the samples."""
-    steps = PICTURES // BATCH
-    found: dict[int, bytes] = {}
-    for rank in range(processes):
-        for first, last in ((0, 1), (1, steps)) if resumed else ((0, steps),):
-            batches = ImageBatches(source, source.ids, recipe("simclr", SIDE, 3), BATCH, 5, 9, mode=mode,
-                                   workers=workers, rank=rank, processes=processes)  # fmt: skip
-            for step in range(first, last):
-                batch = batches(step)
-                for row, sample in enumerate(batch.ids_B.tolist()):
-                    found[sample] = b"".join(view[row].contiguous().numpy().tobytes() for view in batch.views)
-    assert len(found) == PICTURES
-    return hashlib.blake2b(b"".join(found[sample] for sample in sorted(found)), digest_size=16).hexdigest()
+def draw(folder: str, rank: int, processes: int, first: int) -> None:
+    """One process: a line for each way and step from `first` on, [way, {sample: the hash of its views}]."""
+    source = open_source(folder, memory=0)  # decoded when asked for
+    for mode, workers in WAYS:
+        batches = ImageBatches(source, source.ids, recipe("simclr", SIDE, 3), BATCH, 5, STEPS, mode=mode,
+                               workers=workers, rank=rank, processes=processes)  # fmt: skip
+        for step in range(first, STEPS):
+            batch, found = batches(step), {}
+            for row, sample in enumerate(batch.ids_B.tolist()):
+                views = b"".join(view[row].contiguous().numpy().tobytes() for view in batch.views)
+                found[sample] = hashlib.blake2b(views, digest_size=16).hexdigest()
+            print(json.dumps([f"{mode:5}  {workers} workers", found]), flush=True)
 
 
-def hashes(source: Source, mode: Mode) -> dict[str, str]:
+def begun(folder: Path, rank: int = 0, processes: int = 1, first: int = 0) -> subprocess.Popen[str]:
+    said = [str(folder), *map(str, (rank, processes, first))]
+    return subprocess.Popen([sys.executable, __file__, *said], stdout=subprocess.PIPE, text=True)
+
+
+def whole(lines: list[str]) -> dict[str, str]:
+    """For each way one hash of all samples' hashes, in the order of the samples."""
+    told: dict[str, dict[int, str]] = {}
+    for way, found in map(json.loads, lines):
+        told.setdefault(way, {}).update({int(sample): one for sample, one in found.items()})
+    hashes = {}
+    for way, found in told.items():
+        assert len(found) == PICTURES, f"{way}: {len(found)} of {PICTURES} pictures were drawn"
+        every = "".join(found[sample] for sample in sorted(found))
+        hashes[way] = hashlib.blake2b(every.encode(), digest_size=16).hexdigest()
+    return hashes
+
+
+def together(folder: Path, processes: int) -> dict[str, str]:
+    """So many processes at the same time."""
+    running = [begun(folder, rank, processes) for rank in range(processes)]
+    return whole([line for one in running for line in one.communicate()[0].splitlines()])
+
+
+def killed(folder: Path) -> dict[str, str]:
+    """One process, killed after the first step of its first way, and another that goes on; the rest is as it was."""
+    one = begun(folder)
+    assert one.stdout is not None
+    first = one.stdout.readline()
+    one.kill()
+    one.communicate()
+    way = json.loads(first)[0]
+    rest = [line for line in begun(folder, first=1).communicate()[0].splitlines() if json.loads(line)[0] == way]
+    return whole([first, *rest])
+
+
+def hashes(folder: Path) -> dict[str, str]:
     """Each way to the same epoch, and its hash."""
-    ways = {f"{n} workers, 1 process": digest(source, mode, workers=n) for n in (0, 1, 2, 4)}
-    ways |= {f"{n} workers, 2 processes": digest(source, mode, workers=n, processes=2) for n in (0, 2)}
-    return ways | {"killed and resumed": digest(source, mode, workers=2, resumed=True)}
+    files(folder)
+    ways = {f"{way}, 1 process": told for way, told in together(folder, 1).items()}
+    ways |= {f"{way}, 2 processes": told for way, told in together(folder, 2).items()}
+    return ways | {f"{way}, killed and resumed": told for way, told in killed(folder).items()}
 
 
 def main() -> int:
     """Print the table; 1 if any two hashes of an engine differ."""
-    different = 0
     with TemporaryDirectory() as folder:
-        source = files(Path(folder))
-        for mode in ("fast", "exact"):
-            ways = hashes(source, mode)
-            different += len(set(ways.values())) > 1
-            for way, found in ways.items():
-                print(f"{mode:6} {way:26} {found}")
-    return int(different > 0)
+        ways = hashes(Path(folder))
+    for way, told in sorted(ways.items()):
+        print(f"{way:36} {told}")
+    return int(len({(way[:5], told) for way, told in ways.items()}) > 2)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    if len(sys.argv) > 1:
+        draw(sys.argv[1], *map(int, sys.argv[2:]))
+    else:
+        sys.exit(main())
