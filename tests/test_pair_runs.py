@@ -2,6 +2,7 @@
 
 import io
 import json
+import signal
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from kontrast.explore.vectors import embed, search
 from kontrast.finish import evaluate as evaluate_words
 from kontrast.finish_pairs import sentence, table
 from kontrast.pair_model import mixed
+from kontrast.training import checkpoints
 
 pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
 pytest.importorskip("tokenizers", reason="tokenizers is not installed")
@@ -164,25 +166,34 @@ def test_siglip_runs_and_its_folder_keeps_the_bias(data, tmp_path):
     torch.testing.assert_close(again.embed_text(["it is red"]), made.model.embed_text(["it is red"]))
 
 
-def test_a_locked_text_tower_reads_each_caption_once_and_the_run_is_the_same(data, tmp_path, monkeypatch):
+@pytest.fixture
+def bert(tmp_path):
+    """Writes a folder with a small BERT of random weights by the seed, and the words of the captions."""
     transformers = pytest.importorskip("transformers")
     captions = [f"{start} {name}{end}" for name in COLOURS for start, end in (("a", " picture"), ("it is", ""))]
     words = tokens.trained(captions, max_length=16)
     shape = transformers.BertConfig(vocab_size=words.size, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
                                     intermediate_size=20, pad_token_id=words.pad_id)  # fmt: skip
-    with torch.random.fork_rng(devices=[]):
-        torch.random.default_generator.manual_seed(0)
-        transformers.BertModel(shape, add_pooling_layer=False).save_pretrained(tmp_path / "bert")
-    words.save(tmp_path / "bert")
-    asked = []
-    plain = HuggingFaceTower.read
+
+    def write(seed):
+        with torch.random.fork_rng(devices=[]):
+            torch.random.default_generator.manual_seed(seed)
+            transformers.BertModel(shape, add_pooling_layer=False).save_pretrained(tmp_path / "bert")
+        words.save(tmp_path / "bert")
+        return {"set": [f"text={tmp_path / 'bert'}", "lock=text"]}
+
+    return write
+
+
+def test_a_locked_text_tower_reads_each_caption_once_and_the_run_is_the_same(data, bert, tmp_path, monkeypatch):
+    asked, plain, locked = [], HuggingFaceTower.read, bert(0)
     monkeypatch.setattr(HuggingFaceTower, "read", lambda net, ids: (asked.append(len(ids)), plain(net, ids))[1])
 
     def trained(name, epochs, read_bytes):
         """The losses, how many captions the tower read in all, and whether reading them once was told."""
         monkeypatch.setattr(pair_batches, "READ_BYTES", read_bytes)
         asked.clear()
-        said, more = [], {**QUICK, "epochs": epochs, "set": [f"text={tmp_path / 'bert'}", "lock=text"]}
+        said, more = [], {**QUICK, **locked, "epochs": epochs}
         kontrast.train(data, out=str(tmp_path / name), say=said.append, validate="none", **more)
         rows = map(json.loads, (tmp_path / name / "log.jsonl").read_text().splitlines())
         return [row["loss"] for row in rows if "loss" in row], sum(asked), "read each of 240 captions once" in str(said)
@@ -194,6 +205,23 @@ def test_a_locked_text_tower_reads_each_caption_once_and_the_run_is_the_same(dat
     assert many - few == 64 + 3 * 7 * 16 - 240  # the first 64 told that their vectors take too much
     _, _, told = trained("short", 1, 1 << 30)
     assert not told  # one epoch reads half of the captions
+
+
+def test_a_resumed_run_reads_with_the_weights_it_had(data, bert, tmp_path):
+    """The folder of the text tower holds other weights by then."""
+    more = {**QUICK, **bert(0), "epochs": 3, "validate": "none", "say": lambda _: None}
+
+    def stop(row, steps):
+        if row.get("step", 0) >= 9:
+            signal.raise_signal(signal.SIGTERM)
+
+    kontrast.train(data, out=str(tmp_path / "whole"), **more)
+    kontrast.train(data, out=str(tmp_path / "stopped"), show=stop, **more)
+    bert(1)
+    kontrast.train(resume=str(tmp_path / "stopped"), say=lambda _: None)
+    whole, resumed = (checkpoints.load(checkpoints.found(tmp_path / name / "checkpoints")[-1])[0]
+                      for name in ("whole", "stopped"))  # fmt: skip
+    assert whole.keys() == resumed.keys() and all(torch.equal(whole[name], resumed[name]) for name in whole)
 
 
 def test_captions_changed_by_rule_join_the_pictures_side(tmp_path):

@@ -83,6 +83,9 @@ def carry_out(
     method = made_by(encoder, encoder.width, plan.config, seed=s.seed).to(
         parts.device, memory_format=torch.channels_last
     )
+    if start is not None:  # before the batches are made: a locked tower reads with these weights
+        weights = {k.removeprefix("method."): v for k, v in start[0].items() if k.startswith("method.")}
+        method.load_state_dict(weights)
     per_epoch = len(parts.train_ids) // s.batch_size
     steps = per_epoch * s.epochs
     batches = kit.batches(parts.source, parts.train_ids, s.batch_size, s.seed, steps, training=True)
@@ -107,7 +110,6 @@ def carry_out(
     state, watch, best = State(), Watch(steps), Best()
     if start is not None:
         tensors, kept = start
-        method.load_state_dict({k.removeprefix("method."): v for k, v in tensors.items() if k.startswith("method.")})
         optimizers.restore(optimizer, groups, {k: v for k, v in tensors.items() if k.startswith("optimizer.")})
         state, watch = State(**kept["loop"]), Watch(steps, **kept["watch"])
         best = Best.restored(tensors, kept.get("best", {}))
