@@ -1,4 +1,4 @@
-"""Does unsupervised SimCSE gain from a language model of one hour? Masked words first, then dropout twins.
+"""Does unsupervised SimCSE gain from a language model of forty minutes? Masked words first, then dropout twins.
 
     python benchmarks/mlm_then_simcse.py DATA [--minutes 40] [--count 90000] [--steps 250] [--seeds 3]
 

@@ -2,9 +2,9 @@
 
     python benchmarks/view_hashes.py
 
-`PICTURES` PNG files of 40 x 56, decoded when asked for, an epoch of SimCLR's views in both engines. Every way is made
-of processes of its own that draw at the same time, each its rows of every batch. The killed one gets SIGKILL once its
-first step is out; another process goes on from the second.
+`PICTURES` PNG files of 40 x 56, decoded when asked for, an epoch of SimCLR's views for each engine and number of workers.
+One process draws them all, then two at the same time, each its rows of every batch. Another gets SIGKILL once its first
+step is out, and one more goes on from the second.
 """
 
 from __future__ import annotations

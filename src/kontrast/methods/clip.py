@@ -78,7 +78,7 @@ class CLIP(nn.Module):
         pixels_BChw, tokens = batch.views
         assert isinstance(pixels_BChw, Tensor) and isinstance(tokens, dict)
         image_BD = self.encoder(pixels_BChw)
-        roles = {"image": image_BD, "text": self.encoder.encode_text(*tokens.values())}
+        roles = {"image": image_BD, "text": self.encoder.encode_text(*tokens.values())}  # ids, or read before
         if batch.others is not None:
             roles["others"] = self.encoder.encode_text(batch.others.views[0]["input_ids"])
         return Embeddings.of(batch, image_BD, **roles)
