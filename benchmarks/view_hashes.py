@@ -2,7 +2,7 @@
 
     python benchmarks/view_hashes.py
 
-`PICTURES` PNG files of 40 x 56, decoded when asked for, an epoch of SimCLR's views for each engine and number of workers.
+`PICTURES` PNG files of 40 x 56, decoded when asked for, an epoch of SimCLR's views by either engine and any workers.
 One process draws them all, then two at the same time, each its rows of every batch. Another gets SIGKILL once its first
 step is out, and one more goes on from the second.
 """
