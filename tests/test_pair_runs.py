@@ -12,7 +12,7 @@ from PIL import Image
 import kontrast
 from kontrast.data import pair_batches
 from kontrast.encoders import tokens
-from kontrast.encoders.clip_towers import HuggingFaceTower
+from kontrast.encoders.clip_hugging_face import HuggingFaceTower
 from kontrast.errors import Unfit
 from kontrast.explore.vectors import embed, search
 from kontrast.finish import evaluate as evaluate_words

@@ -21,8 +21,9 @@ from kontrast.data.decode import to_channels
 from kontrast.data.sources import Source, open_source
 from kontrast.encoders import bpe, tokens
 from kontrast.encoders.bpe import Captions
+from kontrast.encoders.clip_hugging_face import HuggingFaceTower
 from kontrast.encoders.clip_presets import PAPER, SMALL_TEXT, model_cfg
-from kontrast.encoders.clip_towers import HuggingFaceTower, towers
+from kontrast.encoders.clip_towers import towers
 from kontrast.errors import Unfit
 from kontrast.exchange import open_clip
 from kontrast.exchange.open_clip import Pairs

@@ -22,6 +22,7 @@ import timm
 import torch
 from torch import Tensor, nn
 
+from kontrast.encoders.clip_hugging_face import HuggingFaceTower, hugging_face
 from kontrast.encoders.clip_resnet import ModifiedResNet
 from kontrast.encoders.clip_transformers import ImageTransformer, QuickGELU, TextTransformer
 from kontrast.encoders.images import small_net
@@ -126,52 +127,6 @@ def timm_tower(vision: Vision, embed: int) -> TrunkTower:
     if vision.timm_proj == "linear":
         head = projection(trunk.num_features, embed, bias=vision.timm_proj_bias, drop=vision.timm_drop)
     return TrunkTower(trunk, head)
-
-
-class HuggingFaceTower(nn.Module):
-    """Any Hugging Face encoder, pooled, and a projection, under open_clip's names: `transformer` and `proj`.
-
-    pooler      "mean_pooler": the mean over tokens; "cls_last_hidden_state_pooler": the first token
-    projection  "linear": one matrix; "mlp": two with a GELU between, as open_clip's default
-    Padding is told by `pad_token_id`, as in open_clip, so ids are all that it needs.
-    """
-
-    cuttable = True
-
-    def __init__(self, inner: nn.Module, embed: int, pooler: str, projection: str) -> None:
-        super().__init__()
-        if pooler not in ("mean_pooler", "cls_last_hidden_state_pooler"):
-            raise Unfit(f"kontrast does not build hf_pooler_type={pooler!r}; it builds mean_pooler.")
-        self.transformer = inner
-        self.pooler_type = pooler
-        config: Any = inner.config
-        self.pad_id, width = int(config.pad_token_id), int(config.hidden_size)
-        self.context = int(config.max_position_embeddings)
-        if projection == "linear":
-            self.proj: nn.Module = nn.Linear(width, embed, bias=False)
-        elif projection == "mlp":
-            hidden = (width + embed) // 2
-            self.proj = nn.Sequential(
-                nn.Linear(width, hidden, bias=False), nn.GELU(), nn.Linear(hidden, embed, bias=False)
-            )
-        else:
-            raise Unfit(f'kontrast does not build hf_proj_type={projection!r}; it builds "linear" and "mlp".')
-
-    def forward(self, words: Tensor) -> Tensor:
-        """Ids (B, T), or what `read` made of them (B, W), to (B, E)."""
-        embedded_BE: Tensor = self.proj(words if words.is_floating_point() else self.read(words))
-        return embedded_BE
-
-    def read(self, ids_BT: Tensor) -> Tensor:
-        """The encoder's pooled output, (B, W): all that stands still where this tower is locked."""
-        mask_BT = (ids_BT != self.pad_id).long()
-        hidden_BTW = self.transformer(input_ids=ids_BT, attention_mask=mask_BT).last_hidden_state
-        if self.pooler_type == "mean_pooler":
-            mask_BT1 = mask_BT[..., None].to(hidden_BTW.dtype)
-            pooled_BW: Tensor = (hidden_BTW * mask_BT1).sum(1) / mask_BT1.sum(1)
-        else:
-            pooled_BW = hidden_BTW[:, 0]
-        return pooled_BW
 
 
 class Towers(nn.Module):
@@ -304,23 +259,3 @@ def _text_tower(words: Words, embed: int, quick: bool, folder: Path | None) -> T
         eos=words.eos_id,
         bias=words.proj_bias,
     )
-
-
-def hugging_face(folder: Path, *, weights: bool = False) -> nn.Module:
-    """The Hugging Face encoder of a folder: with the folder's own weights, or random ones and without its pooler."""
-    try:
-        from transformers import AutoConfig, AutoModel
-        from transformers.utils import logging
-    except ImportError:
-        raise Unfit("A Hugging Face text tower needs transformers: pip install 'kontrast[text]'.") from None
-    if not (folder / "config.json").is_file():
-        raise Unfit(
-            f"The text tower {str(folder)!r} is not a folder with a config.json; a name would have to be fetched from "
-            "the internet. Download it and give the folder."
-        )
-    logging.disable_progress_bar()
-    if weights:
-        inner: nn.Module = AutoModel.from_pretrained(folder, local_files_only=True)
-    else:
-        inner = AutoModel.from_config(AutoConfig.from_pretrained(folder), add_pooling_layer=False)
-    return inner

@@ -23,7 +23,8 @@ from torch import Tensor, nn
 
 from kontrast.encoders import bpe
 from kontrast.encoders.bpe import Captions
-from kontrast.encoders.clip_towers import HuggingFaceTower, Towers, TrunkTower, hugging_face, towers
+from kontrast.encoders.clip_hugging_face import HuggingFaceTower, hugging_face
+from kontrast.encoders.clip_towers import Towers, TrunkTower, towers
 from kontrast.errors import Unfit
 from kontrast.exchange import plain_pairs
 
