@@ -71,8 +71,8 @@ def _calls(method: nn.Module, batch: Batch) -> list[tuple[nn.Module, Any]]:
     parts: list[Any] = chunks.by_rows(encoder)
     if len(parts) == 1:
         return [(parts[0], batch.views[0])]
-    items = (batch.views[0], *batch.views[1].values())
-    return list(zip(parts, items))
+    pixels, tokens = batch.views
+    return list(zip(parts, (pixels, tokens["read" if "read" in tokens else "input_ids"])))
 
 
 def told(size: int, keep: int) -> str:

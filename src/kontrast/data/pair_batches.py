@@ -82,16 +82,15 @@ class PairBatches:
             self.said = "; ".join(filter(None, (self.said, self._changed())))
 
     def __call__(self, step: int) -> Batch:
-        """This process's rows of a step: views (pictures, {"input_ids": (B, T)} or, once read, {"read": (B, W)})."""
+        """This process's rows of a step: views (pictures, {"input_ids": (B, T)}, once read with "read": (B, W))."""
         began = time.perf_counter()
         batch = self.images(step)
         device = batch.ids_B.device
         ids_B = batch.ids_B.cpu().numpy()
         chosen_B = torch.from_numpy(self.chosen(ids_B, step // self.images.steps_per_epoch))
-        if self._read_KW is None:
-            words = {"input_ids": self._ids_KT[chosen_B, : int(self._length_K[chosen_B].max())]}
-        else:
-            words = {"read": self._read_KW[chosen_B]}
+        words = {"input_ids": self._ids_KT[chosen_B, : int(self._length_K[chosen_B].max())]}
+        if self._read_KW is not None:
+            words["read"] = self._read_KW[chosen_B]
         batch = replace(
             batch,
             views=(batch.views[0], {name: tensor.to(device) for name, tensor in words.items()}),

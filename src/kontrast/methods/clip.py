@@ -77,8 +77,8 @@ class CLIP(nn.Module):
         """The two towers, each on its own half of the pair."""
         pixels_BChw, tokens = batch.views
         assert isinstance(pixels_BChw, Tensor) and isinstance(tokens, dict)
-        image_BD = self.encoder(pixels_BChw)
-        roles = {"image": image_BD, "text": self.encoder.encode_text(*tokens.values())}  # ids, or read before
+        image_BD, words = self.encoder(pixels_BChw), tokens["read" if "read" in tokens else "input_ids"]
+        roles = {"image": image_BD, "text": self.encoder.encode_text(words)}
         if batch.others is not None:
             roles["others"] = self.encoder.encode_text(batch.others.views[0]["input_ids"])
         return Embeddings.of(batch, image_BD, **roles)
