@@ -57,7 +57,7 @@ class Settings:
         device: cpu, cuda or cuda:0. The best one there if not given.
         precision: fp32, bf16 or fp16.
         threads: Processor threads for arithmetic; their number is part of the last bits.
-        workers: Threads that read and decode pictures.
+        workers: Processes that read pictures and draw views; on a GPU, threads that decode.
         checkpoint_every: Minutes between checkpoints inside an epoch.
         set: Any field of the method's own configuration, as NAME=VALUE.
         strict: Stop at the first broken file instead of skipping it.

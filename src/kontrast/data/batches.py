@@ -1,8 +1,9 @@
 """Batches of pictures: `batches(step)` is a pure function of (source, recipe, seed, step).
 
 The same views come for any number of workers and processes and after a resume: order, partners and view parameters are
-keyed by (seed, epoch, sample id), never drawn in turn. What takes time (reading, decoding, copying to the device) is
-done one step ahead in the background where that pays.
+keyed by (seed, epoch, sample id), never drawn in turn. What takes time is done ahead in the background where that pays:
+on a CPU reading, decoding and drawing, by processes (`data.ahead`) if they are asked for; otherwise what comes before
+the drawing (reading, decoding, copying to the device), by a thread.
 
 Shapes: B rows of this process, V views.
 """
@@ -19,6 +20,7 @@ import torch
 from torch import Tensor
 
 from kontrast import keyed
+from kontrast.data.ahead import CAN_FORK, Ahead
 from kontrast.data.judged import Second, similar
 from kontrast.data.order import batch_ids, own_rows, steps_per_epoch
 from kontrast.data.pictures import Ids, InMemory
@@ -36,7 +38,8 @@ class ImageBatches:
     ids         the samples to train on, from `source.ids`
     batch_size  rows of one step, in total over all processes
     total       steps of the whole run
-    workers     threads that decode pictures which do not fit memory; 0 decodes in one thread, ahead all the same
+    workers     on a CPU: processes that read pictures and draw their views; on a GPU (and on a CPU that is not under
+                Linux): threads that decode pictures which do not fit memory. 0: none; decoding is ahead all the same
     same        the second view (fourth, ...) is of another picture of the sample's group; needs `source.groups`
 
     Of judged rows the first view is of the first picture, the second of the second (`data.judged`).
@@ -70,18 +73,23 @@ class ImageBatches:
         self.waited = 0.0
         self._members = Second(source) if source.kind == "judged" else _members(source, self.ids) if same else None
         in_memory = isinstance(source.pictures, InMemory)
-        ahead = self.device.type != "cpu" or not in_memory
-        self._background = ThreadPoolExecutor(1, "kontrast-data") if ahead else None
-        self._next: tuple[int, Future[tuple[Ids, list[Raw]]]] | None = None
+        self._processes = bool(workers) and self.device.type == "cpu" and CAN_FORK
+        self._ahead: Ahead | None = None
+        in_background = not self._processes and (self.device.type != "cpu" or not in_memory)
+        self._background = ThreadPoolExecutor(1, "kontrast-data") if in_background else None
+        self._next: tuple[int, Future[list[Raw]]] | None = None
 
     def __call__(self, step: int) -> Batch:
         """This process's rows of a step."""
         began = time.perf_counter()
-        ids_B, pictures = self._samples(step)
-        epoch = step // self.steps_per_epoch
+        ids_B = self._ids(step)
         groups_N = self.source.groups
+        if self._processes:
+            drawn = self._by_processes(step)
+        else:
+            drawn = self._views(self._samples(step), ids_B, step // self.steps_per_epoch)
         batch = Batch(
-            views=self._views(pictures, ids_B, epoch),
+            views=drawn,
             ids_B=torch.from_numpy(ids_B).to(self.device),
             step=step,
             total=self.total,
@@ -99,6 +107,16 @@ class ImageBatches:
         """The views of these samples in an epoch, whatever batch they come in."""
         return self._views(self._pictures(ids_B, epoch), ids_B, epoch)
 
+    def _by_processes(self, step: int) -> tuple[Tensor, ...]:
+        """The views of a step from the processes that draw ahead; they begin with the first step that is asked for."""
+        if self._ahead is None:
+            rows = self.rows.stop - self.rows.start
+            shapes = [(rows, len(self.recipe.mean), view.size, view.size) for view in self.recipe.views]
+            self._ahead = Ahead(
+                lambda s: self.drawn(self._ids(s), s // self.steps_per_epoch), shapes, self.total, self.workers
+            )
+        return tuple(self._ahead(step))
+
     def _views(self, pictures: list[Raw], ids_B: Ids, epoch: int) -> tuple[Tensor, ...]:
         if self._members is None:
             return tuple(views(pictures[0], self.recipe, Keys(self.seed, epoch, ids_B), mode=self.mode))
@@ -111,8 +129,11 @@ class ImageBatches:
         both = [view for pair in zip(own, theirs) for view in pair]
         return tuple(both + own[len(theirs) :])
 
-    def _samples(self, step: int) -> tuple[Ids, list[Raw]]:
-        """Ids and raw pictures of a step, from the background where they were read ahead."""
+    def _ids(self, step: int) -> Ids:
+        return batch_ids(self.ids, step, self.batch_size, self.seed)[self.rows]
+
+    def _samples(self, step: int) -> list[Raw]:
+        """The raw pictures of a step, from the background where they were read ahead."""
         if self._background is None:
             return self._read(step)
         ready = self._next[1] if self._next is not None and self._next[0] == step else None
@@ -121,16 +142,16 @@ class ImageBatches:
             self._next = (step + 1, self._background.submit(self._read, step + 1))
         return now.result()
 
-    def _read(self, step: int) -> tuple[Ids, list[Raw]]:
-        ids_B = batch_ids(self.ids, step, self.batch_size, self.seed)[self.rows]
-        return ids_B, self._pictures(ids_B, step // self.steps_per_epoch)
+    def _read(self, step: int) -> list[Raw]:
+        return self._pictures(self._ids(step), step // self.steps_per_epoch)
 
     def _pictures(self, ids_B: Ids, epoch: int) -> list[Raw]:
         """The samples' pictures and, where positives come from groups, those of their partners."""
         wanted = [ids_B]
         if self._members is not None:
             wanted.append(self._members.partner(ids_B, self.seed, epoch))
-        return [self._moved(self.source.images(ids, workers=self.workers)) for ids in wanted]
+        threads = 1 if self._processes else self.workers
+        return [self._moved(self.source.images(ids, workers=threads)) for ids in wanted]
 
     def _moved(self, pictures: Raw) -> Raw:
         if self.device.type == "cpu":

@@ -1,0 +1,113 @@
+"""Processes that draw the views of the next steps while the last one is trained on.
+
+Two threads of one Python process hand its lock to each other at every operation, and a view of 224 pixels is some
+twenty operations of 50 microseconds: they draw fewer of them than one thread does. Processes share no lock.
+
+Process w of W draws the steps w, w + W, ..., each one step ahead, on one thread, into memory of its own that it shares
+with the trainer: W batches of views in all. It is a map without a file, so the size of /dev/shm does not bound it.
+The processes are forks, for which pictures in memory are not copied, and they end with the trainer, however it ends.
+"""
+
+from __future__ import annotations
+
+import mmap
+import multiprocessing
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from math import prod
+from multiprocessing.connection import Connection
+
+import torch
+from torch import Tensor
+
+from kontrast.errors import Failed
+
+Draw = Callable[[int], Sequence[Tensor]]  # a step's views, a pure function of the step
+Shape = tuple[int, ...]
+
+CAN_FORK = sys.platform == "linux"  # elsewhere a fork of a process with threads is not safe
+
+
+class Ahead:
+    """`ahead(step)` is `draw(step)`: float32 tensors of these shapes, drawn by one of `workers` processes.
+
+    In turn or jumping; steps from `total` on are never drawn ahead. What `draw` raises is raised here, and so is
+    Failed if a process was ended from outside, as a system without memory does.
+    """
+
+    def __init__(self, draw: Draw, shapes: Sequence[Shape], total: int, workers: int) -> None:
+        self.draw, self.total, self.workers = draw, total, workers
+        self._places = [[_shared(shape) for shape in shapes] for _ in range(workers)]
+        self._drawing: list[int | None] = [None] * workers  # the step that a process is at, or has ready
+        context = multiprocessing.get_context("fork")
+        pipes = [context.Pipe() for _ in range(workers)]
+        self._ends = [ours for ours, _ in pipes]
+        for places, (_, own) in zip(self._places, pipes):
+            others = [end for pipe in pipes for end in pipe if end is not own]
+            context.Process(target=_work, args=(draw, own, others, places), name="kontrast-views", daemon=True).start()
+        for _, theirs in pipes:
+            theirs.close()
+
+    def __call__(self, step: int) -> list[Tensor]:
+        """The views of a step, as tensors of the caller's own."""
+        for soon in range(step, min(step + self.workers, self.total)):
+            self._ask(soon)
+        if not self._answer(step % self.workers):
+            return list(self.draw(step))  # which raises here what it raised there
+        views = [place.clone() for place in self._places[step % self.workers]]
+        if step + self.workers < self.total:
+            self._ask(step + self.workers)
+        return views
+
+    def _ask(self, step: int) -> None:
+        worker = step % self.workers
+        if self._drawing[worker] == step:
+            return
+        if self._drawing[worker] is not None:  # a step that a jump has passed
+            self._answer(worker)
+        self._drawing[worker] = step
+        try:
+            self._ends[worker].send(step)
+        except BrokenPipeError:
+            raise _ended() from None
+
+    def _answer(self, worker: int) -> bool:
+        self._drawing[worker] = None
+        try:
+            return bool(self._ends[worker].recv())
+        except (EOFError, ConnectionResetError):
+            raise _ended() from None
+
+
+def _ended() -> Failed:
+    return Failed(
+        "A process that draws views (--workers) was ended from outside; most often memory had run out. Go on with "
+        "fewer --workers, or a smaller --batch-size."
+    )
+
+
+def _shared(shape: Shape) -> Tensor:
+    """Float32 memory that forks write to and their parent reads."""
+    return torch.frombuffer(mmap.mmap(-1, 4 * max(1, prod(shape))), dtype=torch.float32, count=prod(shape)).view(shape)
+
+
+def _work(draw: Draw, end: Connection, others: Sequence[Connection], places: Sequence[Tensor]) -> None:
+    """Draw what is asked for until the trainer is gone. An interrupt is for the trainer, which ends this by leaving."""
+    for other in others:
+        other.close()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    torch.set_num_threads(1)
+    try:
+        while True:
+            step = end.recv()
+            try:
+                for place, view in zip(places, draw(step), strict=True):
+                    place.copy_(view)
+                drawn = True
+            except Exception:
+                drawn = False
+            end.send(drawn)
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        return
