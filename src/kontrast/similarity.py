@@ -26,8 +26,7 @@ Similarity: TypeAlias = Literal["cosine", "dot", "euclidean", "squared_euclidean
 
 def wide(x: Tensor) -> Tensor:
     """The tensor in float32, or float64 if it is: what every similarity and loss is computed in."""
-    made: Tensor = x.to(torch.promote_types(x.dtype, torch.float32))
-    return made
+    return x if x.dtype in (torch.float32, torch.float64) else x.float()
 
 
 class _Unit(torch.autograd.Function):

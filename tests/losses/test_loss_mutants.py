@@ -48,7 +48,7 @@ MUTANTS = {
         ("small.py", "where = R // 2 if mirror else 0", "where = 1 if mirror else 0"),
         ("small.py", "weight_RR.diagonal(-where).sub_(together)", "pass"),
         ("small.py", "div(2 * number if mirror else number)", "div(number)"),
-        ("small.py", "together = gradient_L.unflatten", "together = 2 * gradient_L.unflatten"),
+        ("small.py", "together = gradient_L.reshape", "together = 2 * gradient_L.reshape"),
         ("small.py", "addcmul_(unit_RD, along_R1, value=-1)", "add_(0)"),
     ]),
     "hardness": (CON, "debiased", [

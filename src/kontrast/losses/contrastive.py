@@ -99,8 +99,8 @@ def nt_xent(
     if all_ours and V == 2 and not more and against.plain and small.fits(2 * B, against.largest):
         tags: Tags = [Stripes(B)] if ids_B is None else [(ids_B.repeat(2),) * 2]
         tags = tags if groups_B is None else [*tags, (groups_B.repeat(2),) * 2]
-        z_R = small.both_views(views_VBD.flatten(0, 1), against.scale, tags)
-        return reduced(softened(z_R, decoupled).view(2, B), 2 * B, reduction)
+        loss_R = softened(small.both_views(views_VBD.flatten(0, 1), against.scale, tags), decoupled)
+        return reduced(loss_R if reduction == "mean" else loss_R.view(2, B), 2 * B, reduction)
     query_VBE = against.query(views_VBD)
     key_VBE = against.key(views_VBD) if similarity == "squared_euclidean" else query_VBE
     key_RE = key_VBE.flatten(0, 1)

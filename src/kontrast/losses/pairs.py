@@ -60,8 +60,8 @@ def clip(
     if ids_B is None:
         tags.append(Stripes(2 * B, mine.start))
     if all_ours and guide is None and against.plain and small.fits(B, against.largest):
-        z_2R = small.both_ways(image_BD, text_BD, against.scale, tags)
-        return reduced(softened(z_2R, decoupled).view(2, R).mean(0), B, reduction)
+        loss_2R = softened(small.both_ways(image_BD, text_BD, against.scale, tags), decoupled)
+        return reduced(loss_2R, 2 * B, reduction) if reduction == "mean" else loss_2R.view(2, R).mean(0)
     image_BE, text_BE = against.query(image_BD), against.key(text_BD)
     positive_PR = logit(image_BE[mine], text_BE[mine], similarity).repeat(1, 2)
     if all_ours and guide is None:

@@ -64,7 +64,7 @@ def _product(left_RK: Tensor, right_KC: Tensor, scale: float) -> Tensor:
 class _Decoupled(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, first_RD: Tensor, second_RD: Tensor | None, scale: Tensor | float, tags: Tags) -> Tensor:
-        R, mirror, number = len(first_RD), second_RD is None, float(scale)
+        R, mirror, number = first_RD.shape[0], second_RD is None, float(scale)
         first, shrink_first = _unit(first_RD)
         second, shrink_second = (first, shrink_first) if second_RD is None else _unit(second_RD)
         table_RR = _product(first, second.T, number / LN_2)
@@ -81,11 +81,11 @@ class _Decoupled(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient_L: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None]:
         first, second, shrink_first, shrink_second, table_RR, sum_L = ctx.saved_tensors
-        R, number, mirror, where = len(first), ctx.number, ctx.mirror, ctx.where
+        R, number, mirror, where = first.shape[0], ctx.number, ctx.mirror, ctx.where
         factor_L = gradient_L / sum_L.clamp(min=torch.finfo(sum_L.dtype).tiny)
         rows_R, columns_R = (factor_L, factor_L) if mirror else factor_L.split(R)
         weight_RR = torch.add(rows_R[:, None], columns_R).mul_(table_RR)
-        together = gradient_L.unflatten(0, (2, -1)).sum(0)
+        together = gradient_L.reshape(2, -1).sum(0)
         weight_RR.diagonal(where).sub_(together)
         if mirror:  # the table is its own mirror image: rows and columns together give one gradient
             weight_RR.diagonal(-where).sub_(together)
