@@ -51,7 +51,7 @@ class Ahead:
 
     def __call__(self, step: int) -> list[Tensor]:
         """The views of a step, as tensors of the caller's own."""
-        for soon in range(step, min(step + self.workers, self.total)):
+        for soon in (step, *range(step + 1, min(step + self.workers, self.total))):
             self._ask(soon)
         if not self._answer(step % self.workers):
             return list(self.draw(step))  # which raises here what it raised there
