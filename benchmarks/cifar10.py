@@ -8,11 +8,10 @@
 
 Every run: 3 epochs, batch 512, the same data order and views for a seed, 3 seeds; rows of a table are compared with its
 first row, paired by seed, and a method with its twin. Methods and twins get the same three learning rates; for each the
-best is chosen by kNN on 5,000 pictures held out of the training set (seed 0, one epoch, as a run of its own with its own
-schedule), then 3 seeds run on all of it. All draw
-`exact` views (the row `fast` excepted): they were the default when the first rows were made, and a table must not mix
-two engines. One line a run goes to results/, and an interrupted program goes on where it stopped; a run that several
-tables need is made once.
+best is chosen by kNN on 5,000 pictures held out of the training set (seed 0, one epoch, a run of its own), then 3 seeds
+run on all of it. All draw `exact` views (the row `fast` excepted): they were the default when the first rows were made,
+and a table must not mix two engines. One line a run goes to results/, and an interrupted program goes on where it
+stopped; a run that several tables need is made once.
 About 5 minutes a run on two cores without bf16 in hardware. Needs KONTRAST_DATA/cifar10.
 """
 
