@@ -1,7 +1,7 @@
 """Processes that draw the views of the next steps while the last one is trained on.
 
 Two threads of one Python process hand its lock to each other at every operation, and a view of 224 pixels is some
-twenty operations of 50 microseconds: they draw fewer of them than one thread does. Processes share no lock.
+twenty operations of 50 microseconds: they draw hardly more of them than one thread does. Processes share no lock.
 
 Process w of W draws the steps w, w + W, ..., each one step ahead, on one thread, into memory of its own that it shares
 with the trainer: W batches of views in all. It is a map without a file, so the size of /dev/shm does not bound it.
@@ -69,14 +69,14 @@ class Ahead:
         self._drawing[worker] = step
         try:
             self._ends[worker].send(step)
-        except BrokenPipeError:
+        except ConnectionError:
             raise _ended() from None
 
     def _answer(self, worker: int) -> bool:
         self._drawing[worker] = None
         try:
             return bool(self._ends[worker].recv())
-        except (EOFError, ConnectionResetError):
+        except (EOFError, ConnectionError):
             raise _ended() from None
 
 
@@ -109,5 +109,5 @@ def _work(draw: Draw, end: Connection, others: Sequence[Connection], places: Seq
             except Exception:
                 drawn = False
             end.send(drawn)
-    except (EOFError, BrokenPipeError, ConnectionResetError):
+    except (EOFError, ConnectionError):
         return
