@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 GREY = (0.2989, 0.587, 0.114)  # torchvision's weights of the luma
 FAINT = 1e-3  # of the middle weight of a large blur; what is below weighs a twentieth of a step of 1/255 together
-YIQ = torch.tensor([[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]], dtype=torch.float64)
-RGB = YIQ.inverse()
+YIQ = np.array([[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]])
+RGB = np.linalg.inv(YIQ)
 KEEP = RGB[:, :1] @ YIQ[:1]  # the luma
 STAY = RGB[:, 1:] @ YIQ[1:]  # the chroma
 MOVE = RGB[:, 1:2] @ YIQ[2:] - RGB[:, 2:] @ YIQ[1:2]  # the chroma, a quarter turn on
@@ -41,9 +41,11 @@ def render(pictures: Pictures, view: View, drawn: Drawn, recipe: Recipe) -> Tens
     pictures, drawn, blocks = filled_up(pictures, drawn, view.size)
     out_BCSS = torch.empty(len(pictures), channels, view.size, view.size, device=device)
     white = recipe.brightest(pictures)
-    of_pixel_BCC, of_mean_BCC = (m.div_(white).to(device, torch.float32) for m in colours(view, drawn, channels))
-    shift_C11, scale_C11 = (torch.tensor(v, device=device)[:, None, None] for v in (recipe.mean, recipe.std))
-    as_is = not any(recipe.mean) and set(recipe.std) == {1.0}
+    shift_C1, scale_C1 = (np.array(v)[:, None] for v in (recipe.mean, recipe.std))
+    black_C1, white_C1 = (0 - shift_C1) / scale_C1, (1 - shift_C1) / scale_C1  # the clamp's ends, normalised
+    ends_C = np.hstack([black_C1, white_C1]).tolist()
+    numbers = (*(m / (white * scale_C1) for m in colours(view, drawn, channels)), black_C1, black_C1 + white_C1)
+    of_pixel_BCC, of_mean_BCC, black_C1, sum_C1 = (torch.from_numpy(x).to(device, torch.float32) for x in numbers)
     pixels = resampled(pictures, view, drawn, exact=False)
     ones_S = torch.ones(view.size)
 
@@ -51,49 +53,50 @@ def render(pictures: Pictures, view: View, drawn: Drawn, recipe: Recipe) -> Tens
         x_BCSS, view_BCSS = pixels(block), out_BCSS[block]
         if is_dense(device, view.size):
             x_BCP = x_BCSS.flatten(2)
-            offset_BC1 = of_mean_BCC[block] @ x_BCP.mean(2, keepdim=True)
-            torch.baddbmm(offset_BC1, of_pixel_BCC[block], x_BCP, out=view_BCSS.flatten(2)).clamp_(0, 1)
+            offset_BC1 = torch.baddbmm(black_C1, of_mean_BCC[block], x_BCP.mean(2, keepdim=True))
+            torch.baddbmm(offset_BC1, of_pixel_BCC[block], x_BCP, out=view_BCSS.flatten(2))
         else:
             x_SQ = rows(x_BCSS[0])
             mean_C1 = (x_SQ.T @ ones_S).view(-1, channels).mean(0)[:, None] / view.size
-            of_pixel_CC, offset_C1 = of_pixel_BCC[block.start], of_mean_BCC[block.start] @ mean_C1
+            offset_C1 = torch.addmm(black_C1, of_mean_BCC[block.start], mean_C1)
             sigma = float(drawn.sigma[block.start])
-            coloured_blur(x_SQ, view, sigma, of_pixel_CC, offset_C1, view_BCSS[0], FAINT)
-            view_BCSS.clamp_(0, 1)
+            coloured_blur(x_SQ, view, sigma, of_pixel_BCC[block.start], offset_C1, view_BCSS[0], FAINT)
+        for channel, ends in enumerate(ends_C):
+            view_BCSS[:, channel].clamp_(*ends)
         solarized = torch.from_numpy(np.flatnonzero(drawn.solarize[block])).to(device)
         if len(solarized):
-            view_BCSS[solarized] = torch.where(
-                view_BCSS[solarized] >= 0.5, 1 - view_BCSS[solarized], view_BCSS[solarized]
-            )
-        if not as_is:
-            view_BCSS.sub_(shift_C11).div_(scale_C11)
+            some_BCSS = view_BCSS[solarized]
+            view_BCSS[solarized] = torch.minimum(some_BCSS, sum_C1[:, :, None] - some_BCSS)
 
     over_threads(work, blocks, device)
     return out_BCSS[:n]
 
 
-def colours(view: View, drawn: Drawn, channels: int) -> tuple[Tensor, Tensor]:
-    """M and N, (B, C, C) float64, of ``out = M x + N mean(x)``: the operations in their drawn order, unclamped."""
+def colours(view: View, drawn: Drawn, channels: int) -> tuple[Floats, Floats]:
+    """M and N, (B, C, C), of ``out = M x + N mean(x)``: the operations in their drawn order, unclamped.
+
+    NumPy: products of so many so small matrices cost torch twice as much.
+    """
     rgb, n = channels == 3, len(drawn.hue)
-    eye_CC = torch.eye(channels, dtype=torch.float64)
-    grey_CC = (torch.tensor(GREY) if rgb else torch.full((channels,), 1 / channels)).double().expand(channels, -1)
-    draws = (drawn.brightness, drawn.contrast, drawn.saturation, drawn.grey & rgb)
-    brightness, contrast, saturation, greyed = (torch.from_numpy(d)[:, None, None] for d in draws)
-    saturated_BCC = saturation * eye_CC + (1 - saturation) * grey_CC if rgb else eye_CC.expand(n, -1, -1)
-    turned_BCC = hue_turns(drawn.hue) if rgb else eye_CC.expand(n, -1, -1)
-    steps_4BCC = torch.stack([brightness * eye_CC, contrast * eye_CC, saturated_BCC, turned_BCC])
-    of_pixel_BCC = torch.where(greyed & view.grey_first, grey_CC, eye_CC)
-    of_mean_BCC = torch.zeros_like(of_pixel_BCC)
-    for place_B in torch.from_numpy(drawn.order).T:
-        step_BCC = steps_4BCC[place_B, torch.arange(n)]
+    eye_CC, grey_1C = np.eye(channels), np.array([GREY]) if rgb else np.full((1, channels), 1 / channels)
+    brightness, contrast, saturation = (d[:, None, None] for d in (drawn.brightness, drawn.contrast, drawn.saturation))
+    greyed = (drawn.grey & rgb)[:, None, None]
+    saturated_BCC = saturation * eye_CC + (1 - saturation) * grey_1C if rgb else eye_CC[None].repeat(n, 0)
+    turned_BCC = hue_turns(drawn.hue) if rgb else eye_CC[None].repeat(n, 0)
+    steps_4BCC = np.stack([brightness * eye_CC, contrast * eye_CC, saturated_BCC, turned_BCC])
+    of_pixel_BCC = np.where(greyed & view.grey_first, grey_1C, eye_CC)
+    both_BCE = np.concatenate([of_pixel_BCC, np.zeros_like(of_pixel_BCC)], axis=2)  # M and N side by side
+    for place_B in drawn.order.T:
         pull_B11 = (1 - contrast) * (place_B == 1)[:, None, None]  # towards the mean grey of what came before
-        of_mean_BCC = step_BCC @ of_mean_BCC + pull_B11 * (grey_CC @ (of_pixel_BCC + of_mean_BCC))
-        of_pixel_BCC = step_BCC @ of_pixel_BCC
-    grey_BCC = torch.where(greyed & (not view.grey_first), grey_CC, eye_CC)
-    return grey_BCC @ of_pixel_BCC, grey_BCC @ of_mean_BCC
+        mean_B1C = grey_1C @ (both_BCE[:, :, :channels] + both_BCE[:, :, channels:])
+        both_BCE = steps_4BCC[place_B, np.arange(n)] @ both_BCE
+        both_BCE[:, :, channels:] += pull_B11 * mean_B1C
+    both_BCE = np.where(greyed & (not view.grey_first), grey_1C, eye_CC) @ both_BCE
+    return both_BCE[:, :, :channels], both_BCE[:, :, channels:]
 
 
-def hue_turns(hue_B: Floats) -> Tensor:
+def hue_turns(hue_B: Floats) -> Floats:
     """(B, 3, 3): the chroma plane of YIQ turned by `hue` of a full turn, in the direction of the HSV hue."""
-    cos_B11, sin_B11 = (torch.from_numpy(f(2 * np.pi * hue_B))[:, None, None] for f in (np.cos, np.sin))
-    return KEEP + cos_B11 * STAY + sin_B11 * MOVE
+    angle_B11 = 2 * np.pi * hue_B[:, None, None]
+    turns: Floats = KEEP + np.cos(angle_B11) * STAY + np.sin(angle_B11) * MOVE
+    return turns
