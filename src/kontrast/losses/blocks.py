@@ -39,7 +39,7 @@ from kontrast.losses.tiles import Distances, Gradients, LeftOut, Limits, Product
 Columns: TypeAlias = Literal["none", "own", "mirror"]
 
 KEEP_BYTES = 64 * 2**20  # tables up to this size are kept from forward to backward
-TILE_ENTRIES = {"cpu": 2**19, "cuda": 2**24}  # 2 MB and 64 MB of float32
+TILE_ENTRIES = {"cpu": 2**18, "cuda": 2**24}  # 1 MB and 64 MB of float32
 LONGEST = {"cpu": 512, "cuda": 4096}  # rows of a tile
 
 
