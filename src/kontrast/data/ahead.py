@@ -20,6 +20,7 @@ from collections.abc import Callable, Sequence
 from math import prod
 from multiprocessing.connection import Connection
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -62,7 +63,7 @@ class Ahead:
             self._ask(self._asked[-1] + 1)
         if not self._answer():
             return list(self.draw(step))  # which raises here what it raised there
-        return [place.clone() for place in self._places[step % len(self._places)]]
+        return [_copied(place) for place in self._places[step % len(self._places)]]
 
     def _ask(self, step: int) -> None:
         self._asked.append(step)
@@ -89,6 +90,13 @@ def _ended() -> Failed:
 def _shared(shape: Shape) -> Tensor:
     """Float32 memory that forks write to and their parent reads."""
     return torch.frombuffer(mmap.mmap(-1, 4 * max(1, prod(shape))), dtype=torch.float32, count=prod(shape)).view(shape)
+
+
+def _copied(place: Tensor) -> Tensor:
+    """A copy by one thread: torch's others would go on waiting for more on the cores that draw."""
+    copy = torch.empty_like(place)
+    np.copyto(copy.numpy(), place.numpy())
+    return copy
 
 
 def _work(draw: Draw, end: Connection, others: Sequence[Connection], places: Sequence[Sequence[Tensor]]) -> None:
