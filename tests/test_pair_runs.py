@@ -193,7 +193,7 @@ def test_a_locked_text_tower_reads_each_caption_once_and_the_run_is_the_same(dat
         """The losses, how many captions the tower read in all, and whether reading them once was told."""
         monkeypatch.setattr(pair_batches, "READ_BYTES", read_bytes)
         asked.clear()
-        said, more = [], {**QUICK, **locked, "epochs": epochs}
+        said, more = [], {**QUICK, **locked, "epochs": epochs, "precision": "fp32"}
         kontrast.train(data, out=str(tmp_path / name), say=said.append, validate="none", **more)
         rows = map(json.loads, (tmp_path / name / "log.jsonl").read_text().splitlines())
         return [row["loss"] for row in rows if "loss" in row], sum(asked), "read each of 240 captions once" in str(said)

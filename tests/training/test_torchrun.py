@@ -17,14 +17,16 @@ from kontrast.training import checkpoints
 from kontrast.training.record import Folder
 
 LAUNCH = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-QUICK = ["--epochs", "6", "--threads", "1", "--validate", "none", "--batch-size", "255"]  # 128 and 127 rows
+QUICK = ["--epochs", "6", "--threads", "1", "--validate", "none", "--batch-size", "255", "--precision", "fp32"]
+# 128 and 127 rows
 
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory):
     """The same run in one process."""
     out = tmp_path_factory.mktemp("alone") / "run"
-    train("digits", out=str(out), epochs=6, threads=1, validate="none", batch_size=255, say=lambda text: None)
+    train("digits", out=str(out), epochs=6, threads=1, validate="none", batch_size=255, precision="fp32",
+          say=lambda text: None)  # fmt: skip
     return out
 
 

@@ -104,7 +104,7 @@ class ImageBatches:
     def __len__(self) -> int:
         return self.total
 
-    def drawn(self, ids_B: Ids, epoch: int, out: Sequence[Tensor] | None = None) -> tuple[Tensor, ...]:
+    def drawn(self, ids_B: Ids, epoch: int, out: Sequence[Tensor] = ()) -> tuple[Tensor, ...]:
         """The views of these samples in an epoch, whatever batch they come in; `out` as in `views`."""
         return self._views(self._pictures(ids_B, epoch), ids_B, epoch, out)
 
@@ -121,9 +121,7 @@ class ImageBatches:
             )
         return tuple(self._ahead(step))
 
-    def _views(
-        self, pictures: list[Raw], ids_B: Ids, epoch: int, out: Sequence[Tensor] | None = None
-    ) -> tuple[Tensor, ...]:
+    def _views(self, pictures: list[Raw], ids_B: Ids, epoch: int, out: Sequence[Tensor] = ()) -> tuple[Tensor, ...]:
         if self._members is None:
             return tuple(views(pictures[0], self.recipe, Keys(self.seed, epoch, ids_B), mode=self.mode, out=out))
         first = replace(self.recipe, views=self.recipe.views[0::2])
