@@ -12,7 +12,7 @@ best is chosen by kNN on 5,000 pictures held out of the training set (seed 0, on
 run on all of it. All draw `fast` views and multiply in bf16, whatever the machine, because a table must not mix two
 engines; the table of views is in fp32. One line a run goes to results/, and an interrupted program goes on where it
 stopped; a run that several tables need is made once.
-About 2 minutes a run on two cores with bf16 in hardware. Needs KONTRAST_DATA/cifar10.
+Three to four minutes a run on one core with bf16 in hardware. Needs KONTRAST_DATA/cifar10.
 """
 
 from __future__ import annotations
@@ -31,8 +31,12 @@ import kontrast
 from cifar import knn, labelled, linear
 
 COMMON = {
-    **{"method": "simclr", "encoder": "small", "batch_size": 512, "views": "simclr-cifar"},
-    **{"view_mode": "fast", "precision": "bf16"},
+    "method": "simclr",
+    "encoder": "small",
+    "batch_size": 512,
+    "views": "simclr-cifar",
+    "view_mode": "fast",
+    "precision": "bf16",
 }
 TABLES: dict[str, dict[str, dict[str, Any]]] = {
     "negatives": {

@@ -25,12 +25,12 @@ pytestmark = pytest.mark.skipif(
 SHAPES = [(3, 2), (4,)]
 
 
-def draw(step: int, out: object = None) -> Sequence[Tensor]:
+def draw(step: int) -> Sequence[Tensor]:
     """Tensors that say their step, and the process and threads that made them."""
     return [torch.full((3, 2), float(step)), torch.tensor([step, os.getpid() % 4096, torch.get_num_threads(), 0.0])]
 
 
-def fails_at_two(step: int, out: object = None) -> Sequence[Tensor]:
+def fails_at_two(step: int) -> Sequence[Tensor]:
     if step == 2:
         raise ValueError("picture two.png is gone")
     return draw(step)
@@ -89,7 +89,7 @@ def test_processes_end_with_a_trainer_that_is_killed(tmp_path: Path) -> None:
     script.write_text(
         "import multiprocessing, time, torch\n"
         "from kontrast.data.ahead import Ahead\n"
-        "ahead = Ahead(lambda step, out: [torch.zeros(2)], [(2,)], 100, 2)\n"
+        "ahead = Ahead(lambda step: [torch.zeros(2)], [(2,)], 100, 2)\n"
         "ahead(0)\n"
         "print(*(child.pid for child in multiprocessing.active_children()), flush=True)\n"
         "time.sleep(60)\n"

@@ -17,16 +17,15 @@ from kontrast.training import checkpoints
 from kontrast.training.record import Folder
 
 LAUNCH = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-QUICK = ["--epochs", "6", "--threads", "1", "--validate", "none", "--batch-size", "255", "--precision", "fp32"]
-# 128 and 127 rows
+SAME = {"epochs": 6, "threads": 1, "validate": "none", "batch_size": 255, "precision": "fp32"}  # 128 and 127 rows
+QUICK = [word for name, value in SAME.items() for word in (f"--{name.replace('_', '-')}", str(value))]
 
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory):
     """The same run in one process."""
     out = tmp_path_factory.mktemp("alone") / "run"
-    train("digits", out=str(out), epochs=6, threads=1, validate="none", batch_size=255, precision="fp32",
-          say=lambda text: None)  # fmt: skip
+    train("digits", out=str(out), say=lambda text: None, **SAME)
     return out
 
 

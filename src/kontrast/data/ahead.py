@@ -26,7 +26,7 @@ from torch import Tensor
 
 from kontrast.errors import Failed
 
-Draw = Callable[[int, Sequence[Tensor]], Sequence[Tensor]]  # of a step, into these tensors where they fit
+Draw = Callable[[int], Sequence[Tensor]]  # a step's views, a pure function of the step
 Shape = tuple[int, ...]
 
 AHEAD = 2  # steps of each process
@@ -34,7 +34,7 @@ CAN_FORK = sys.platform == "linux"  # elsewhere a fork of a process with threads
 
 
 class Ahead:
-    """`ahead(step)` is `draw(step, ())`: float32 tensors of these shapes, drawn by one of `workers` processes.
+    """`ahead(step)` is `draw(step)`: float32 tensors of these shapes, drawn by one of `workers` processes.
 
     In turn or jumping; steps from `total` on are never drawn ahead. What `draw` raises is raised here, and so is
     Failed if a process was ended from outside, as a system without memory does.
@@ -62,7 +62,7 @@ class Ahead:
         while len(self._asked) < len(self._places) and self._asked[-1] + 1 < self.total:
             self._ask(self._asked[-1] + 1)
         if not self._answer():
-            return list(self.draw(step, ()))  # which raises here what it raised there
+            return list(self.draw(step))  # which raises here what it raised there
         return [_copied(place) for place in self._places[step % len(self._places)]]
 
     def _ask(self, step: int) -> None:
@@ -110,10 +110,8 @@ def _work(draw: Draw, end: Connection, others: Sequence[Connection], places: Seq
         while True:
             step = end.recv()
             try:
-                own = places[step % len(places)]
-                for place, view in zip(own, draw(step, own), strict=True):
-                    if view.data_ptr() != place.data_ptr():
-                        place.copy_(view)
+                for place, view in zip(places[step % len(places)], draw(step), strict=True):
+                    place.copy_(view)
                 drawn = True
             except Exception:
                 drawn = False

@@ -11,7 +11,6 @@ Shapes: B rows of this process, V views.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import TypeAlias
@@ -104,9 +103,9 @@ class ImageBatches:
     def __len__(self) -> int:
         return self.total
 
-    def drawn(self, ids_B: Ids, epoch: int, out: Sequence[Tensor] = ()) -> tuple[Tensor, ...]:
-        """The views of these samples in an epoch, whatever batch they come in; `out` as in `views`."""
-        return self._views(self._pictures(ids_B, epoch), ids_B, epoch, out)
+    def drawn(self, ids_B: Ids, epoch: int) -> tuple[Tensor, ...]:
+        """The views of these samples in an epoch, whatever batch they come in."""
+        return self._views(self._pictures(ids_B, epoch), ids_B, epoch)
 
     def _by_processes(self, step: int) -> tuple[Tensor, ...]:
         """The views of a step from the processes that draw ahead; they begin with the first step that is asked for."""
@@ -114,16 +113,13 @@ class ImageBatches:
             rows = self.rows.stop - self.rows.start
             shapes = [(rows, len(self.recipe.mean), view.size, view.size) for view in self.recipe.views]
             self._ahead = Ahead(
-                lambda s, out: self.drawn(self._ids(s), s // self.steps_per_epoch, out),
-                shapes,
-                self.total,
-                self.workers,
+                lambda s: self.drawn(self._ids(s), s // self.steps_per_epoch), shapes, self.total, self.workers
             )
         return tuple(self._ahead(step))
 
-    def _views(self, pictures: list[Raw], ids_B: Ids, epoch: int, out: Sequence[Tensor] = ()) -> tuple[Tensor, ...]:
+    def _views(self, pictures: list[Raw], ids_B: Ids, epoch: int) -> tuple[Tensor, ...]:
         if self._members is None:
-            return tuple(views(pictures[0], self.recipe, Keys(self.seed, epoch, ids_B), mode=self.mode, out=out))
+            return tuple(views(pictures[0], self.recipe, Keys(self.seed, epoch, ids_B), mode=self.mode))
         first = replace(self.recipe, views=self.recipe.views[0::2])
         second = replace(self.recipe, views=self.recipe.views[1::2])
         other_seed = int(keyed.words("partner views", self.seed)) >> 1  # a sample alone in its group needs other views

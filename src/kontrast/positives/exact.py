@@ -27,13 +27,11 @@ if TYPE_CHECKING:
 CONTRAST, SATURATION, HUE = 1, 2, 3  # places in `Drawn.order`; 0 is brightness
 
 
-def render(pictures: Pictures, view: View, drawn: Drawn, recipe: Recipe, out: Tensor | None = None) -> Tensor:
-    """One view of each picture, (B, C, S, S) float32, normalised; in `out` if it has room for whole blocks."""
+def render(pictures: Pictures, view: View, drawn: Drawn, recipe: Recipe) -> Tensor:
+    """One view of each picture, (B, C, S, S) float32, normalised."""
     n, channels, device = len(pictures), len(recipe.mean), pictures[0].device
     pictures, drawn, blocks = filled_up(pictures, drawn, view.size)
-    if out is None or len(out) != len(pictures):
-        out = torch.empty(len(pictures), channels, view.size, view.size, device=device)
-    out_BCSS = out
+    out_BCSS = torch.empty(len(pictures), channels, view.size, view.size, device=device)
     shift_C11, scale_C11 = (torch.tensor(v, device=device)[:, None, None] for v in (recipe.mean, recipe.std))
     pixels = resampled(pictures, view, drawn, exact=True)
 

@@ -35,13 +35,11 @@ STAY = RGB[:, 1:] @ YIQ[1:]  # the chroma
 MOVE = RGB[:, 1:2] @ YIQ[2:] - RGB[:, 2:] @ YIQ[1:2]  # the chroma, a quarter turn on
 
 
-def render(pictures: Pictures, view: View, drawn: Drawn, recipe: Recipe, out: Tensor | None = None) -> Tensor:
-    """One view of each picture, (B, C, S, S) float32, normalised; in `out` if it has room for whole blocks."""
+def render(pictures: Pictures, view: View, drawn: Drawn, recipe: Recipe) -> Tensor:
+    """One view of each picture, (B, C, S, S) float32, normalised."""
     n, channels, device = len(pictures), len(recipe.mean), pictures[0].device
     pictures, drawn, blocks = filled_up(pictures, drawn, view.size)
-    if out is None or len(out) != len(pictures):
-        out = torch.empty(len(pictures), channels, view.size, view.size, device=device)
-    out_BCSS = out
+    out_BCSS = torch.empty(len(pictures), channels, view.size, view.size, device=device)
     white = recipe.brightest(pictures)
     shift_C1, scale_C1 = (np.array(v)[:, None] for v in (recipe.mean, recipe.std))
     black_C1, white_C1 = (0 - shift_C1) / scale_C1, (1 - shift_C1) / scale_C1  # the clamp's ends, normalised

@@ -171,18 +171,18 @@ def _crop_sides(view: View, u_BP: Floats, sizes_B2: Integers) -> Integers:
     return np.where(fits_BT.any(axis=1, keepdims=True), first_B2, np.clip(whole_B2, 1, sizes_B2))
 
 
-def views(pictures: Pictures, recipe: Recipe, keys: Keys, *, mode: Mode = "fast", out: Pictures = ()) -> list[Tensor]:
+def views(pictures: Pictures, recipe: Recipe, keys: Keys, *, mode: Mode = "fast") -> list[Tensor]:
     """One float32 tensor (B, C, size, size) for each view of the recipe, normalised: (pixel / white - mean) / std.
 
-    `pictures` is (B, C, H, W), or a list of (C, H, W) of mixed sizes; uint8, uint16, or float32 in [0, 1]. A picture's
-    view is bit-equal on one device in any batch of its kind. "fast" makes one linear map of all operations, the hue
-    turned in YIQ, one clamp at the end; "exact" follows torchvision's float operations. `out`: memory, used where views
-    fit it. ValueError where pictures, keys and recipe do not fit together.
+    `pictures` is (B, C, H, W), or a list of (C, H, W) of mixed sizes; uint8, uint16, or float32 in [0, 1]. A pure
+    function of its arguments: a picture's view is bit-equal on one device in any batch of its kind (tensor or list).
+    `mode="fast"` makes one linear map of all operations, with the hue turned in YIQ and one clamp at the end; `"exact"`
+    follows torchvision's float operations one by one. ValueError where pictures, keys and recipe do not fit together.
     """
     if len(pictures) != len(keys.ids_B):
         raise ValueError(f"keys.ids_B names {len(keys.ids_B)} samples, but there are {len(pictures)} pictures.")
     if any(picture.shape[0] != len(recipe.mean) for picture in pictures):
         raise ValueError(f"The recipe {recipe.name} is for {len(recipe.mean)} channels; the pictures have others.")
     sizes_B2 = np.array([picture.shape[1:] for picture in pictures], dtype=np.int64).reshape(-1, 2)
-    render, to = {"fast": fused.render, "exact": exact.render}[mode], list(out) or [None] * len(recipe.views)
-    return [render(pictures, view, draw(view, n, keys, sizes_B2), recipe, to[n]) for n, view in enumerate(recipe.views)]
+    render = {"fast": fused.render, "exact": exact.render}[mode]
+    return [render(pictures, view, draw(view, n, keys, sizes_B2), recipe) for n, view in enumerate(recipe.views)]
