@@ -52,6 +52,20 @@ def test_what_was_given_stays_as_it_was() -> None:
     assert [float(view[0, 0]) for view in kept] == list(range(10))
 
 
+def test_memory_is_lent_and_drawn_into_again_when_nothing_lies_in_it_any_more() -> None:
+    ahead, own = Ahead(draw, SHAPES, 40, 1), os.getpid() % 4096
+    memory = set()
+    for step in range(30):
+        used = ahead(step)  # as in a training: the last one is kept until the next is there
+        memory.add(used[0].data_ptr())
+    del used
+    assert len(memory) == 3
+    parts = [ahead(step)[1][1:2] for step in range(30, 34)]  # a view of a tensor keeps its memory
+    assert [float(part) == own for part in parts] == [False, False, False, True]
+    parts.clear()
+    assert float(ahead(34)[1][1]) != own
+
+
 def test_what_draw_raises_is_raised_where_it_is_asked_for_and_the_rest_goes_on() -> None:
     ahead = Ahead(fails_at_two, SHAPES, 10, 2)
     assert float(ahead(1)[0][0, 0]) == 1  # while step 2 fails, ahead of time

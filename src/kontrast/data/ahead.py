@@ -4,8 +4,9 @@ Two threads of one Python process hand its lock to each other at every operation
 twenty operations of 50 microseconds: they draw hardly more of them than one thread does. Processes share no lock.
 
 Process w of W draws the steps w, w + W, ... on one thread, into memory that it shares with the trainer. Two of them are
-asked for at a time, so that it draws the second while the first waits and is copied: 2 W batches of views in all. They
-lie in a map without a file, so the size of /dev/shm does not bound them.
+asked for at a time, so that it draws the second while the first waits; with the one that is trained on, 2 W + 1 batches
+of views in all. They are lent, not copied: memory is drawn into again when no tensor lies in it any more. It is a map
+without a file, so the size of /dev/shm does not bound it.
 The processes are forks, for which pictures in memory are not copied, and they end with the trainer, however it ends.
 """
 
@@ -15,12 +16,14 @@ import mmap
 import multiprocessing
 import signal
 import sys
+import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
 from math import prod
 from multiprocessing.connection import Connection
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -28,6 +31,7 @@ from kontrast.errors import Failed
 
 Draw = Callable[[int], Sequence[Tensor]]  # a step's views, a pure function of the step
 Shape = tuple[int, ...]
+Place = npt.NDArray[np.float32]
 
 AHEAD = 2  # steps of each process
 CAN_FORK = sys.platform == "linux"  # elsewhere a fork of a process with threads is not safe
@@ -42,8 +46,9 @@ class Ahead:
 
     def __init__(self, draw: Draw, shapes: Sequence[Shape], total: int, workers: int) -> None:
         self.draw, self.total, self.workers = draw, total, workers
-        self._places = [[_shared(shape) for shape in shapes] for _ in range(AHEAD * workers)]
-        self._asked: deque[int] = deque()  # steps one after the other, drawn or being drawn
+        self._places = [[_shared(shape) for shape in shapes] for _ in range(AHEAD * workers + 1)]
+        self._lent: list[list[weakref.ref[Place]]] = [[] for _ in self._places]
+        self._asked: deque[tuple[int, int]] = deque()  # steps in turn and their places, drawn or being drawn
         context = multiprocessing.get_context("fork")
         pipes = [context.Pipe() for _ in range(workers)]
         self._ends = [ours for ours, _ in pipes]
@@ -54,28 +59,39 @@ class Ahead:
             theirs.close()
 
     def __call__(self, step: int) -> list[Tensor]:
-        """The views of a step, as tensors of the caller's own."""
-        if not self._asked or self._asked[0] != step:  # the first one, or a jump
-            while self._asked:
-                self._answer()
-            self._ask(step)
-        while len(self._asked) < len(self._places) and self._asked[-1] + 1 < self.total:
-            self._ask(self._asked[-1] + 1)
-        if not self._answer():
+        """The views of a step. Who keeps so many that no memory is free has the next ones drawn here, not ahead."""
+        while self._asked and self._asked[0][0] != step:  # a jump
+            self._answer()
+        following = self._asked[-1][0] + 1 if self._asked else step
+        while len(self._asked) < AHEAD * self.workers and following < max(self.total, step + 1):
+            if (free := self._free()) is None:
+                break
+            self._ask(following, free)
+            following += 1
+        at = self._asked[0][1] if self._asked else 0
+        if not self._asked or not self._answer():
             return list(self.draw(step))  # which raises here what it raised there
-        return [_copied(place) for place in self._places[step % len(self._places)]]
+        views = [place.view() for place in self._places[at]]
+        self._lent[at] = [weakref.ref(view) for view in views]  # a tensor holds its array as long as anything needs it
+        return [torch.from_numpy(view) for view in views]
 
-    def _ask(self, step: int) -> None:
-        self._asked.append(step)
+    def _free(self) -> int | None:
+        """A place that nothing is drawn into and no tensor lies in."""
+        taken = {at for _, at in self._asked}
+        places = (at for at in range(len(self._places)) if at not in taken)
+        return next((at for at in places if all(view() is None for view in self._lent[at])), None)
+
+    def _ask(self, step: int, at: int) -> None:
+        self._asked.append((step, at))
         try:
-            self._ends[step % self.workers].send(step)
+            self._ends[step % self.workers].send((step, at))
         except ConnectionError:
             raise _ended() from None
 
     def _answer(self) -> bool:
         """Wait for the step that was asked for first; whether it was drawn."""
         try:
-            return bool(self._ends[self._asked.popleft() % self.workers].recv())
+            return bool(self._ends[self._asked.popleft()[0] % self.workers].recv())
         except (EOFError, ConnectionError):
             raise _ended() from None
 
@@ -87,19 +103,12 @@ def _ended() -> Failed:
     )
 
 
-def _shared(shape: Shape) -> Tensor:
-    """Float32 memory that forks write to and their parent reads."""
-    return torch.frombuffer(mmap.mmap(-1, 4 * max(1, prod(shape))), dtype=torch.float32, count=prod(shape)).view(shape)
+def _shared(shape: Shape) -> Place:
+    """Memory that forks write to and their parent reads."""
+    return np.frombuffer(mmap.mmap(-1, 4 * max(1, prod(shape))), np.float32, prod(shape)).reshape(shape)
 
 
-def _copied(place: Tensor) -> Tensor:
-    """A copy by one thread: torch's others would go on waiting for more on the cores that draw."""
-    copy = torch.empty_like(place)
-    np.copyto(copy.numpy(), place.numpy())
-    return copy
-
-
-def _work(draw: Draw, end: Connection, others: Sequence[Connection], places: Sequence[Sequence[Tensor]]) -> None:
+def _work(draw: Draw, end: Connection, others: Sequence[Connection], places: Sequence[Sequence[Place]]) -> None:
     """Draw what is asked for until the trainer is gone. An interrupt is for the trainer, which ends this by leaving."""
     for other in others:
         other.close()
@@ -108,10 +117,10 @@ def _work(draw: Draw, end: Connection, others: Sequence[Connection], places: Seq
     torch.set_num_threads(1)
     try:
         while True:
-            step = end.recv()
+            step, at = end.recv()
             try:
-                for place, view in zip(places[step % len(places)], draw(step), strict=True):
-                    place.copy_(view)
+                for place, view in zip(places[at], draw(step), strict=True):
+                    np.copyto(place, view.numpy())
                 drawn = True
             except Exception:
                 drawn = False
