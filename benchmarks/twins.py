@@ -72,25 +72,37 @@ class BarlowTwins(Twin):
 
 
 class MoCo(Twin):
-    """The bank takes the keys inside the loss, as lightly's does; a linear head for v1, its MoCo head for v2."""
+    """The bank takes the keys inside the loss, as lightly's does; a linear head for v1, its MoCo head for v2.
+
+    Symmetric as in lightly's CIFAR-10 benchmark: two losses, each of which moves the bank.
+    """
 
     def build(self, width: int) -> None:
         c = self.config
-        self.head = (
-            nn.Linear(width, c.width) if c.hidden < 0 else peer.MoCoProjectionHead(width, c.hidden or width, c.width)
-        )
+        if c.hidden < 0:
+            norms = [nn.BatchNorm1d(c.width)] if c.head_norm else []
+            self.head: nn.Module = nn.Sequential(nn.Linear(width, c.width), *norms)
+        else:
+            self.head = peer.MoCoProjectionHead(width, c.hidden or width, c.width, batch_norm=c.head_norm)
         self.slow = deep_frozen(nn.ModuleList([self.encoder, self.head]))
         self.loss = peer_losses.NTXentLoss(temperature=c.temperature, memory_bank_size=(c.queue, c.width))
 
     def embed(self, batch: Any) -> Embeddings:
-        feature = self.encoder(batch.views[0])
+        both = self.config.symmetric
+        features = [self.encoder(view) for view in batch.views[: 1 + both]]
         with torch.no_grad():
-            shuffled, order = peer_shuffle(batch.views[1], batch.step)
-            key = self.slow[1](self.slow[0](shuffled))[order]
-        return Embeddings.of(batch, feature, views=torch.stack([self.head(feature), key]))
+            keys = [self.key(view, batch.step) for view in (batch.views[::-1] if both else batch.views[1:])]
+        query = torch.stack([self.head(feature) for feature in features])
+        return Embeddings.of(
+            batch, features[0], query=query, views=torch.stack([query[0], keys[0]]), key=torch.stack(keys)
+        )
+
+    def key(self, view: Tensor, step: int) -> Tensor:
+        shuffled, order = peer_shuffle(view, step)
+        return self.slow[1](self.slow[0](shuffled))[order]
 
     def value(self, z: Embeddings) -> Tensor:
-        return self.loss(z["views"][0], z["views"][1].detach())
+        return torch.stack([self.loss(query, key.detach()) for query, key in zip(z["query"], z["key"])]).mean()
 
     def after_step(self, outcome: Outcome, progress: Any) -> None:
         for fast, slow in ((self.encoder, self.slow[0]), (self.head, self.slow[1])):

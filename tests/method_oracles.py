@@ -82,7 +82,7 @@ class MoCo:
         self.temperature, self.momentum, self.symmetric = temperature, momentum, symmetric
 
     def encode(self, x, net, prefixes, groups):
-        return unit(layers(tiny(x, net, prefixes[0], groups), net, prefixes[1], self.kinds))
+        return unit(layers(tiny(x, net, prefixes[0], groups), net, prefixes[1], self.kinds, groups))
 
     def step(self, views, ids, number, total, lr, query_groups, key_groups):
         """key_groups: the BatchNorm group of each row, for each key view."""

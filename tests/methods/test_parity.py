@@ -47,13 +47,13 @@ def test_simclr():
 
 
 @pytest.mark.parametrize("symmetric", [False, True])
-@pytest.mark.parametrize("hidden", [-1, 7])
-def test_moco(symmetric, hidden):
+@pytest.mark.parametrize("hidden, head_norm, kinds", [(-1, False, "L"), (7, False, "LRL"), (7, True, "LNRLN")])
+def test_moco(symmetric, hidden, head_norm, kinds):
     config = moco.Config(
-        width=5, hidden=hidden, temperature=0.2, queue=37, momentum=0.8, symmetric=symmetric, bn_groups=4
-    )
+        width=5, hidden=hidden, head_norm=head_norm, temperature=0.2, queue=37, momentum=0.8, symmetric=symmetric,
+        bn_groups=4,
+    )  # fmt: skip
     method = moco.MoCo(Tiny(), WIDTH, config, seed=1).double()
-    kinds = "L" if hidden < 0 else "LRL"
     twin = weights(method, "twin.module.")
     ring = method.negatives.queue
     paper = oracle.MoCo(weights(method), twin, oracle.unit(ring.keys_KD), kinds, 0.2, 0.8, symmetric)

@@ -59,6 +59,16 @@ def test_rules_stay_within_the_data(name, data):
 
 
 @every_method
+@pytest.mark.parametrize("data", DATA)
+def test_no_number_of_a_method_departs_from_the_paper_in_silence(name, data):
+    plan = planned(Settings(method=name), DATA[data])
+    paper = PUBLISHED[name][plan.recipe.split(", ")[1]]()
+    published = vars(methods.configured(name, pairs(paper.set, "recipe")))
+    told = {choice.name for choice in plan.choices}
+    assert {field for field, value in vars(plan.config).items() if value != published[field]} <= told
+
+
+@every_method
 def test_what_was_said_wins_over_every_rule(name):
     fields = [field for field, _, _ in methods.numbers(name)]
     plan = planned(Settings(method=name, epochs=3, lr=0.5, set=[f"{fields[0]}=64"]), DATA["digits"])

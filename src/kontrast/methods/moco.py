@@ -37,6 +37,7 @@ class Config:
 
     width: int = 128  # D; v1, section 3.3
     hidden: int = -1  # v1: -1, a linear projector; v2: 0, an MLP as wide as the encoder; else its hidden width
+    head_norm: bool = False  # True: BatchNorm after each of its layers, as in MoCo v3 (arXiv:2104.02057)
     temperature: float = 0.07  # v1, section 3.3; v2: 0.2 (table 1 of v2)
     similarity: Similarity = "cosine"  # v1, section 3.3
     decoupled: bool = False  # True: the own key is left out of the denominator (Yeh et al. 2021, arXiv:2110.06848)
@@ -53,9 +54,10 @@ class MoCo(nn.Module):
     def __init__(self, encoder: nn.Module, width: int, config: Config = Config(), *, seed: int = 0) -> None:
         super().__init__()
         self.config = config
-        self.encoder = norm.convert(encoder, groups=config.bn_groups)
-        hidden = [] if config.hidden < 0 else [config.hidden or width]
-        self.projector = heads.mlp([width, *hidden, config.width], norm=False, bias=True, seed=seed)
+        widths = [width, *([] if config.hidden < 0 else [config.hidden or width]), config.width]
+        last = "scale" if config.head_norm else None
+        head = heads.mlp(widths, norm=config.head_norm, last_norm=last, bias=not config.head_norm, seed=seed)
+        self.encoder, self.projector = (norm.convert(part, groups=config.bn_groups) for part in (encoder, head))
         self.twin = Twin(nn.Sequential(self.encoder, self.projector))
         said = parsed(config.negatives)
         said = said if said.queue else said + Queue(config.queue)

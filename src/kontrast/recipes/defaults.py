@@ -151,6 +151,10 @@ def by_method(name: str, n: int, batch: int, steps: int) -> dict[str, tuple[Any,
     moco_own: dict[str, tuple[Any, str]] = {
         "queue": (queue, f"at most 4,096 and a quarter of the {n:,} samples, which come back every epoch"),
         "momentum": (keep, f"the twin must follow within a run of {steps:,} steps"),
+        "head_norm": (
+            steps < 10_000,
+            f"a fresh net's outputs are nearly alike, and {steps:,} steps are few to part them",
+        ),
     }
     tables: dict[str, dict[str, tuple[Any, str]]] = {
         "moco": moco_own,
@@ -233,7 +237,7 @@ def planned(said: Settings, facts: Facts) -> Plan:
     if settings.warmup and settings.epochs and settings.warmup > settings.epochs:
         raise Unfit(f"--warmup {settings.warmup:g} epochs is longer than the whole run of {settings.epochs}.")
     within = {field: chosen[field] for field in IN_METHOD if field in fields}
-    config = methods.configured(name, {**within, **own})
+    config = methods.configured(name, {**pairs(published.set, "recipe"), **within, **own})
     against = parsed(vars(config).get("negatives", ""))
     check_fits(against, name, methods.entry(name).kind)
     check_size(against.queue or vars(config).get("queue", 0), facts.n)
