@@ -172,6 +172,7 @@ def by_method(name: str, n: int, batch: int, steps: int) -> dict[str, tuple[Any,
         "barlow-twins": {
             "width": (512, "enough for small nets"),
             "hidden": (512, "enough for small nets"),
+            "off_diagonal_weight": (0.0204, "times the width it is 10.4, as published for CIFAR-10"),
             "bias_rate": (1.0, "AdamW finds each parameter's own scale; the published factor is for LARS"),
         },
         "clip": {
