@@ -7,11 +7,11 @@
     python benchmarks/cifar10.py TABLE --shown      the table of what was measured so far, as Markdown
 
 Every run: 3 epochs, batch 512, the same data order and views for a seed, 3 seeds; rows of a table are compared with its
-first row, paired by seed, and a method with its twin. Methods and twins get the same three learning rates; for each the
-best is chosen by kNN on 5,000 pictures held out of the training set (seed 0, one epoch, a run of its own), then 3 seeds
-run on all of it. All draw `fast` views and multiply in bf16, whatever the machine, because a table must not mix two
-engines; the table of views is in fp32. One line a run goes to results/, and an interrupted program goes on where it
-stopped; a run that several tables need is made once.
+first row, paired by seed, and a method with its twin; the table of methods begins with random weights and raw pixels.
+Methods and twins get the same three learning rates; for each the best is chosen by kNN on 5,000 pictures held out of
+the training set (seed 0, one epoch, a run of its own), then 3 seeds run on all of it. All draw `fast` views and
+multiply in bf16, whatever the machine, because a table must not mix two engines; the table of views is in fp32. One line
+a run goes to results/, and an interrupted program goes on where it stopped; a run that several tables need is made once.
 Three to four minutes a run on one core with bf16 in hardware. Needs KONTRAST_DATA/cifar10.
 """
 
@@ -26,9 +26,14 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 import kept
 import kontrast
 from cifar import knn, labelled, linear
+from kontrast.encoders.images import ImageEncoder, image_encoder
+from kontrast.model import Model
+from kontrast.positives.papers import recipe
 
 COMMON = {
     "method": "simclr",
@@ -57,6 +62,7 @@ TABLES: dict[str, dict[str, dict[str, Any]]] = {
     },
     "views": {mode: {"view_mode": mode, "precision": "fp32"} for mode in ("exact", "fast")},
 }
+UNTRAINED = {"random weights": {"untrained": "small"}, "raw pixels": {"untrained": "pixels"}}
 METHODS = ("simclr", "moco", "moco-v2", "swav", "byol", "barlow-twins")
 RATES = (1e-3, 2e-3, 5e-3)
 HELD_OUT = 5_000
@@ -65,6 +71,10 @@ HELD_OUT = 5_000
 def measured(row: dict[str, Any], seed: int, epochs: int, train: Any, test: Any) -> dict[str, Any]:
     """One run and its accuracy. `twin` in a row means lightly's, `held_out` a test on a part of the training set."""
     began = time.perf_counter()
+    if "untrained" in row:
+        model = untrained(row["untrained"], seed)
+        scores = {"knn": knn(model, train, test), "linear": linear(model, train, test)}
+        return {"row": row, "seed": seed, "epochs": epochs, **scores, "seconds": round(time.perf_counter() - began, 1)}
     said = COMMON | row | {"seed": seed, "epochs": epochs}
     twin, held_out = said.pop("twin", False), said.pop("held_out", False)
     if held_out:
@@ -82,6 +92,14 @@ def measured(row: dict[str, Any], seed: int, epochs: int, train: Any, test: Any)
             **{"signs": {name: rows[-1][name] for name in ("clamp_rate",) if name in rows[-1]}},
             "seconds": round(time.perf_counter() - began, 1),
         }
+
+
+def untrained(what: str, seed: int) -> Model:
+    """What every method must be better than: the encoder as it begins, or the pixels themselves."""
+    looks = recipe("simclr-cifar", 32, 3)
+    if what == "pixels":
+        return Model(ImageEncoder(nn.Flatten(), 3 * 32 * 32, {"channels": 3}), 32, looks.mean, looks.std)
+    return Model(image_encoder(what, channels=3, image_size=32, seed=seed), 32, looks.mean, looks.std)
 
 
 def twins(method: str) -> Any:
@@ -114,7 +132,7 @@ def best_rate(row: dict[str, Any], shown: bool) -> float | None:
 
 def methods_table(shown: bool) -> dict[str, dict[str, Any]]:
     """Rows of the table of methods: each method and its twin, both with their best learning rate."""
-    rows = {}
+    rows: dict[str, dict[str, Any]] = dict(UNTRAINED)
     for method in METHODS:
         for twin in ({}, {"twin": True}):
             row = {"method": method, **twin}
@@ -135,7 +153,8 @@ def main() -> None:
         rows = TABLES.get(table) or methods_table(said.shown)
         for seed in () if said.shown else range(said.seeds):
             for row in rows.values():
-                made(row, seed, said.epochs)
+                if row != UNTRAINED["raw pixels"] or seed == 0:  # they have no seed
+                    made(row, seed, said.epochs)
         show(table, rows, said.seeds, said.epochs)
 
 
@@ -144,7 +163,8 @@ def show(table: str, rows: dict[str, dict[str, Any]], seeds: int, epochs: int) -
     print(f"\n| {table} | kNN top-1 of each seed | mean | linear | beside, paired (spread) |\n|---|---|---|---|---|")
     first = next(iter(rows.values()), {})
     for name, row in rows.items():
-        peer = next((r for r in rows.values() if r.get("twin") and r["method"] == row.get("method")), first)
+        own_twin = (r for r in rows.values() if r.get("twin") and r["method"] == row.get("method"))
+        peer = first if row.get("twin") else next(own_twin, first)
         both = [(found(row, s, epochs), found(peer, s, epochs)) for s in range(seeds)]
         pairs = [(mine, other) for mine, other in both if mine and other]
         if not pairs:
