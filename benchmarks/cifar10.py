@@ -11,7 +11,7 @@ first row, paired by seed, and a method with its twin; the table of methods begi
 Methods and twins get the same three learning rates; for each the best is chosen by kNN on 5,000 pictures held out of
 the training set (seed 0, one epoch, a run of its own), then 3 seeds run on all of it. All draw `fast` views and
 multiply in bf16, whatever the machine, because a table must not mix two engines; the table of views is in fp32. A line
-a run goes to results/, and an interrupted program goes on where it stopped; a run that several tables need is made once.
+a run goes to results/, an interrupted program goes on where it stopped, a run that several tables need is made once.
 Three to four minutes a run on one core with bf16 in hardware. Needs KONTRAST_DATA/cifar10.
 """
 
