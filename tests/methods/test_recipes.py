@@ -84,6 +84,9 @@ def test_what_the_maths_does_not_allow_is_refused():
         planned(Settings(method="simclr", negatives="queue:4096"), DATA["digits"])
     with pytest.raises(Unfit, match="1,437 samples"):
         planned(Settings(method="moco", set=["queue=1437"]), DATA["digits"])
+    with pytest.raises(Unfit, match="bn_groups=8 needs two rows a group; the batch has 8"):
+        planned(Settings(method="moco", batch_size=8, set=["bn_groups=8"]), DATA["digits"])
+    assert planned(Settings(method="moco", batch_size=8), DATA["digits"]).config.bn_groups == 1
     with pytest.raises(Unfit, match="known are"):
         planned(Settings(method="simclr", negatives="heap:4"), DATA["digits"])
 

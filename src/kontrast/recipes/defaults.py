@@ -239,6 +239,8 @@ def planned(said: Settings, facts: Facts) -> Plan:
         raise Unfit(f"--warmup {settings.warmup:g} epochs is longer than the whole run of {settings.epochs}.")
     within = {field: chosen[field] for field in IN_METHOD if field in fields}
     config = methods.configured(name, {**pairs(published.set, "recipe"), **within, **own})
+    if batch < 2 * (groups := vars(config).get("bn_groups", 1)):
+        raise Unfit(f"--set bn_groups={groups} needs two rows a group; the batch has {batch}.")
     against = parsed(vars(config).get("negatives", ""))
     check_fits(against, name, methods.entry(name).kind)
     check_size(against.queue or vars(config).get("queue", 0), facts.n)
