@@ -151,6 +151,7 @@ def by_method(name: str, n: int, batch: int, steps: int) -> dict[str, tuple[Any,
     moco_own: dict[str, tuple[Any, str]] = {
         "queue": (queue, f"at most 4,096 and a quarter of the {n:,} samples, which come back every epoch"),
         "momentum": (keep, f"the twin must follow within a run of {steps:,} steps"),
+        "bn_groups": (max(1, min(8, batch // 16)), "the published eight, but of at least 16 rows each"),
         "head_norm": (
             steps < 10_000,
             f"a fresh net's outputs are nearly alike, and {steps:,} steps are few to part them",
