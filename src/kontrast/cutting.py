@@ -40,7 +40,7 @@ def checked(encoder: nn.Module, s: Settings, config: Any) -> None:
     ways = "--norm group (GroupNorm), frozen (running statistics, if trained) or per-chunk (each piece for itself)"
     if s.norm != "per-chunk":
         raise Unfit(f"--chunk {s.chunk}: the encoder's BatchNorm needs the whole batch. Say what is wanted: {ways}.")
-    if getattr(config, "bn_groups", 1) > 1:
+    if hasattr(config, "bn_groups"):
         raise Unfit(
             f"--norm per-chunk would put a query and its key into one BatchNorm batch, and {s.method} would cheat by "
             "it (it shuffles groups for that reason): --norm group or frozen."
