@@ -76,6 +76,33 @@ def test_what_was_said_wins_over_every_rule(name):
     assert plan.settings.warmup <= 3
 
 
+def test_barlow_twins_weight_follows_the_width():
+    def plan(data, **said):
+        return planned(Settings(method="barlow-twins", **said), DATA[data]).config
+
+    assert plan("cifar10").width == 512 and plan("cifar10").off_diagonal_weight == 0.0204  # 0.0051 x 2,048 / 512
+    assert plan("imagenet").off_diagonal_weight == 0.0816  # 0.0051 x 8,192 / 512
+    assert plan("cifar10", set=["width=2048"]).off_diagonal_weight == 0.0051
+    assert plan("cifar10", set=["off_diagonal_weight=0.3"]).off_diagonal_weight == 0.3
+
+
+@pytest.mark.parametrize(
+    "name, word, expected",
+    [
+        ("barlow-twins", "width=abc", "a whole number from 1"),
+        ("barlow-twins", "width=0", "a whole number from 1"),
+        ("barlow-twins", "off_diagonal_weight=much", "a number"),
+        ("moco", "head_norm=2", "true or false"),
+        ("moco", "queue=true", "a whole number"),
+        ("moco", "queue=1e3", "a whole number"),
+        ("clip", "lock=3", "a word"),
+    ],
+)
+def test_a_number_of_another_kind_is_refused_in_a_sentence(name, word, expected):
+    with pytest.raises(Unfit, match=f"--set {word.split('=')[0]}=.*expected {expected}"):
+        planned(Settings(method=name, set=[word]), DATA["digits"])
+
+
 def test_what_the_maths_does_not_allow_is_refused():
     for name in ("byol", "barlow-twins", "swav"):
         with pytest.raises(Unfit, match=f"--negatives means nothing to {name}"):

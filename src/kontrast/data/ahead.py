@@ -68,8 +68,8 @@ class Ahead:
                 break
             self._ask(following, free)
             following += 1
-        at = self._asked[0][1] if self._asked else 0
-        if not self._asked or not self._answer():
+        at = self._answer() if self._asked else None
+        if at is None:
             return list(self.draw(step))  # which raises here what it raised there
         views = [place.view() for place in self._places[at]]
         self._lent[at] = [weakref.ref(view) for view in views]  # a tensor holds its array as long as anything needs it
@@ -88,10 +88,11 @@ class Ahead:
         except ConnectionError:
             raise _ended() from None
 
-    def _answer(self) -> bool:
-        """Wait for the step that was asked for first; whether it was drawn."""
+    def _answer(self) -> int | None:
+        """Wait for the step that was asked for first; its place, if it was drawn."""
+        step, at = self._asked.popleft()
         try:
-            return bool(self._ends[self._asked.popleft()[0] % self.workers].recv())
+            return at if self._ends[step % self.workers].recv() else None
         except (EOFError, ConnectionError):
             raise _ended() from None
 

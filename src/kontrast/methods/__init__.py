@@ -88,11 +88,30 @@ def numbers(name: str) -> list[tuple[str, str, str]]:
     return found
 
 
+KINDS: dict[type, str] = {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}
+
+
+def _of_kind(value: Any, default: Any) -> bool:
+    """Whether a value may stand where this default stands; None means that a rule or the method decides."""
+    if None in (value, default):
+        return True
+    if bool in (type(value), type(default)):
+        return type(value) is type(default)
+    return isinstance(value, int | float if isinstance(default, float) else type(default))
+
+
 def configured(name: str, values: dict[str, Any]) -> Any:
-    """The method's Config with these values over its preset; an unknown field is told with the nearest name."""
+    """The method's Config with these values over its preset; an unknown field is told with the nearest name.
+
+    Unfit too for a word where a number stands, and for a width below 1.
+    """
     _, config = load(name)
+    defaults = vars(config())
     known = [field for field, _, _ in numbers(name)]
-    for field in values:
+    for field, value in values.items():
         if field not in known:
             raise Unfit(f"--set {field!r} is not a field of {name}{nearest(field, known)}")
+        if not _of_kind(value, defaults[field]) or (field == "width" and value < 1):
+            kind = "a whole number from 1" if field == "width" else KINDS[type(defaults[field])]
+            raise Unfit(f"--set {field}={value}: expected {kind}.")
     return config(**{**entry(name).preset, **values})

@@ -144,18 +144,22 @@ def by_text(facts: Facts, said: Settings, published: Settings) -> dict[str, tupl
 VIEWS_OF_TEXT = "word vectors have no dropout to differ by: they take spans; else as published"
 
 
-def by_method(name: str, n: int, batch: int, steps: int) -> dict[str, tuple[Any, str]]:
-    """The same for what one method adds or wants otherwise: settings, and fields of its Config."""
+def by_method(
+    name: str, n: int, batch: int, steps: int, own: dict[str, Any], paper: dict[str, Any]
+) -> dict[str, tuple[Any, str]]:
+    """The same for what one method adds or wants otherwise: settings, and fields of its Config.
+
+    own: the numbers of the method that the user said;  paper: all that were published
+    """
     queue = min(4096, power_of_two(n / 4))
     keep = min(0.99, max(0.9, round(1 - 30 / steps, 4)))
+    width = own.get("width", 512)
+    balance = paper.get("off_diagonal_weight", 0.0) * paper.get("width", 0)
     moco_own: dict[str, tuple[Any, str]] = {
         "queue": (queue, f"at most 4,096 and a quarter of the {n:,} samples, which come back every epoch"),
         "momentum": (keep, f"the twin must follow within a run of {steps:,} steps"),
         "bn_groups": (max(1, min(8, batch // 16)), "the published eight, but of at least 16 rows each"),
-        "head_norm": (
-            steps < 10_000,
-            f"a fresh net's outputs are nearly alike, and {steps:,} steps are few to part them",
-        ),
+        "head_norm": (steps < 10_000, f"outputs of a fresh net are alike, and {steps:,} steps are few to part them"),
     }
     tables: dict[str, dict[str, tuple[Any, str]]] = {
         "moco": moco_own,
@@ -171,9 +175,9 @@ def by_method(name: str, n: int, batch: int, steps: int) -> dict[str, tuple[Any,
             "momentum": (keep, f"the twin must follow within a run of {steps:,} steps"),
         },
         "barlow-twins": {
-            "width": (512, "enough for small nets"),
+            "width": (width, "enough for small nets"),
             "hidden": (512, "enough for small nets"),
-            "off_diagonal_weight": (0.0204, "times the width it is 10.4, as published for CIFAR-10"),
+            "off_diagonal_weight": (round(balance / width, 4), f"times the width it is {balance:.3g}, as published"),
             "bias_rate": (1.0, "AdamW finds each parameter's own scale; the published factor is for LARS"),
         },
         "clip": {
@@ -216,12 +220,13 @@ def planned(said: Settings, facts: Facts) -> Plan:
     fields = [field for field, _, _ in numbers]
     chosen: dict[str, Any] = {}
     own = pairs(said.set, "--set")
+    methods.configured(name, own)  # refuses what no rule below could read
     as_published = vars(methods.configured(name, {})) | pairs(published.set, "recipe")
     choices = []
     rules = {**FIXED, **(by_text(facts, said, published) if texts else by_size(facts, said, published))}
     batch = rules["batch_size"][0]
     steps = max(1, facts.n // batch) * rules["epochs"][0]
-    for field, (value, reason) in {**rules, **by_method(name, facts.n, batch, steps)}.items():
+    for field, (value, reason) in {**rules, **by_method(name, facts.n, batch, steps, own, as_published)}.items():
         if field not in NAMES:
             if field not in own:
                 own[field] = value
