@@ -57,14 +57,14 @@ def score(model: Model, args: Args) -> float:
     return knn(model, train.part(train.ids[: args.limit]), labelled("test"))
 
 
-def trained(args: Args, epochs: int, folder: str) -> Any:
-    """The whole call."""
+def trained(args: Args, folder: str) -> Any:
+    """Our training, as a user calls it."""
     import kontrast
 
     source: Source = open_source(DATA / "train.parquet")
     source = source.part(source.ids[: args.limit], source.name)
     return kontrast.train(
-        source, method="simclr", out=f"{folder}/run", encoder="small", epochs=epochs, batch_size=args.batch,
+        source, method="simclr", out=f"{folder}/run", encoder="small", epochs=args.epochs, batch_size=args.batch,
         views="simclr-cifar", view_mode=args.mode, temperature=args.temperature, optimizer="adamw", lr=args.lr,
         weight_decay=1e-4, seed=args.seed, validate="none", say=lambda _: None,
     )  # fmt: skip
@@ -86,7 +86,7 @@ def in_turn(args: Args) -> dict[str, float]:
         return outcome
 
     with tempfile.TemporaryDirectory() as folder, mock.patch.object(loop, "one_step", both):
-        run = trained(args, args.epochs, folder)
+        run = trained(args, folder)
     return {"seconds": sum(times), "training": run.summary["seconds"] - sum(times)}
 
 
@@ -94,7 +94,7 @@ def ours(args: Args) -> dict[str, float]:
     """The whole call, and of it the training alone."""
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        run = trained(args, args.epochs, folder)
+        run = trained(args, folder)
     seconds = time.perf_counter() - began
     assert run.model is not None
     return {"seconds": seconds, "training": run.summary["seconds"], "knn": score(run.model, args)}
