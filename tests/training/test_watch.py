@@ -63,6 +63,18 @@ def test_equal_outputs_are_called_collapsed_after_the_warm_up_only():
     assert "healthy about 0.177" in seen.verdict(7)
 
 
+@pytest.mark.parametrize(("directions", "shared", "expected"), [(2, 2.0, True), (12, 2.0, False), (2, 0.0, False)])
+def test_few_directions_are_a_collapse_when_outputs_are_alike(directions, shared, expected):
+    """What a BatchNorm at the end leaves of one: spread is far above a tenth, but it is nearly all along one line."""
+    seen = watch.Watch(steps=100)
+    few_BK = sphere(64, directions, 8) + shared * sphere(1, directions, 9)
+    u = torch.nn.functional.normalize(few_BK @ sphere(directions, 32, 10), dim=1)
+    for _ in range(8):
+        row = seen.look(outcome(u, u))
+    assert row["spread"] > watch.COLLAPSED * row["healthy_spread"]
+    assert seen.collapsed(8) == expected
+
+
 def test_one_bad_look_is_no_collapse():
     seen = watch.Watch(steps=10)
     for step in range(20):

@@ -34,6 +34,7 @@ class Config:
 
     width: int = 256  # D; paper, section 3.3
     hidden: int = 4096  # of projector and predictor; paper, section 3.3
+    head_norm: bool = False  # True: BatchNorm after the projector's last layer too, as in SimSiam (arXiv:2011.10566)
     momentum: float = 0.996  # of the twin at first, then cosine to 1; paper. Code: 0.99 for 300 epochs, 0.97 for 40
 
 
@@ -44,7 +45,9 @@ class BYOL(nn.Module):
         super().__init__()
         self.config = config
         self.encoder = encoder
-        self.projector = heads.mlp([width, config.hidden, config.width], bias=(True, False), seed=seed)
+        last = "scale" if config.head_norm else None
+        widths = [width, config.hidden, config.width]
+        self.projector = heads.mlp(widths, bias=(True, False), last_norm=last, seed=seed)
         self.predictor = heads.mlp(
             [config.width, config.hidden, config.width], bias=(True, False), seed=seed, name="predictor"
         )

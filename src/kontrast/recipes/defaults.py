@@ -155,23 +155,26 @@ def by_method(
     keep = min(0.99, max(0.9, round(1 - 30 / steps, 4)))
     width = own.get("width", 512)
     balance = paper.get("off_diagonal_weight", 0.0) * paper.get("width", 0)
+    head_norm = (steps < 10_000, f"outputs of a fresh net are alike, and {steps:,} steps are few to part them")
     moco_own: dict[str, tuple[Any, str]] = {
         "queue": (queue, f"at most 4,096 and a quarter of the {n:,} samples, which come back every epoch"),
         "momentum": (keep, f"the twin must follow within a run of {steps:,} steps"),
         "bn_groups": (max(1, min(8, batch // 16)), "the published eight, but of at least 16 rows each"),
-        "head_norm": (steps < 10_000, f"outputs of a fresh net are alike, and {steps:,} steps are few to part them"),
+        "head_norm": head_norm,
     }
     tables: dict[str, dict[str, tuple[Any, str]]] = {
         "moco": moco_own,
         "moco-v2": moco_own,
         "swav": {
-            "prototypes": (min(3000, power_of_two(batch / 4)), f"a quarter of the {batch} rows of a batch"),
+            "prototypes": (min(3000, power_of_two(batch)), f"as many as the {batch} rows of a batch"),
             "frozen": (steps // 20, "a twentieth of the run"),
             "hidden": (256, "enough for small nets"),
             "temperature": (0.1, "as published"),
+            "epsilon": (0.03, "sharper codes than 0.05, as the official README advises for a loss that stays at ln K"),
         },
         "byol": {
             "hidden": (512, "enough for small nets"),
+            "head_norm": head_norm,
             "momentum": (keep, f"the twin must follow within a run of {steps:,} steps"),
         },
         "barlow-twins": {
