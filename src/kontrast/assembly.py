@@ -99,7 +99,7 @@ def carry_out(
     )
     course = Course(
         steps, per_epoch, s.lr, course_of_rate, s.precision,
-        log_every=max(1, min(50, steps // 100)), save_seconds=60 * (s.checkpoint_every or 5),
+        log_every=max(1, min(50, steps // 50)), save_seconds=60 * (s.checkpoint_every or 5),
         stop_seconds=60 * (s.max_minutes or float("inf")), evaluate_every=s.evaluate_every or 0,
     )  # fmt: skip
     size, keep = cutting.sizes(method, batches(0), s, parts.device)

@@ -23,8 +23,8 @@ from kontrast.methods.method import Outcome
 from kontrast.training import labelled_rows, processes
 
 COLLAPSED = 0.1  # share of the healthy spread; a mean cosine above 0.99
-NARROW, FEW = 0.7, 3.0  # the same with few directions: share of the healthy spread, effective rank. A BatchNorm at the
-# end keeps some spread: BYOL without stop-gradient has 0.4 and 1.8 (healthy 1.0 and 20 on digits, 1.0 and 9 on CIFAR-10)
+NARROW, FEW = 0.7, 3.0  # the same in few directions: share of the healthy spread, effective rank. A BatchNorm at the
+# end keeps some spread: BYOL without stop-gradient has 0.4 and 1.8; healthy 1.0 and 20 on digits, 1.0 and 9 on CIFAR-10
 WARM = 0.05  # share of the run (and at least PATIENCE looks) before the verdict may accuse
 PATIENCE = 3  # looks in a row
 ONE_KEY = 1.01  # queue rank: 1 of one key; 1.2 where a healthy MoCo begins on CIFAR-10, whose first outputs are alike
@@ -179,8 +179,9 @@ def sentence(row: Mapping[str, float], collapsed: bool, accused: bool) -> str:
     numbers = f"spread {row['spread']:.3f}, healthy about {row['healthy_spread']:.3f}"
     if collapsed:
         return (
-            f"collapsed: all outputs point the same way ({numbers}; {row['effective_rank']:.1f} directions). Usual causes: views that are all alike, a "
-            "learning rate that is too high, a stop-gradient that was removed."
+            f"collapsed: all outputs point the same way ({numbers}; {row['effective_rank']:.1f} directions). "
+            "Usual causes: views that are all alike, a learning rate that is too high, a stop-gradient that was "
+            "removed."
         )
     if accused:
         return f"{own_signs(row)} ({numbers})"
