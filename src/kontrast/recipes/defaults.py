@@ -77,8 +77,6 @@ def by_size(facts: Facts, said: Settings, published: Settings) -> dict[str, tupl
     small = facts.side <= SMALL_PICTURE
     batch = said.batch_size or min(512, power_of_two(facts.n / 4))
     epochs = said.epochs or next(epochs for limit, epochs in EPOCHS if facts.n < limit)
-    if published.method == "byol" and facts.n < EPOCHS[0][0]:  # slow to begin: 0.88 k-means on digits, 0.72 in half
-        epochs = said.epochs or 2 * epochs
     steps = max(1, facts.n // batch) * epochs
     table: dict[str, tuple[Any, str]] = {
         "channels": (facts.channels, "as the pictures are"),
