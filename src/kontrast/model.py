@@ -59,7 +59,7 @@ class Model:
 
         16-bit pictures are read as those it was trained on; Unfit where they go beyond.
         """
-        device = next(self.encoder.parameters()).device
+        device = next(self.encoder.parameters(), torch.empty(0)).device  # an encoder may have none
         white = self.white if source.within(self.white).bits == 16 and self.white else source.white
         parts = []
         with evaluating(self.encoder, device):

@@ -11,7 +11,7 @@ import torch
 
 from kontrast import exchange, keyed, model
 from kontrast.data.sources import open_source
-from kontrast.encoders.images import image_encoder
+from kontrast.encoders.images import ImageEncoder, image_encoder
 from kontrast.exchange import About
 from kontrast.model import Model, load
 from kontrast.positives.images import prepare
@@ -39,6 +39,12 @@ def test_embed_is_the_encoder_on_prepared_pictures() -> None:
     vectors = made.embed(data)
     assert (vectors.shape, vectors.dtype) == ((7, 128), np.float32)
     torch.testing.assert_close(torch.from_numpy(vectors), expected)
+
+
+def test_an_encoder_without_weights_embeds() -> None:
+    flat = Model(ImageEncoder(torch.nn.Flatten(), 3 * 8 * 8, {"channels": 3}), 8, (0.0,) * 3, (1.0,) * 3)
+    data = pictures(size=8)
+    assert np.array_equal(flat.embed(data), data.transpose(0, 3, 1, 2).reshape(7, -1) / np.float32(255))
 
 
 def test_batches_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
