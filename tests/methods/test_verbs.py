@@ -2,13 +2,14 @@
 
 import copy
 import math
+import statistics
 from dataclasses import replace
 
 import pytest
 import torch
 from stepping import ROWS, WIDTH, Tiny, made_up, train_step
 
-from kontrast import methods
+from kontrast import keyed, methods
 from kontrast.methods import barlow_twins, byol, moco, simclr, swav
 from kontrast.methods.method import Progress
 
@@ -123,6 +124,17 @@ def test_guessing_is_the_loss_at_equal_similarities(name):
     outcome = method.compare(replace(z, roles=same))
     exact = name not in ("byol", "barlow-twins")
     assert outcome.loss.item() == pytest.approx(outcome.guessing, rel=1e-6 if exact else 0.05)
+
+
+@pytest.mark.parametrize("weight", [0.0051, 0.5])
+def test_barlow_guesses_with_its_weight(weight):
+    """Unlike outputs correlate by chance, the more the fewer rows: 8 rows, mean of 400 draws."""
+    config = barlow_twins.Config(width=5, hidden=7, off_diagonal_weight=weight)
+    method, draw = barlow_twins.BarlowTwins(Tiny(), WIDTH, config, seed=1).double(), keyed.generator("unlike")
+    z = replace(method.embed(made_up(0)).joined(), ids_B=torch.arange(8))
+    draws = [torch.randn(2, 8, 5, generator=draw).double() for _ in range(400)]
+    outcomes = [method.compare(replace(z, roles={"views": views})) for views in draws]
+    assert statistics.mean(each.loss.item() for each in outcomes) == pytest.approx(outcomes[0].guessing, rel=0.03)
 
 
 def test_same_group_is_no_negative():
