@@ -9,9 +9,10 @@
 Every run: 3 epochs, batch 512, the same data order and views for a seed, 3 seeds; rows of a table are compared with its
 first row, paired by seed, and a method with its twin; the table of methods begins with random weights and raw pixels.
 Methods and twins get the same three learning rates; for each the best is chosen by kNN on 5,000 pictures held out of
-the training set (seed 0, one epoch, a run of its own), then 3 seeds run on all of it. All draw `fast` views and
-multiply in bf16, whatever the machine, because a table must not mix two engines; the table of views is in fp32. A line
-a run goes to results/, an interrupted program goes on where it stopped, a run that several tables need is made once.
+the training set (seed 0, a run of its own, as long as the others), then 3 seeds run on all of it. All draw `fast`
+views and multiply in bf16, whatever the machine, because a table must not mix two engines; the table of views is in
+fp32. A line a run goes to results/, an interrupted program goes on where it stopped, a run that several tables need is
+made once.
 Three to four minutes a run on one core with bf16 in hardware. Needs KONTRAST_DATA/cifar10.
 """
 
@@ -123,20 +124,20 @@ def made(row: dict[str, Any], seed: int, epochs: int) -> dict[str, Any]:
     return before
 
 
-def best_rate(row: dict[str, Any], shown: bool) -> float | None:
-    """The learning rate with the best held-out kNN after one epoch; None where one of them was not measured."""
+def best_rate(row: dict[str, Any], epochs: int, shown: bool) -> float | None:
+    """The learning rate with the best held-out kNN; None where one of them was not measured."""
     tries = [row | {"lr": rate, "held_out": True} for rate in RATES]
-    results = [(found if shown else made)(each, 0, 1) for each in tries]
+    results = [(found if shown else made)(each, 0, epochs) for each in tries]
     return None if None in results else max(zip(results, RATES), key=lambda pair: pair[0]["knn"])[1]
 
 
-def methods_table(shown: bool) -> dict[str, dict[str, Any]]:
+def methods_table(epochs: int, shown: bool) -> dict[str, dict[str, Any]]:
     """Rows of the table of methods: each method and its twin, both with their best learning rate."""
     rows: dict[str, dict[str, Any]] = dict(UNTRAINED)
     for method in METHODS:
         for twin in ({}, {"twin": True}):
             row = {"method": method, **twin}
-            if (rate := best_rate(row, shown)) is not None:
+            if (rate := best_rate(row, epochs, shown)) is not None:
                 rows[f"{method}{', lightly' if twin else ''} (lr {rate:g})"] = row | {"lr": rate}
     return rows
 
@@ -150,7 +151,7 @@ def main() -> None:
     parser.add_argument("--shown", action="store_true", help="print only, run nothing")
     said = parser.parse_args()
     for table in said.table:
-        rows = TABLES.get(table) or methods_table(said.shown)
+        rows = TABLES.get(table) or methods_table(said.epochs, said.shown)
         for seed in () if said.shown else range(said.seeds):
             for row in rows.values():
                 if row != UNTRAINED["raw pixels"] or seed == 0:  # they have no seed

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from kontrast.positives.blur import blurred
-from kontrast.positives.resample import filled_up, resampled
+from kontrast.positives.resample import filled_up, is_together, resampled
 from kontrast.positives.threads import over_threads
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def render(pictures: Pictures, view: View, drawn: Drawn, recipe: Recipe) -> Tens
         change(x_BCSS, some.solarize, solarized)
         out_BCSS[block] = x_BCSS.sub_(shift_C11).div_(scale_C11)
 
-    over_threads(work, blocks, device)
+    over_threads(work, blocks, together=device.type != "cpu" or is_together(pictures, view.size))
     return out_BCSS[:n]
 
 

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from kontrast.positives.blur import coloured_blur, is_dense, rows
-from kontrast.positives.resample import filled_up, resampled
+from kontrast.positives.resample import filled_up, is_together, resampled
 from kontrast.positives.threads import over_threads
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def render(pictures: Pictures, view: View, drawn: Drawn, recipe: Recipe) -> Tens
             some_BCSS = view_BCSS[solarized]
             view_BCSS[solarized] = torch.minimum(some_BCSS, sum_C1[:, :, None] - some_BCSS)
 
-    over_threads(work, blocks, device)
+    over_threads(work, blocks, together=device.type != "cpu" or is_together(pictures, view.size))
     return out_BCSS[:n]
 
 

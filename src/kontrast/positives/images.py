@@ -181,8 +181,9 @@ def views(pictures: Pictures, recipe: Recipe, keys: Keys, *, mode: Mode = "fast"
     """
     if len(pictures) != len(keys.ids_B):
         raise ValueError(f"keys.ids_B names {len(keys.ids_B)} samples, but there are {len(pictures)} pictures.")
-    if any(picture.shape[0] != len(recipe.mean) for picture in pictures):
+    shapes = [pictures.shape[1:]] if isinstance(pictures, Tensor) else [picture.shape for picture in pictures]
+    if any(channels != len(recipe.mean) for channels, _, _ in shapes):
         raise ValueError(f"The recipe {recipe.name} is for {len(recipe.mean)} channels; the pictures have others.")
-    sizes_B2 = np.array([picture.shape[1:] for picture in pictures], dtype=np.int64).reshape(-1, 2)
+    sizes_B2 = np.array([sides for _, *sides in shapes] * (len(pictures) // max(1, len(shapes))), dtype=np.int64)
     render = {"fast": fused.render, "exact": exact.render}[mode]
     return [render(pictures, view, draw(view, n, keys, sizes_B2), recipe) for n, view in enumerate(recipe.views)]

@@ -7,7 +7,7 @@ and mixed ones through torch's own antialiased resize, one by one: dense product
 Work goes in blocks of one fixed length, the last one filled up by repeats: a picture's sums then never depend on how
 many neighbours it has, and a block stays in the cache. Large views are blocks of their own.
 
-Shapes: B pictures, C channels, H and W their sides (N: either), S the side of the view, T taps.
+Shapes: B pictures, C channels, H and W their sides (N: either), S the side of the view, T taps, U kinds of crops.
 """
 
 from __future__ import annotations
@@ -34,36 +34,47 @@ def white_of(dtype: torch.dtype, sixteen_bit: int | None = None) -> float:
     return float(sixteen_bit) if dtype == torch.uint16 and sixteen_bit else WHITE[dtype]
 
 
+def is_together(pictures: Pictures, size: int) -> bool:
+    """Whether small pictures of one size become views of this size by dense products, many at once."""
+    return isinstance(pictures, Tensor) and is_dense(pictures.device, *pictures.shape[2:], size)
+
+
 def filled_up(pictures: Pictures, drawn: Drawn, size: int) -> tuple[Pictures, Drawn, list[slice]]:
-    """Pictures and draws with the last one repeated until the blocks are full, and the blocks."""
+    """Pictures and draws with the last one repeated until the blocks are full, and the blocks.
+
+    Where every operation is shared out over torch's threads, a block is one of the fixed length for each of them.
+    """
     device = pictures[0].device
     pixels, most = (2**16, 64) if device.type == "cpu" else (2**20, 1024)
     length = max(1, min(most, pixels // size**2)) if is_dense(device, size) else 1
     n = len(pictures)
-    blocks = [slice(start, start + length) for start in range(0, n, length)]
-    if n % length == 0:
-        return pictures, drawn, blocks
-    rows = np.minimum(np.arange(len(blocks) * length), n - 1)
-    filled = pictures[torch.from_numpy(rows)] if isinstance(pictures, Tensor) else [pictures[i] for i in rows]
-    return filled, drawn.take(rows), blocks
+    if n % length:
+        rows = np.minimum(np.arange(n + -n % length), n - 1)
+        pictures = pictures[torch.from_numpy(rows)] if isinstance(pictures, Tensor) else [pictures[i] for i in rows]
+        drawn = drawn.take(rows)
+    if device.type == "cpu" and is_together(pictures, size):
+        length *= torch.get_num_threads()
+    full = len(pictures)
+    return pictures, drawn, [slice(start, min(start + length, full)) for start in range(0, full, length)]
 
 
 def resampled(pictures: Pictures, view: View, drawn: Drawn, *, exact: bool) -> Callable[[slice], Tensor]:
-    """What makes a block after crop, resize, flip and turn: (length, C, S, S) float32, in the pictures' units.
+    """What makes a block after crop, resize, flip and turn: (block, C, S, S) float32, in the pictures' units.
 
     Unless `exact`, the blur of small views is in it, and large uint8 pictures come back in whole steps of 1.
     """
     device = pictures[0].device
     is_turned = bool(view.rotate or view.shear or view.shift) or view.scale != (1.0, 1.0)
     height, width = pictures[0].shape[1:]
-    dense = isinstance(pictures, Tensor) and is_dense(device, height, width, view.size)
-    if dense:
-        up = taps(view, drawn.top, drawn.height, np.zeros_like(drawn.flip), n=height, device=device)
-        across = taps(view, drawn.left, drawn.width, drawn.flip, n=width, device=device)
+    together = is_together(pictures, view.size)
+    if together:
+        up = taps(view, drawn.height, np.zeros_like(drawn.flip), n=height, device=device)
+        across = taps(view, drawn.width, drawn.flip, n=width, device=device)
+        top_B, left_B = (torch.from_numpy(start_B).to(device) for start_B in (drawn.top, drawn.left))
 
     def made(block: slice) -> Tensor:
-        if dense:
-            y_BSH, x_BSW = spread(*up, block, height), spread(*across, block, width)
+        if together:
+            y_BSH, x_BSW = spread(*up, block, top_B, height), spread(*across, block, left_B, width)
             if view.blur and not exact:
                 blur_BSS = blur_weights(view, drawn.sigma[block], device)
                 y_BSH, x_BSW = blur_BSS @ y_BSH, blur_BSS @ x_BSW
@@ -91,38 +102,41 @@ def _resized(picture_CHW: Tensor, view: View, drawn: Drawn, i: int, exact: bool)
 
 
 def taps(
-    view: View, start_B: Integers, length_B: Integers, flip_B: Flags, *, n: int, device: torch.device
-) -> tuple[Tensor, Tensor]:
-    """The non-zero weights of `A` of one axis, and the inputs they weigh: (T, B, S) both; input n for none.
+    view: View, length_B: Integers, flip_B: Flags, *, n: int, device: torch.device
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The non-zero weights of `A` of one axis, (U, S, T); the inputs they weigh, the same; each picture's row, (B,).
 
-    Tap by tap, because comparing every output with every input costs more than the products. Masks are made by
-    arithmetic on whole numbers: comparisons are several times slower.
+    Crops of whole pixels have few lengths, so the weights are worked out once for each length and flip among the
+    pictures, U of them. Inputs count from the first one of the crop, 2 n is none. Tap by tap, because comparing every
+    output with every input costs more than the products; masks are arithmetic on whole numbers, for the same reason.
     """
-    start, length, flip = (torch.from_numpy(v).to(device, torch.float32)[:, None] for v in (start_B, length_B, flip_B))
+    kind_U, row_B = np.unique(2 * length_B + flip_B, return_inverse=True)
+    kind = torch.from_numpy(kind_U).to(device)[:, None, None]
+    length, flip = kind // 2, kind % 2
     reach = 1 if view.interpolation == "bilinear" else 2
     side = math.ceil(reach * max(1.0, n / view.size))
-    o_S = torch.arange(view.size, device=device) + 0.5
+    o_S1 = torch.arange(view.size, device=device)[:, None] + 0.5
     step = length / view.size
-    centre_BS = start + (o_S + flip * (view.size - 2 * o_S)) * step
-    first_BS = (centre_BS - (side - 0.5)).floor_()
-    t_T11 = torch.arange(2.0 * side, device=device)[:, None, None]
-    d_TBS = (t_T11 + (first_BS + 0.5 - centre_BS)).abs_().div_(step.clamp(min=1.0))
+    centre_US1 = (o_S1 + flip * (view.size - 2 * o_S1)) * step
+    i_UST = (centre_US1 - (side - 0.5)).floor_() + torch.arange(2.0 * side, device=device)
+    d_UST = (i_UST + 0.5 - centre_US1).abs_().div_(step.clamp(min=1.0))
     if reach == 1:
-        a_TBS = (1 - d_TBS).clamp_(min=0)
+        a_UST = (1 - d_UST).clamp_(min=0)
     else:  # Keys' cubic with a = -0.5, in powers of the distances to its ends at 2 and 1
-        far_TBS, near_TBS = (2 - d_TBS).clamp_(min=0), (1 - d_TBS).clamp_(min=0)
-        a_TBS = far_TBS.square().mul_(far_TBS.sub_(1)).mul_(0.5)
-        a_TBS.addcmul_(near_TBS.square(), near_TBS.mul_(-2).add_(1))
-    i_TBS = t_T11 + first_BS
-    inside_TBS = torch.minimum(i_TBS - (start - 1), (start + length) - i_TBS).clamp_(0, 1)
-    a_TBS *= inside_TBS
-    return i_TBS.sub_(n).mul_(inside_TBS).add_(n).long(), a_TBS.div_(a_TBS.sum(0))
+        far_UST, near_UST = (2 - d_UST).clamp_(min=0), (1 - d_UST).clamp_(min=0)
+        a_UST = far_UST.square().mul_(far_UST.sub_(1)).mul_(0.5)
+        a_UST.addcmul_(near_UST.square(), near_UST.mul_(-2).add_(1))
+    inside_UST = torch.minimum(i_UST + 1, length - i_UST).clamp_(0, 1)
+    a_UST *= inside_UST
+    place_UST = i_UST.sub_(2 * n).mul_(inside_UST).add_(2 * n).long()
+    return a_UST.div_(a_UST.sum(2, keepdim=True)), place_UST, torch.from_numpy(row_B).to(device)
 
 
-def spread(place_TBS: Tensor, a_TBS: Tensor, block: slice, n: int) -> Tensor:
-    """The taps of a block as `A`, (B, S, n)."""
-    place_BST, a_BST = place_TBS[:, block].permute(1, 2, 0), a_TBS[:, block].permute(1, 2, 0)
-    return a_BST.new_zeros(*a_BST.shape[:2], n + 1).scatter_(2, place_BST, a_BST)[:, :, :n]
+def spread(a_UST: Tensor, place_UST: Tensor, row_B: Tensor, block: slice, start_B: Tensor, n: int) -> Tensor:
+    """The taps of a block as `A`, (B, S, n), each crop beginning at its `start`."""
+    row_B = row_B[block]
+    place_BST = place_UST[row_B].add_(start_B[block, None, None]).clamp_(max=n)
+    return a_UST.new_zeros(*place_BST.shape[:2], n + 1).scatter_(2, place_BST, a_UST[row_B])[:, :, :n]
 
 
 def _joined(parts: list[Tensor]) -> Tensor:

@@ -1,7 +1,8 @@
-"""Blocks of pictures over torch's threads, each block drawn by one of them from its first step to its last.
+"""Blocks of pictures over torch's threads.
 
-The steps of a view are short. When torch shares out each of them, all threads meet after every one; here they meet once
-for a batch. It also keeps the bits: a sum in one thread does not depend on how many threads there are.
+Pictures that are handled one by one: each block is drawn by one thread from its first step to its last, and the threads
+meet once for a batch. Pictures that are handled together: torch shares out each step, because Python lets one thread at
+a time begin a step, and steps on many small pictures are too short to hide the wait (two threads took as long as one).
 """
 
 from __future__ import annotations
@@ -15,15 +16,15 @@ from threading import Barrier
 import torch
 
 
-def over_threads(work: Callable[[slice], None], blocks: Sequence[slice], device: torch.device) -> None:
-    """Call `work` with every block; on a CPU as many at a time as torch has threads."""
+def over_threads(work: Callable[[slice], None], blocks: Sequence[slice], *, together: bool) -> None:
+    """Call `work` with every block: one by one if the pictures in it go together, else in as many threads as torch."""
     threads, left = torch.get_num_threads(), iter(blocks)
 
     def some() -> None:
         for block in left:
             work(block)
 
-    if threads == 1 or device.type != "cpu":
+    if threads == 1 or together:
         some()
         return
     pool = _pool(threads, os.getpid())
