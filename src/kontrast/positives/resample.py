@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,7 +25,7 @@ from torch.nn.functional import affine_grid, grid_sample, interpolate
 from kontrast.positives.blur import blur_weights, blurred, is_dense, separable
 
 if TYPE_CHECKING:
-    from kontrast.positives.images import Drawn, Flags, Integers, Pictures, View
+    from kontrast.positives.images import Drawn, Pictures, View
 
 WHITE = {torch.uint8: 255.0, torch.uint16: 65535.0, torch.float32: 1.0}
 
@@ -68,20 +69,21 @@ def resampled(pictures: Pictures, view: View, drawn: Drawn, *, exact: bool) -> C
     height, width = pictures[0].shape[1:]
     together = is_together(pictures, view.size)
     if together:
-        up = taps(view, drawn.height, np.zeros_like(drawn.flip), n=height, device=device)
-        across = taps(view, drawn.width, drawn.flip, n=width, device=device)
-        top_B, left_B = (torch.from_numpy(start_B).to(device) for start_B in (drawn.top, drawn.left))
+        up, across = (taps(view.interpolation, view.size, n, device) for n in (height, width))
+        rows = 2 * (drawn.height - 1), 2 * (drawn.width - 1) + drawn.flip
+        up_B, across_B, top_B, left_B = (torch.from_numpy(v).to(device) for v in (*rows, drawn.top, drawn.left))
 
     def made(block: slice) -> Tensor:
         if together:
-            y_BSH, x_BSW = spread(*up, block, top_B, height), spread(*across, block, left_B, width)
+            y_BSH = spread(*up, up_B[block], top_B[block], height)
+            x_BSW = spread(*across, across_B[block], left_B[block], width)
             if view.blur and not exact:
                 blur_BSS = blur_weights(view, drawn.sigma[block], device)
                 y_BSH, x_BSW = blur_BSS @ y_BSH, blur_BSS @ x_BSW
             x_BCSS = separable(torch.as_tensor(pictures[block]).float(), y_BSH, x_BSW)
         else:
-            rows = range(block.start, block.stop)
-            x_BCSS = _joined([_resized(pictures[i], view, drawn, i, exact) for i in rows]).float()
+            each = range(block.start, block.stop)
+            x_BCSS = _joined([_resized(pictures[i], view, drawn, i, exact) for i in each]).float()
             if not exact and is_dense(device, view.size):
                 x_BCSS = blurred(x_BCSS, view, drawn.sigma[block])
         return turned(x_BCSS, drawn, block) if is_turned else x_BCSS
@@ -101,23 +103,21 @@ def _resized(picture_CHW: Tensor, view: View, drawn: Drawn, i: int, exact: bool)
     return small.flip(-1) if drawn.flip[i] else small
 
 
-def taps(
-    view: View, length_B: Integers, flip_B: Flags, *, n: int, device: torch.device
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The non-zero weights of `A` of one axis, (U, S, T); the inputs they weigh, the same; each picture's row, (B,).
+@lru_cache(maxsize=8)
+def taps(interpolation: str, size: int, n: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """The non-zero weights of `A` of one axis of n pixels, (U, S, T), and the inputs they weigh, the same.
 
-    Crops of whole pixels have few lengths, so the weights are worked out once for each length and flip among the
-    pictures, U of them. Inputs count from the first one of the crop, 2 n is none. Tap by tap, because comparing every
-    output with every input costs more than the products; masks are arithmetic on whole numbers, for the same reason.
+    For each length of a crop in whole pixels, and each flip: row 2 (length - 1) + flip. Inputs count from the first one
+    of the crop, 2 n is none. Tap by tap, because comparing every output with every input costs more than the products;
+    masks are arithmetic on whole numbers, for the same reason.
     """
-    kind_U, row_B = np.unique(2 * length_B + flip_B, return_inverse=True)
-    kind = torch.from_numpy(kind_U).to(device)[:, None, None]
-    length, flip = kind // 2, kind % 2
-    reach = 1 if view.interpolation == "bilinear" else 2
-    side = math.ceil(reach * max(1.0, n / view.size))
-    o_S1 = torch.arange(view.size, device=device)[:, None] + 0.5
-    step = length / view.size
-    centre_US1 = (o_S1 + flip * (view.size - 2 * o_S1)) * step
+    kind_U11 = torch.arange(2 * n, device=device)[:, None, None]
+    length, flip = kind_U11 // 2 + 1, kind_U11 % 2
+    reach = 1 if interpolation == "bilinear" else 2
+    side = math.ceil(reach * max(1.0, n / size))
+    o_S1 = torch.arange(size, device=device)[:, None] + 0.5
+    step = length / size
+    centre_US1 = (o_S1 + flip * (size - 2 * o_S1)) * step
     i_UST = (centre_US1 - (side - 0.5)).floor_() + torch.arange(2.0 * side, device=device)
     d_UST = (i_UST + 0.5 - centre_US1).abs_().div_(step.clamp(min=1.0))
     if reach == 1:
@@ -129,13 +129,12 @@ def taps(
     inside_UST = torch.minimum(i_UST + 1, length - i_UST).clamp_(0, 1)
     a_UST *= inside_UST
     place_UST = i_UST.sub_(2 * n).mul_(inside_UST).add_(2 * n).long()
-    return a_UST.div_(a_UST.sum(2, keepdim=True)), place_UST, torch.from_numpy(row_B).to(device)
+    return a_UST.div_(a_UST.sum(2, keepdim=True)), place_UST
 
 
-def spread(a_UST: Tensor, place_UST: Tensor, row_B: Tensor, block: slice, start_B: Tensor, n: int) -> Tensor:
-    """The taps of a block as `A`, (B, S, n), each crop beginning at its `start`."""
-    row_B = row_B[block]
-    place_BST = place_UST[row_B].add_(start_B[block, None, None]).clamp_(max=n)
+def spread(a_UST: Tensor, place_UST: Tensor, row_B: Tensor, start_B: Tensor, n: int) -> Tensor:
+    """The taps of some pictures as `A`, (B, S, n): of which row, and where the crop begins."""
+    place_BST = place_UST[row_B].add_(start_B[:, None, None]).clamp_(max=n)
     return a_UST.new_zeros(*place_BST.shape[:2], n + 1).scatter_(2, place_BST, a_UST[row_B])[:, :, :n]
 
 
