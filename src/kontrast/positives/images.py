@@ -174,16 +174,15 @@ def _crop_sides(view: View, u_BP: Floats, sizes_B2: Integers) -> Integers:
 def views(pictures: Pictures, recipe: Recipe, keys: Keys, *, mode: Mode = "fast") -> list[Tensor]:
     """One float32 tensor (B, C, size, size) for each view of the recipe, normalised: (pixel / white - mean) / std.
 
-    `pictures` is (B, C, H, W), or a list of (C, H, W) of mixed sizes; uint8, uint16, or float32 in [0, 1]. A pure
-    function of its arguments: a picture's view is bit-equal on one device in any batch of its kind (tensor or list).
-    `mode="fast"` makes one linear map of all operations, with the hue turned in YIQ and one clamp at the end; `"exact"`
-    follows torchvision's float operations one by one. ValueError where pictures, keys and recipe do not fit together.
+    `pictures` is (B, C, H, W), or a list of (C, H, W) of mixed sizes; uint8, uint16, or float32 in [0, 1]. A picture's
+    view is bit-equal on one device in any batch of its kind (tensor or list). `mode="fast"`: one linear map, the hue in
+    YIQ, one clamp; `"exact"`: torchvision's float operations, one by one. ValueError where these do not fit together.
     """
     if len(pictures) != len(keys.ids_B):
         raise ValueError(f"keys.ids_B names {len(keys.ids_B)} samples, but there are {len(pictures)} pictures.")
-    shapes = [pictures.shape[1:]] if isinstance(pictures, Tensor) else [picture.shape for picture in pictures]
-    if any(channels != len(recipe.mean) for channels, _, _ in shapes):
+    each = pictures[:1] if isinstance(pictures, Tensor) else pictures  # those of a tensor have one shape
+    if any(picture.shape[0] != len(recipe.mean) for picture in each):
         raise ValueError(f"The recipe {recipe.name} is for {len(recipe.mean)} channels; the pictures have others.")
-    sizes_B2 = np.array([sides for _, *sides in shapes] * (len(pictures) // max(1, len(shapes))), dtype=np.int64)
+    sizes_B2 = np.broadcast_to([picture.shape[1:] for picture in each], (len(pictures), 2))
     render = {"fast": fused.render, "exact": exact.render}[mode]
     return [render(pictures, view, draw(view, n, keys, sizes_B2), recipe) for n, view in enumerate(recipe.views)]
