@@ -4,8 +4,8 @@ Each row of `A` holds the weights of one output pixel and sums to 1. The filters
 (a = -0.5), widened when the crop shrinks. Small pictures of one size go through dense products, many at once; large
 and mixed ones through torch's own antialiased resize, one by one: dense products grow with the cube of the side.
 
-Work goes in blocks of one fixed length, the last one filled up by repeats: a picture's sums then never depend on how
-many neighbours it has, and a block stays in the cache. Large views are blocks of their own.
+Work goes in blocks of a fixed length or whole multiples of it, the last one filled up by repeats: a picture's sums then
+never depend on how many neighbours it has, and a block stays in the cache. Large views are blocks of their own.
 
 Shapes: B pictures, C channels, H and W their sides (N: either), S the side of the view, T taps, U kinds of crops.
 """
@@ -105,11 +105,11 @@ def _resized(picture_CHW: Tensor, view: View, drawn: Drawn, i: int, exact: bool)
 
 @lru_cache(maxsize=8)
 def taps(interpolation: str, size: int, n: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """The non-zero weights of `A` of one axis of n pixels, (U, S, T), and the inputs they weigh, the same.
+    """The weights of `A` that may differ from zero, (U, S, T), and the first input of each T, (U, S, 1).
 
-    For each length of a crop in whole pixels, and each flip: row 2 (length - 1) + flip. Inputs count from the first one
-    of the crop, 2 n is none. Tap by tap, because comparing every output with every input costs more than the products;
-    masks are arithmetic on whole numbers, for the same reason.
+    For each length of a crop of n pixels at most, in whole pixels, and each flip: row 2 (length - 1) + flip. Inputs
+    count from the first one of the crop; those outside it weigh nothing. Tap by tap, because comparing every output
+    with every input costs more than the products.
     """
     kind_U11 = torch.arange(2 * n, device=device)[:, None, None]
     length, flip = kind_U11 // 2 + 1, kind_U11 % 2
@@ -118,7 +118,8 @@ def taps(interpolation: str, size: int, n: int, device: torch.device) -> tuple[T
     o_S1 = torch.arange(size, device=device)[:, None] + 0.5
     step = length / size
     centre_US1 = (o_S1 + flip * (size - 2 * o_S1)) * step
-    i_UST = (centre_US1 - (side - 0.5)).floor_() + torch.arange(2.0 * side, device=device)
+    first_US1 = (centre_US1 - (side - 0.5)).floor_()
+    i_UST = first_US1 + torch.arange(2.0 * side, device=device)
     d_UST = (i_UST + 0.5 - centre_US1).abs_().div_(step.clamp(min=1.0))
     if reach == 1:
         a_UST = (1 - d_UST).clamp_(min=0)
@@ -126,16 +127,16 @@ def taps(interpolation: str, size: int, n: int, device: torch.device) -> tuple[T
         far_UST, near_UST = (2 - d_UST).clamp_(min=0), (1 - d_UST).clamp_(min=0)
         a_UST = far_UST.square().mul_(far_UST.sub_(1)).mul_(0.5)
         a_UST.addcmul_(near_UST.square(), near_UST.mul_(-2).add_(1))
-    inside_UST = torch.minimum(i_UST + 1, length - i_UST).clamp_(0, 1)
-    a_UST *= inside_UST
-    place_UST = i_UST.sub_(2 * n).mul_(inside_UST).add_(2 * n).long()
-    return a_UST.div_(a_UST.sum(2, keepdim=True)), place_UST
+    a_UST *= (i_UST >= 0) & (i_UST < length)
+    return a_UST.div_(a_UST.sum(2, keepdim=True)), first_US1.long()
 
 
-def spread(a_UST: Tensor, place_UST: Tensor, row_B: Tensor, start_B: Tensor, n: int) -> Tensor:
-    """The taps of some pictures as `A`, (B, S, n): of which row, and where the crop begins."""
-    place_BST = place_UST[row_B].add_(start_B[:, None, None]).clamp_(max=n)
-    return a_UST.new_zeros(*place_BST.shape[:2], n + 1).scatter_(2, place_BST, a_UST[row_B])[:, :, :n]
+def spread(a_UST: Tensor, first_US1: Tensor, row_B: Tensor, start_B: Tensor, n: int) -> Tensor:
+    """The taps of some pictures as `A`, (B, S, n): of which row, and where the crop begins. T more at both ends."""
+    t_T = torch.arange(a_UST.shape[2], device=a_UST.device) + a_UST.shape[2]
+    place_BST = (first_US1[row_B] + start_B[:, None, None]) + t_T
+    wide_BSN = a_UST.new_zeros(*place_BST.shape[:2], n + 2 * len(t_T))
+    return wide_BSN.scatter_(2, place_BST, a_UST[row_B])[:, :, len(t_T) : -len(t_T)]
 
 
 def _joined(parts: list[Tensor]) -> Tensor:
