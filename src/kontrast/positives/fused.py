@@ -75,24 +75,25 @@ def render(pictures: Pictures, view: View, drawn: Drawn, recipe: Recipe) -> Tens
 def colours(view: View, drawn: Drawn, channels: int) -> tuple[Floats, Floats]:
     """M and N, (B, C, C), of ``out = M x + N mean(x)``: the operations in their drawn order, unclamped.
 
+    Contrast scales what departs from the mean colour and pulls that one towards its grey, as saturation pulls each. So
+    there are two chains of products, M for the departures and M + N for the mean; brightness is a factor of both.
     NumPy: products of so many so small matrices cost torch twice as much.
     """
     rgb, n = channels == 3, len(drawn.hue)
     eye_CC, grey_1C = np.eye(channels), np.array([GREY]) if rgb else np.full((1, channels), 1 / channels)
-    brightness, contrast, saturation = (d[:, None, None] for d in (drawn.brightness, drawn.contrast, drawn.saturation))
-    greyed = (drawn.grey & rgb)[:, None, None]
-    saturated_BCC = saturation * eye_CC + (1 - saturation) * grey_1C if rgb else eye_CC[None].repeat(n, 0)
-    turned_BCC = hue_turns(drawn.hue) if rgb else eye_CC[None].repeat(n, 0)
-    steps_4BCC = np.stack([brightness * eye_CC, contrast * eye_CC, saturated_BCC, turned_BCC])
-    of_pixel_BCC = np.where(greyed & view.grey_first, grey_1C, eye_CC)
-    both_BCE = np.concatenate([of_pixel_BCC, np.zeros_like(of_pixel_BCC)], axis=2)  # M and N side by side
-    for place_B in drawn.order.T:
-        pull_B11 = (1 - contrast) * (place_B == 1)[:, None, None]  # towards the mean grey of what came before
-        mean_B1C = grey_1C @ (both_BCE[:, :, :channels] + both_BCE[:, :, channels:])
-        both_BCE = steps_4BCC[place_B, np.arange(n)] @ both_BCE
-        both_BCE[:, :, channels:] += pull_B11 * mean_B1C
-    both_BCE = np.where(greyed & (not view.grey_first), grey_1C, eye_CC) @ both_BCE
-    return both_BCE[:, :, :channels], both_BCE[:, :, channels:]
+    factors = drawn.brightness, drawn.contrast, drawn.saturation if rgb else np.ones(n)
+    brightness, contrast, saturation = (factor_B[:, None, None, None] for factor_B in factors)
+    greyed = (drawn.grey & rgb)[:, None, None, None]
+    steps_3B2CC = np.empty((3, n, 2, channels, channels))  # contrast, saturation, hue
+    steps_3B2CC[0] = contrast * eye_CC + (1 - contrast) * [np.zeros((channels, channels)), 0 * eye_CC + grey_1C]
+    steps_3B2CC[1] = saturation * eye_CC + (1 - saturation) * grey_1C
+    steps_3B2CC[2] = hue_turns(drawn.hue)[:, None] if rgb else eye_CC
+    both_B2CC = brightness * np.where(greyed & view.grey_first, grey_1C, eye_CC)
+    for place_B in drawn.order[drawn.order > 0].reshape(n, 3).T - 1:
+        both_B2CC = steps_3B2CC[place_B, np.arange(n)] @ both_B2CC
+    if not view.grey_first:
+        both_B2CC = np.where(greyed, grey_1C, eye_CC) @ both_B2CC
+    return both_B2CC[:, 0], both_B2CC[:, 1] - both_B2CC[:, 0]
 
 
 def hue_turns(hue_B: Floats) -> Floats:
