@@ -4,6 +4,7 @@
     python benchmarks/cifar10.py similarities       ... and each similarity
     python benchmarks/cifar10.py views              may `fast` views be the default? (5 seeds: --seeds 5)
     python benchmarks/cifar10.py methods            six methods, each beside lightly's twin of it (`twins.py`)
+    python benchmarks/cifar10.py longer --epochs 6  the six again at the rates found for three epochs, in fp32
     python benchmarks/cifar10.py TABLE --shown      the table of what was measured so far, as Markdown
 
 Every run: 3 epochs, batch 512, the same data order and views for a seed, 3 seeds; rows of a table are compared with its
@@ -142,16 +143,22 @@ def methods_table(epochs: int, shown: bool) -> dict[str, dict[str, Any]]:
     return rows
 
 
+def longer_table() -> dict[str, dict[str, Any]]:
+    """The six methods at the rates that were chosen after three epochs, without their twins."""
+    rows = {name: row for name, row in methods_table(3, True).items() if not row.get("twin")}
+    return {name: row if "untrained" in row else row | {"precision": "fp32"} for name, row in rows.items()}
+
+
 def main() -> None:
     """Run what is missing, seed by seed, then print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("table", choices=[*TABLES, "methods"], nargs="+")
+    parser.add_argument("table", choices=[*TABLES, "methods", "longer"], nargs="+")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--shown", action="store_true", help="print only, run nothing")
     said = parser.parse_args()
     for table in said.table:
-        rows = TABLES.get(table) or methods_table(said.epochs, said.shown)
+        rows = TABLES.get(table) or (longer_table() if table == "longer" else methods_table(said.epochs, said.shown))
         for seed in () if said.shown else range(said.seeds):
             for row in rows.values():
                 if row != UNTRAINED["raw pixels"] or seed == 0:  # they have no seed
