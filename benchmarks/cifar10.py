@@ -112,9 +112,9 @@ def twins(method: str) -> Any:
 
 
 def found(row: dict[str, Any], seed: int, epochs: int) -> dict[str, Any] | None:
-    """The result of a run, if it was made."""
-    asked = (row, seed, epochs)
-    return next((r for r in kept.rows("cifar10") if (r["row"], r["seed"], r["epochs"]) == asked), None)
+    """The result of a run, if it was made; what is not trained has no epochs."""
+    of_row = (r for r in kept.rows("cifar10") if (r["row"], r["seed"]) == (row, seed))
+    return next((r for r in of_row if r["epochs"] == epochs or "untrained" in row), None)
 
 
 def made(row: dict[str, Any], seed: int, epochs: int) -> dict[str, Any]:
