@@ -7,13 +7,14 @@
     python benchmarks/cifar10.py longer --epochs 6  the six again at the rates found for three epochs, in fp32
     python benchmarks/cifar10.py TABLE --shown      the table of what was measured so far, as Markdown
 
-Every run: 3 epochs, batch 512, the same data order and views for a seed, 3 seeds; rows of a table are compared with its
-first row, paired by seed, and a method with its twin; the table of methods begins with random weights and raw pixels.
+Every run: 3 epochs (or `--epochs`), batch 512, the same data order and views for a seed, 3 seeds; rows of a table are
+compared with its first row, paired by seed, and a method with its twin; the table of methods begins with random weights
+and raw pixels.
 Methods and twins get the same three learning rates; for each the best is chosen by kNN on 5,000 pictures held out of
 the training set (seed 0, a run of its own, as long as the others), then 3 seeds run on all of it. All draw `fast`
-views and multiply in bf16, whatever the machine, because a table must not mix two engines; the table of views is in
-fp32. A line a run goes to results/, an interrupted program goes on where it stopped, a run that several tables need is
-made once.
+views and multiply in bf16, whatever the machine, because a table must not mix two engines; those of views and of more
+epochs are in fp32. A line a run goes to results/, an interrupted program goes on where it stopped, a run that several
+tables need is made once.
 Three to four minutes a run on one core with bf16 in hardware. Needs KONTRAST_DATA/cifar10.
 """
 

@@ -85,7 +85,8 @@ def colours(view: View, drawn: Drawn, channels: int) -> tuple[Floats, Floats]:
     brightness, contrast, saturation = (factor_B[:, None, None, None] for factor_B in factors)
     greyed = (drawn.grey & rgb)[:, None, None, None]
     steps_3B2CC = np.empty((3, n, 2, channels, channels))  # contrast, saturation, hue
-    steps_3B2CC[0] = contrast * eye_CC + (1 - contrast) * [np.zeros((channels, channels)), 0 * eye_CC + grey_1C]
+    steps_3B2CC[0] = contrast * eye_CC
+    steps_3B2CC[0, :, 1] += (1 - contrast[:, 0]) * grey_1C
     steps_3B2CC[1] = saturation * eye_CC + (1 - saturation) * grey_1C
     steps_3B2CC[2] = hue_turns(drawn.hue)[:, None] if rgb else eye_CC
     both_B2CC = brightness * np.where(greyed & view.grey_first, grey_1C, eye_CC)
