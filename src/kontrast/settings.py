@@ -40,7 +40,7 @@ class Settings:
         similarity: cosine, dot, euclidean or squared_euclidean.
         decoupled: Leave the positive out of the loss's denominator (the tutorial's loss).
         negatives: What stands beside the batch's own negatives, such as queue:4096+mixed:64+random:256+reweighted:1.
-        optimizer: sgd, adamw or lars, with options as in lars:apex,clip,trust=0.02 or adamw:beta2=0.98.
+        optimizer: sgd, adamw, lars or muon, with options as in lars:apex,clip,trust=0.02 or adamw:beta2=0.98.
         lr: Peak learning rate, for this batch size as it is.
         weight_decay: Weight decay; biases and norms are left out where the paper does.
         warmup: Epochs of linear warm-up.
@@ -161,6 +161,7 @@ WORDED: dict[str, dict[str, tuple[str, ...]]] = {  # name -> options; one that e
         "sgd": ("momentum=", "nesterov"),
         "adamw": ("beta1=", "beta2=", "eps="),
         "lars": ("simclr", "byol", "apex", "momentum=", "trust=", "clip"),
+        "muon": ("momentum=", "beta1=", "beta2=", "eps="),
     },
     "schedule": {
         "cosine": ("start=", "end=", "epoch"),

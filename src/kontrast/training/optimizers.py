@@ -1,4 +1,6 @@
-"""Optimizers over the groups that a method declares: SGD and AdamW are torch's, LARS is ours (three published forms).
+"""Optimizers over the groups that a method declares: SGD and AdamW are torch's, LARS (three published forms) is ours.
+
+Muon, ours too, has a file of its own.
 
 A parameter whose gradient is None stands still: no decay, no momentum. That is how parameters are frozen. The state is
 plain tensors, `optimizer.GROUP.PLACE.NAME`, all there from the start.
@@ -14,6 +16,7 @@ from torch import Tensor
 
 from kontrast.methods.method import Group
 from kontrast.settings import WORDED, worded
+from kontrast.training.muon import Muon
 
 LARS_VARIANTS = ("simclr", "byol", "apex")
 
@@ -34,7 +37,8 @@ def optimizer(
 ) -> torch.optim.Optimizer:
     """An optimizer whose groups follow `decay`, `adapt` and `scale` of the method's groups.
 
-    name                    "sgd" (momentum, nesterov), "adamw" (betas, eps) or "lars" (momentum, variant, trust, clip)
+    name                    "sgd" (momentum, nesterov), "adamw" (betas, eps), "lars" (momentum, variant, trust, clip)
+                            or "muon" (momentum, betas, eps)
     variant, trust, clip    see `Lars`
     """
     of_groups = [
@@ -57,8 +61,10 @@ def optimizer(
         begun = ("exp_avg", "exp_avg_sq")
     elif name == "lars":
         made = Lars(of_groups, lr=lr, momentum=momentum, variant=variant, trust=trust, clip=clip)
+    elif name == "muon":
+        return Muon(of_groups, lr=lr, momentum=momentum, betas=betas, eps=eps)  # its state is there from the start
     else:
-        raise ValueError(f'optimizer must be "sgd", "adamw" or "lars", got {name!r}')
+        raise ValueError(f'optimizer must be "sgd", "adamw", "lars" or "muon", got {name!r}')
     for parameter in (p for group in groups for p in group.parameters):
         made.state[parameter] = {key: torch.zeros_like(parameter) for key in begun}
         if name == "adamw":
@@ -76,8 +82,10 @@ def named(groups: Sequence[Group], words: str, *, lr: float, weight_decay: float
     variants = [variant for variant in LARS_VARIANTS if options.pop(variant, False)]
     if variants:
         options["variant"] = variants[-1]
-    if name == "adamw":
-        options["betas"] = (options.pop("beta1", 0.9), options.pop("beta2", 0.999))
+    if name in ("adamw", "muon"):
+        options["betas"] = (options.pop("beta1", 0.9), options.pop("beta2", 0.999 if name == "adamw" else 0.95))
+    if name == "muon":
+        options.setdefault("momentum", 0.95)
     return optimizer(groups, name, lr=lr, weight_decay=weight_decay, **options)
 
 
