@@ -4,6 +4,7 @@
     python benchmarks/cifar10.py similarities       ... and each similarity
     python benchmarks/cifar10.py views              may `fast` views be the default? (5 seeds: --seeds 5)
     python benchmarks/cifar10.py methods            six methods, each beside lightly's twin of it (`twins.py`)
+    python benchmarks/cifar10.py methods --optimizer muon   the same, with orthogonalised momentum, in fp32
     python benchmarks/cifar10.py longer --epochs 6  the six again at the rates found for three epochs, in fp32
     python benchmarks/cifar10.py TABLE --shown      the table of what was measured so far, as Markdown
 
@@ -12,9 +13,9 @@ compared with its first row, paired by seed, and a method with its twin; the tab
 and raw pixels.
 Methods and twins get the same three learning rates; for each the best is chosen by kNN on 5,000 pictures held out of
 the training set (seed 0, a run of its own, as long as the others), then 3 seeds run on all of it. All draw `fast`
-views and multiply in bf16, whatever the machine, because a table must not mix two engines; those of views and of more
-epochs are in fp32. A line a run goes to results/, an interrupted program goes on where it stopped, a run that several
-tables need is made once.
+views and multiply in bf16, whatever the machine, because a table must not mix two engines; those of views, of Muon and
+of more epochs are in fp32. A line a run goes to results/, an interrupted program goes on where it stopped, a run that
+several tables need is made once.
 Three to four minutes a run on one core with bf16 in hardware. Needs KONTRAST_DATA/cifar10.
 """
 
@@ -26,6 +27,7 @@ import statistics
 import tempfile
 import time
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +69,8 @@ TABLES: dict[str, dict[str, dict[str, Any]]] = {
 }
 UNTRAINED = {"random weights": {"untrained": "small"}, "raw pixels": {"untrained": "pixels"}}
 METHODS = ("simclr", "moco", "moco-v2", "swav", "byol", "barlow-twins")
-RATES = (1e-3, 2e-3, 5e-3)
+RATES = {"adamw": (1e-3, 2e-3, 5e-3), "muon": (2e-3, 5e-3, 1e-2)}
+BY_OPTIMIZER: dict[str, dict[str, Any]] = {"adamw": {}, "muon": {"optimizer": "muon", "precision": "fp32"}}
 HELD_OUT = 5_000
 
 
@@ -128,17 +131,17 @@ def made(row: dict[str, Any], seed: int, epochs: int) -> dict[str, Any]:
 
 def best_rate(row: dict[str, Any], epochs: int, shown: bool) -> float | None:
     """The learning rate with the best held-out kNN; None where one of them was not measured."""
-    tries = [row | {"lr": rate, "held_out": True} for rate in RATES]
-    results = [(found if shown else made)(each, 0, epochs) for each in tries]
-    return None if None in results else max(zip(results, RATES), key=lambda pair: pair[0]["knn"])[1]
+    rates = RATES[row.get("optimizer", "adamw")]
+    results = [(found if shown else made)(row | {"lr": rate, "held_out": True}, 0, epochs) for rate in rates]
+    return None if None in results else max(zip(results, rates), key=lambda pair: pair[0]["knn"])[1]
 
 
-def methods_table(epochs: int, shown: bool) -> dict[str, dict[str, Any]]:
+def methods_table(optimizer: str, epochs: int, shown: bool) -> dict[str, dict[str, Any]]:
     """Rows of the table of methods: each method and its twin, both with their best learning rate."""
     rows: dict[str, dict[str, Any]] = dict(UNTRAINED)
     for method in METHODS:
         for twin in ({}, {"twin": True}):
-            row = {"method": method, **twin}
+            row = {"method": method, **twin, **BY_OPTIMIZER[optimizer]}
             if (rate := best_rate(row, epochs, shown)) is not None:
                 rows[f"{method}{', lightly' if twin else ''} (lr {rate:g})"] = row | {"lr": rate}
     return rows
@@ -146,7 +149,7 @@ def methods_table(epochs: int, shown: bool) -> dict[str, dict[str, Any]]:
 
 def longer_table() -> dict[str, dict[str, Any]]:
     """The six methods at the rates that were chosen after three epochs, without their twins."""
-    rows = {name: row for name, row in methods_table(3, True).items() if not row.get("twin")}
+    rows = {name: row for name, row in methods_table("adamw", 3, True).items() if not row.get("twin")}
     return {name: row if "untrained" in row else row | {"precision": "fp32"} for name, row in rows.items()}
 
 
@@ -156,10 +159,12 @@ def main() -> None:
     parser.add_argument("table", choices=[*TABLES, "methods", "longer"], nargs="+")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--optimizer", choices=BY_OPTIMIZER, default="adamw", help="of the table of methods")
     parser.add_argument("--shown", action="store_true", help="print only, run nothing")
     said = parser.parse_args()
     for table in said.table:
-        rows = TABLES.get(table) or (longer_table() if table == "longer" else methods_table(said.epochs, said.shown))
+        methods = longer_table if table == "longer" else partial(methods_table, said.optimizer, said.epochs, said.shown)
+        rows = TABLES.get(table) or methods()
         for seed in () if said.shown else range(said.seeds):
             for row in rows.values():
                 if row != UNTRAINED["raw pixels"] or seed == 0:  # they have no seed

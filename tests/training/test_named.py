@@ -58,6 +58,12 @@ def test_every_recipe_names_a_schedule_and_an_optimizer_that_exist(name):
         assert made(published.optimizer).param_groups
 
 
+def test_muon_has_a_rate_of_its_own():
+    plan = planned(Settings(method="byol", optimizer="muon:momentum=0.9"), CIFAR)
+    assert (plan.settings.lr, plan.settings.schedule) == (5e-3, "cosine")
+    assert all("AdamW" not in choice.reason for choice in plan.choices)
+
+
 def test_the_published_optimizer_brings_its_form_and_schedule():
     plan = planned(Settings(method="swav", optimizer="adamw"), CIFAR).settings
     assert (plan.schedule, plan.zero_init) == ("cosine", False)

@@ -78,16 +78,18 @@ def by_size(facts: Facts, said: Settings, published: Settings) -> dict[str, tupl
     batch = said.batch_size or min(512, power_of_two(facts.n / 4))
     epochs = said.epochs or next(epochs for limit, epochs in EPOCHS if facts.n < limit)
     steps = max(1, facts.n // batch) * epochs
+    muon = (said.optimizer or "").split(":")[0] == "muon"
+    rule = "for Muon" if muon else "for AdamW"
     table: dict[str, tuple[Any, str]] = {
         "channels": (facts.channels, "as the pictures are"),
         "batch_size": (batch, f"at most 512 and at most a quarter of the {facts.n:,} samples"),
         "epochs": (epochs, f"{steps:,} steps of {batch} on {facts.n:,} samples"),
         "warmup": (epochs / 20, "a twentieth of the run"),
         "optimizer": ("adamw", "batches of up to 512 need no LARS, and small nets learn faster with Adam"),
-        "schedule": ("cosine", "for AdamW"),
+        "schedule": ("cosine", rule),
         "zero_init": (published.zero_init, "as published"),
-        "lr": (2e-3, "for AdamW; measured on digits"),
-        "weight_decay": (1e-4, "for AdamW"),
+        "lr": (5e-3, f"{rule}; measured on CIFAR-10") if muon else (2e-3, f"{rule}; measured on digits"),
+        "weight_decay": (1e-4, rule),
         "temperature": (0.2, "between the 0.1 (ImageNet) and 0.5 (CIFAR-10) that SimCLR published"),
         "image_size": (facts.side, "the pictures' own size"),
         "views": (published.views, "as published"),
@@ -179,7 +181,7 @@ def by_method(
             "width": (width, "enough for small nets"),
             "hidden": (512, "enough for small nets"),
             "off_diagonal_weight": (round(balance / width, 4), f"times the width it is {balance:.3g}, as published"),
-            "bias_rate": (1.0, "AdamW finds each parameter's own scale; the published factor is for LARS"),
+            "bias_rate": (1.0, "Adam finds each parameter's own scale; the published factor is for LARS"),
         },
         "clip": {
             "temperature": (None, "learned: it begins at 0.07, or at the pretrained model's own"),
