@@ -19,7 +19,8 @@ from kontrast.data.text_batches import ROLES
 from kontrast.errors import Unfit
 from kontrast.positives import papers
 from kontrast.positives.images import Recipe
-from kontrast.recipes.defaults import Facts, Plan, planned
+from kontrast.recipes.defaults import Plan, planned
+from kontrast.recipes.rules import Facts
 from kontrast.settings import Settings
 from kontrast.training import processes
 

@@ -7,7 +7,8 @@ import yaml
 
 from kontrast import methods, run
 from kontrast.errors import Unfit
-from kontrast.recipes.defaults import PUBLISHED, Facts, complete, planned
+from kontrast.recipes.defaults import PUBLISHED, complete, planned
+from kontrast.recipes.rules import Facts
 from kontrast.settings import Settings, pairs
 
 PICTURES = [name for name, known in methods.METHODS.items() if known.kind == "images"]

@@ -17,7 +17,8 @@ from torch import Tensor
 from kontrast.positives import fused, papers
 from kontrast.positives.images import Drawn, Keys, Mode, View, draw, prepare, views
 from kontrast.positives.resample import resampled
-from kontrast.recipes.defaults import Facts, planned
+from kontrast.recipes.defaults import planned
+from kontrast.recipes.rules import Facts
 from kontrast.settings import Settings
 
 Array = npt.NDArray[np.float64]

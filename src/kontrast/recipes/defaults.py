@@ -1,7 +1,7 @@
 """From what was said, the published recipe and the data to a complete run, each choice with its reason.
 
-Order: what the user said; else the rules below, which scale the recipe to picture size, set size and machine; else the
-recipe as published. Everything that is not the user's word is printed before the start and by `--dry-run`.
+Order: what the user said; else the rules of `rules.py`, which scale the recipe to picture size, set size and machine;
+else the recipe as published. Everything that is not the user's word is printed before the start and by `--dry-run`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from kontrast import methods
 from kontrast.errors import Unfit
 from kontrast.negatives import check_fits, check_size, parsed
 from kontrast.recipes import barlow_twins, byol, clip, moco, simclr, simcse, swav
+from kontrast.recipes.rules import FIXED, SMALL_PICTURE, Facts, by_method, by_size, by_text
 from kontrast.settings import NAMES, Settings, checked, pairs
 
 PUBLISHED: dict[str, dict[str, Callable[[], Settings]]] = {
@@ -26,25 +27,12 @@ PUBLISHED: dict[str, dict[str, Callable[[], Settings]]] = {
     "clip": {"imagenet": clip.imagenet, "cifar10": clip.cifar10},
     "simcse": {"unsupervised": simcse.unsupervised, "supervised": simcse.supervised},
 }
-SMALL_PICTURE = 64  # pixels up to which the CIFAR recipe is the nearer one
 IN_METHOD = (
     "temperature",
     "similarity",
     "decoupled",
     "negatives",
 )  # common flags that are fields of the method's Config
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What the rules look at."""
-
-    n: int  # samples to train on
-    side: int  # shorter side of the typical picture, in pixels
-    channels: int
-    gpu: bool
-    fast_bf16: bool  # the processor multiplies bf16 in hardware
-    partners: bool = False  # sentences come with their positives
 
 
 @dataclass(frozen=True)
@@ -65,148 +53,6 @@ class Plan:
     config: Any
     choices: list[Choice]
     recipe: str
-
-
-def power_of_two(limit: float) -> int:
-    """The largest power of two that is at most `limit`, and at least 2."""
-    return 1 << max(1, int(limit).bit_length() - 1)
-
-
-def by_size(facts: Facts, said: Settings, published: Settings) -> dict[str, tuple[Any, str]]:
-    """The table: what depends on the data and the machine, with a one-line reason each."""
-    small = facts.side <= SMALL_PICTURE
-    batch = said.batch_size or min(512, power_of_two(facts.n / 4))
-    epochs = said.epochs or next(epochs for limit, epochs in EPOCHS if facts.n < limit)
-    steps = max(1, facts.n // batch) * epochs
-    muon = (said.optimizer or "").split(":")[0] == "muon"
-    rule = "for Muon" if muon else "for AdamW"
-    table: dict[str, tuple[Any, str]] = {
-        "channels": (facts.channels, "as the pictures are"),
-        "batch_size": (batch, f"at most 512 and at most a quarter of the {facts.n:,} samples"),
-        "epochs": (epochs, f"{steps:,} steps of {batch} on {facts.n:,} samples"),
-        "warmup": (epochs / 20, "a twentieth of the run"),
-        "optimizer": ("adamw", "batches of up to 512 need no LARS, and small nets learn faster with Adam"),
-        "schedule": ("cosine", rule),
-        "zero_init": (published.zero_init, "as published"),
-        "lr": (5e-3, f"{rule}; measured on CIFAR-10") if muon else (2e-3, f"{rule}; measured on digits"),
-        "weight_decay": (1e-4, rule),
-        "temperature": (0.2, "between the 0.1 (ImageNet) and 0.5 (CIFAR-10) that SimCLR published"),
-        "image_size": (facts.side, "the pictures' own size"),
-        "views": (published.views, "as published"),
-        "encoder": ("resnet18", "the smallest net of the papers"),
-        "precision": ("fp32", "this processor has no fast bf16"),
-    }
-    if said.optimizer is not None and said.optimizer == (published.optimizer or "").split(":")[0]:
-        assert published.lr and published.batch_size
-        rate = published.lr * batch / published.batch_size
-        table["schedule"] = (published.schedule, "as published")
-        table["lr"] = (rate, f"{published.lr:g} as published for {published.batch_size:,}, in proportion to the batch")
-        table["weight_decay"] = (published.weight_decay, "as published")
-    if not small:
-        table["image_size"] = (224, "as published") if facts.gpu else (96, "what a CPU trains in reasonable time")
-    if small and facts.channels == 1:
-        table["temperature"] = (
-            0.5,
-            "small grey pictures look alike; measured on digits: k-means 0.95, and 0.79 with 0.2",
-        )
-        table["views"] = ("affine", "small grey pictures: mild rotation, scale, shear, shift; crops would cut strokes")
-    if small and not facts.gpu:
-        table["encoder"] = ("small", "small pictures on a CPU")
-    if facts.gpu or facts.fast_bf16:
-        table["precision"] = ("bf16", "this device multiplies bf16 in hardware")
-    return table
-
-
-def by_text(facts: Facts, said: Settings, published: Settings) -> dict[str, tuple[Any, str]]:
-    """The same for sentences. What begins with learned weights is moved gently, as published."""
-    encoder = said.encoder or "small"
-    fresh = encoder in ("small", "static")
-    batch = said.batch_size or min(64 if published.views == "dropout" else 128, power_of_two(facts.n / 4))
-    epochs = said.epochs or (10 if fresh else published.epochs or 1)
-    steps = max(1, facts.n // batch) * epochs
-    rate = {"small": 5e-4, "static": 1e-2}.get(encoder, published.lr)
-    return {
-        "batch_size": (batch, f"at most 128 and at most a quarter of the {facts.n:,} samples"),
-        "epochs": (epochs, f"{steps:,} steps of {batch} on {facts.n:,} samples"),
-        "warmup": (epochs / 20, "a twentieth of the run") if fresh else (published.warmup, "as published"),
-        "schedule": (published.schedule, "as published"),
-        "optimizer": ("adamw", "as published"),
-        "lr": (rate, "for random weights" if fresh else "as published"),
-        "weight_decay": (0.0, "as published"),
-        "temperature": (0.05, "as published"),
-        "views": ("crop" if encoder == "static" and not facts.partners else published.views, VIEWS_OF_TEXT),
-        "encoder": (encoder, "a tokenizer and a small transformer of the data's own; a pretrained folder learns more"),
-        "precision": ("bf16", "this device multiplies bf16 in hardware") if facts.gpu or facts.fast_bf16 else
-                     ("fp32", "this processor has no fast bf16"),
-    }  # fmt: skip
-
-
-VIEWS_OF_TEXT = "word vectors have no dropout to differ by: they take spans; else as published"
-
-
-def by_method(
-    name: str, n: int, batch: int, steps: int, own: dict[str, Any], paper: dict[str, Any]
-) -> dict[str, tuple[Any, str]]:
-    """The same for what one method adds or wants otherwise: settings, and fields of its Config.
-
-    own: the numbers of the method that the user said;  paper: all that were published
-    """
-    queue = min(4096, power_of_two(n / 4))
-    keep = min(0.99, max(0.9, round(1 - 30 / steps, 4)))
-    width = own.get("width", 512)
-    balance = paper.get("off_diagonal_weight", 0.0) * paper.get("width", 0)
-    head_norm = (steps < 10_000, f"outputs of a fresh net are alike, and {steps:,} steps are few to part them")
-    moco_own: dict[str, tuple[Any, str]] = {
-        "queue": (queue, f"at most 4,096 and a quarter of the {n:,} samples, which come back every epoch"),
-        "momentum": (keep, f"the twin must follow within a run of {steps:,} steps"),
-        "bn_groups": (max(1, min(8, batch // 16)), "the published eight, but of at least 16 rows each"),
-        "head_norm": head_norm,
-    }
-    tables: dict[str, dict[str, tuple[Any, str]]] = {
-        "moco": moco_own,
-        "moco-v2": moco_own,
-        "swav": {
-            "prototypes": (min(3000, power_of_two(batch)), f"as many as the {batch} rows of a batch"),
-            "frozen": (steps // 20, "a twentieth of the run"),
-            "hidden": (256, "enough for small nets"),
-            "temperature": (0.1, "as published"),
-            "epsilon": (0.03, "sharper codes than 0.05, as the official README advises for a loss that stays at ln K"),
-        },
-        "byol": {
-            "hidden": (512, "enough for small nets"),
-            "head_norm": head_norm,
-            "momentum": (keep, f"the twin must follow within a run of {steps:,} steps"),
-        },
-        "barlow-twins": {
-            "width": (width, "enough for small nets"),
-            "hidden": (512, "enough for small nets"),
-            "off_diagonal_weight": (round(balance / width, 4), f"times the width it is {balance:.3g}, as published"),
-            "bias_rate": (1.0, "Adam finds each parameter's own scale; the published factor is for LARS"),
-        },
-        "clip": {
-            "temperature": (None, "learned: it begins at 0.07, or at the pretrained model's own"),
-            "views": ("clip", "as published: captions speak of left, right and colour"),
-            "channels": (3, "CLIP's image towers take three"),
-            "weight_decay": (0.1, "open_clip's for small sets"),
-        },
-    }
-    return tables.get(name, {})
-
-
-EPOCHS = ((5_000, 60), (20_000, 40), (100_000, 20), (1_000_000, 10), (float("inf"), 2))
-
-FIXED: dict[str, tuple[Any, str]] = {
-    "pretrained": (False, "from random weights"),
-    "view_mode": ("fast", "not behind exact on CIFAR-10 over 5 seeds"),
-    "similarity": ("cosine", "as published"),
-    "decoupled": (False, "as published"),
-    "negatives": ("", "as published"),
-    "validate": ("part", "a part of the data is held out"),
-    "seed": (0, "the default seed"),
-    "workers": (0, "small sets need none"),
-    "checkpoint_every": (5.0, "minutes; also every epoch"),
-    "strict": (False, "broken files are skipped and named"),
-}
 
 
 def planned(said: Settings, facts: Facts) -> Plan:

@@ -17,7 +17,7 @@ class Muon(torch.optim.Optimizer):
 
     With a weight p of A outputs seen as a matrix (A, B), its gradient g, decay w, momentum m and learning rate lr:
 
-        v = m v + (1 - m) g;   u = m v + (1 - m) g;   p -= lr (w p + 0.2 sqrt(max(A, B)) orthogonal(u))
+        v = m v + (1 - m) g;   u = m v + (1 - m) g, by the new v;   p -= lr (w p + 0.2 sqrt(max(A, B)) orthogonal(u))
 
     Every direction of a weight moves by the same amount, however small its gradient: a net learns in few steps what
     its loudest directions would drown. 0.2 sqrt(max(A, B)) gives the update the size that Adam's have, so one rate
@@ -77,12 +77,12 @@ def orthogonal(matrix_AB: Tensor) -> Tensor:
     """
     a, b, c = QUINTIC
     x: Tensor = matrix_AB / matrix_AB.norm().clamp(min=1e-30)
-    if wide := len(x) > x.shape[1]:
+    if tall := len(x) > x.shape[1]:  # the smaller square, and its powers, are the work
         x = x.T
     for _ in range(ROUNDS):
         square = x @ x.T
         x = a * x + (b * square + c * square @ square) @ x
-    return x.T if wide else x
+    return x.T if tall else x
 
 
 def _is_matrix(p: Tensor, adapt: bool) -> bool:

@@ -1,6 +1,5 @@
-"""Optimizers over the groups that a method declares: SGD and AdamW are torch's, LARS (three published forms) is ours.
-
-Muon, ours too, has a file of its own.
+"""Optimizers over the groups that a method declares: SGD and AdamW are torch's, LARS (three published forms) is ours,
+and so is Muon (`muon.py`).
 
 A parameter whose gradient is None stands still: no decay, no momentum. That is how parameters are frozen. The state is
 plain tensors, `optimizer.GROUP.PLACE.NAME`, all there from the start.
@@ -82,10 +81,10 @@ def named(groups: Sequence[Group], words: str, *, lr: float, weight_decay: float
     variants = [variant for variant in LARS_VARIANTS if options.pop(variant, False)]
     if variants:
         options["variant"] = variants[-1]
-    if name in ("adamw", "muon"):
-        options["betas"] = (options.pop("beta1", 0.9), options.pop("beta2", 0.999 if name == "adamw" else 0.95))
     if name == "muon":
-        options.setdefault("momentum", 0.95)
+        options = {"momentum": 0.95, "beta2": 0.95} | options
+    if name in ("adamw", "muon"):
+        options["betas"] = (options.pop("beta1", 0.9), options.pop("beta2", 0.999))
     return optimizer(groups, name, lr=lr, weight_decay=weight_decay, **options)
 
 
