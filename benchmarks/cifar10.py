@@ -4,7 +4,7 @@
     python benchmarks/cifar10.py similarities       ... and each similarity
     python benchmarks/cifar10.py views              may `fast` views be the default? (5 seeds: --seeds 5)
     python benchmarks/cifar10.py methods            six methods, each beside lightly's twin of it (`twins.py`)
-    python benchmarks/cifar10.py methods --optimizer muon   the same, with orthogonalised momentum, in fp32
+    python benchmarks/cifar10.py methods --optimizer muon   the same, with orthogonalised momentum
     python benchmarks/cifar10.py longer --epochs 6  the six again at the rates found for three epochs, in fp32
     python benchmarks/cifar10.py TABLE --shown      the table of what was measured so far, as Markdown
 
@@ -13,7 +13,7 @@ compared with its first row, paired by seed, and a method with its twin; the tab
 and raw pixels.
 Methods and twins get the same three learning rates; for each the best is chosen by kNN on 5,000 pictures held out of
 the training set (seed 0, a run of its own, as long as the others), then 3 seeds run on all of it. All draw `fast`
-views and multiply in bf16, whatever the machine, because a table must not mix two engines; those of views, of Muon and
+views and multiply in bf16, whatever the machine, because a table must not mix two engines; those of views and
 of more epochs are in fp32. A line a run goes to results/, an interrupted program goes on where it stopped, a run that
 several tables need is made once.
 Three to four minutes a run on one core with bf16 in hardware, 10 to 16 in fp32 without AVX-512.
@@ -71,7 +71,7 @@ TABLES: dict[str, dict[str, dict[str, Any]]] = {
 UNTRAINED = {"random weights": {"untrained": "small"}, "raw pixels": {"untrained": "pixels"}}
 METHODS = ("simclr", "moco", "moco-v2", "swav", "byol", "barlow-twins")
 RATES = {"adamw": (1e-3, 2e-3, 5e-3), "muon": (2e-3, 5e-3, 1e-2)}
-BY_OPTIMIZER: dict[str, dict[str, Any]] = {"adamw": {}, "muon": {"optimizer": "muon", "precision": "fp32"}}
+BY_OPTIMIZER: dict[str, dict[str, Any]] = {"adamw": {}, "muon": {"optimizer": "muon"}}
 HELD_OUT = 5_000
 
 

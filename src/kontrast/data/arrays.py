@@ -19,8 +19,9 @@ from torch import Tensor
 
 from kontrast import keyed
 from kontrast.data.decode import Pixels, from_pillow, laid_out, to_channels
+from kontrast.data.encoded import of_pictures, white_of
 from kontrast.data.pictures import Ids, InMemory
-from kontrast.data.source import Options, Source, fingerprint, numbered, of_pictures, white_of
+from kontrast.data.source import Options, Source, fingerprint, numbered
 from kontrast.data.words import described
 from kontrast.errors import Unfit
 

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from kontrast.data.source import Options, Source, numbered, of_pictures
+from kontrast.data.encoded import of_pictures
+from kontrast.data.source import Options, Source, numbered
 from kontrast.errors import Unfit
 
 SPLITS = frozenset({"train", "training", "test", "testing", "val", "valid", "validation", "dev"})
