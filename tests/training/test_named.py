@@ -61,7 +61,7 @@ def test_every_recipe_names_a_schedule_and_an_optimizer_that_exist(name):
 
 def test_muon_has_a_rate_of_its_own():
     plan = planned(Settings(method="byol", optimizer="muon:momentum=0.9"), CIFAR)
-    assert (plan.settings.lr, plan.settings.schedule) == (5e-3, "cosine")
+    assert (plan.settings.lr, plan.settings.schedule) == (1e-2, "cosine")
     assert all("AdamW" not in choice.reason for choice in plan.choices)
 
 
