@@ -1,4 +1,4 @@
-"""How encoded pictures become a source: each looked at once, broken ones named, one depth and channel count for all."""
+"""How pictures become a source: the survey of encoded ones, and which value of a pixel stands for 1."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 
 from kontrast.data.cache import remember, remembered
 from kontrast.data.pictures import Ids, Read, Skipped, store, survey
-from kontrast.data.source import Options, Source, fingerprint
-from kontrast.data.words import described, shown, where_kept
+from kontrast.data.source import Options, Source, fingerprint, stop_if_broken
+from kontrast.data.words import described, where_kept
 from kontrast.errors import Unfit
 
 TWELVE_BITS = 4095
@@ -95,13 +95,3 @@ def white_of(name: str, highest: int, bits: int, said: int | None) -> int:
     if said is not None and highest > said:
         raise Unfit(f"--white {said} is too small: {name} has values up to {highest:,}.")
     return said or (TWELVE_BITS if highest <= TWELVE_BITS else 65535)
-
-
-def stop_if_broken(name: str, skipped: Sequence[Skipped], usable: int, strict: bool) -> None:
-    """Refuse a source with nothing left, or, if strict, with anything broken."""
-    if skipped and (strict or not usable):
-        many = f"{len(skipped):,} of {len(skipped) + usable:,}" if usable else f"all {len(skipped):,}"
-        leave = "; leave --strict out to skip such files" if usable else ""
-        raise Unfit(
-            f"{name}: {many} samples cannot be used, the first is {shown(skipped[0].name)}: {skipped[0].reason}{leave}."
-        )

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from kontrast.data.decode import Broken
-from kontrast.data.encoded import of_pictures, stop_if_broken
+from kontrast.data.encoded import of_pictures
 from kontrast.data.pictures import Ids, Skipped
 from kontrast.data.roles import NAMES, WORDS, Roles, assign, names_a_file, understood
-from kontrast.data.source import CALLED, Options, Source, fingerprint, numbered
+from kontrast.data.source import CALLED, Options, Source, fingerprint, numbered, stop_if_broken
 from kontrast.data.tables import EncodedColumn, Table
 from kontrast.data.words import shown
 from kontrast.errors import Unfit

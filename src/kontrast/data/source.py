@@ -20,6 +20,7 @@ from torch import Tensor
 
 from kontrast import keyed
 from kontrast.data.pictures import Ids, Pictures, Skipped
+from kontrast.data.words import shown
 from kontrast.errors import Unfit
 
 Kind: TypeAlias = Literal["images", "texts", "pairs", "triplets", "judged"]
@@ -155,6 +156,16 @@ def held_out(ids: Ids, share: float, seed: int) -> tuple[Ids, Ids]:
         raise Unfit(f"Cannot hold out {count} of {len(ids)} samples: both parts need at least one.")
     order = np.argsort(keyed.words("held out", seed, ids), kind="stable")
     return np.sort(ids[order[count:]]), np.sort(ids[order[:count]])
+
+
+def stop_if_broken(name: str, skipped: Sequence[Skipped], usable: int, strict: bool) -> None:
+    """Refuse a source with nothing left, or, if strict, with anything broken."""
+    if skipped and (strict or not usable):
+        many = f"{len(skipped):,} of {len(skipped) + usable:,}" if usable else f"all {len(skipped):,}"
+        leave = "; leave --strict out to skip such files" if usable else ""
+        raise Unfit(
+            f"{name}: {many} samples cannot be used, the first is {shown(skipped[0].name)}: {skipped[0].reason}{leave}."
+        )
 
 
 def fingerprint(names: Sequence[str], digests: Mapping[int, bytes], *how: object) -> str:
