@@ -18,8 +18,8 @@ import time
 import torch
 
 from kontrast import keyed, losses
-from kontrast.encoders.bert import Bert, Shape
-from kontrast.encoders.text import TextEncoder
+from kontrast.encoders.text.bert import Bert, Shape
+from kontrast.encoders.text.encoder import TextEncoder
 from kontrast.training import chunks
 
 ROWS, PIECE, LENGTH, ROUNDS = 256, 32, 32, 7

@@ -8,10 +8,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from kontrast.data.sources import Source, open_source
+from kontrast.data.open import Source, open_source
 from kontrast.evaluate.knn import knn_predict
 from kontrast.evaluate.linear import linear_probe
-from kontrast.model import Model
+from kontrast.modalities.images.model import Model
 
 DATA = Path(os.environ.get("KONTRAST_DATA", Path(__file__).parents[2] / "shared" / "data")) / "cifar10"
 

@@ -19,7 +19,7 @@ from pyarrow import parquet
 
 import kontrast
 from kept import add
-from kontrast.data.sources import open_source
+from kontrast.data.open import open_source
 from kontrast.evaluate.zero_shot import zero_shot
 
 TRAINED = (

@@ -20,8 +20,8 @@ import numpy as np
 
 import kontrast
 from kept import add, rows
-from kontrast.data.sources import open_source
-from kontrast.evaluate.pairs import pair_retrieval
+from kontrast.data.open import open_source
+from kontrast.evaluate.retrieval import pair_retrieval
 
 LEAST = 60
 

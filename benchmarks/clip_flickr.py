@@ -16,8 +16,8 @@ from pathlib import Path
 
 import kontrast
 from kept import add
-from kontrast.data.sources import open_source
-from kontrast.finish_pairs import evaluate, table
+from kontrast.data.open import open_source
+from kontrast.modalities.pairs.report import evaluate, table
 
 
 def main() -> None:

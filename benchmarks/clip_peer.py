@@ -30,12 +30,12 @@ from torch.utils.data import DataLoader
 
 import kept
 import kontrast
-from kontrast.data.sources import Source, open_source
-from kontrast.encoders import bpe
-from kontrast.encoders.clip_towers import towers
-from kontrast.evaluate.two_towers import evaluate
+from kontrast.data.open import Source, open_source
+from kontrast.encoders.clip import bpe
+from kontrast.encoders.clip.towers import towers
+from kontrast.modalities.pairs.evaluation import evaluate
 from kontrast.exchange import open_clip as folders
-from kontrast.pair_model import load_pairs
+from kontrast.modalities.pairs.model import load_pairs
 
 BATCH, LR, DECAY, WARM = 128, 1e-3, 0.1, 20  # steps of warm-up
 SIDE, CONTEXT = 32, 16

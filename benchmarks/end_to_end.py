@@ -35,9 +35,9 @@ from torch import nn
 
 import kept
 from cifar import DATA, knn, labelled
-from kontrast.data.sources import Source, open_source
-from kontrast.encoders.images import image_encoder
-from kontrast.model import Model
+from kontrast.data.open import Source, open_source
+from kontrast.encoders.images.by_name import image_encoder
+from kontrast.modalities.images.model import Model
 from kontrast.training import loop
 
 UNSCALED = ((0.0,) * 3, (1.0,) * 3)

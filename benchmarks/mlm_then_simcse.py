@@ -20,7 +20,7 @@ from pyarrow import parquet
 
 import kontrast
 from kept import RESULTS, add, rows
-from kontrast.data.sources import open_source
+from kontrast.data.open import open_source
 from kontrast.evaluate.sts import sts
 
 

@@ -25,7 +25,7 @@ import kept
 import kontrast
 from cifar import DATA, knn, labelled
 from kontrast import keyed
-from kontrast.data.sources import Source, open_source
+from kontrast.data.open import Source, open_source
 
 RUNS = {"sample": {"epochs": 60, "batch_size": 64}, "tenth": {"epochs": 3, "batch_size": 512}}
 SHARE = 0.1

@@ -19,11 +19,11 @@ from pyarrow import parquet
 
 import kontrast
 from kept import add
-from kontrast.data.sources import open_source
-from kontrast.encoders.text import text_encoder
-from kontrast.evaluate.sentences import tf_idf
+from kontrast.data.open import open_source
+from kontrast.encoders.text.open import text_encoder
+from kontrast.modalities.texts.evaluation import tf_idf
 from kontrast.evaluate.sts import sts
-from kontrast.text_model import TextModel
+from kontrast.modalities.texts.model import TextModel
 
 
 def speed(embed: Any, texts: list[str]) -> float:

@@ -24,9 +24,9 @@ from safetensors.torch import load_file, save_file
 
 import kontrast
 from kept import add, rows
-from kontrast.data.sources import open_source
+from kontrast.data.open import open_source
 from kontrast.evaluate.sts import sts
-from kontrast.training.memory import kept
+from kontrast.training.malloc import kept
 
 LAYERS, BATCH, RATE = 4, 128, 1e-4
 SETS = (("stsb_dev", "stsb", "dev"), ("sts14", "sts14", None), ("sts16", "sts16", None))

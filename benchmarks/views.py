@@ -39,11 +39,12 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
-from kontrast.data.batches import ImageBatches
-from kontrast.data.sources import Source, open_source
-from kontrast.positives.images import Keys, Mode, views
-from kontrast.positives.papers import recipe
-from kontrast.training import memory
+from kontrast.modalities.images.batches import ImageBatches
+from kontrast.data.open import Source, open_source
+from kontrast.positives.images.view import Keys, Mode
+from kontrast.positives.images import views
+from kontrast.positives.images.papers import recipe
+from kontrast.training import malloc
 
 DATA = Path(os.environ.get("KONTRAST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 Work = Callable[[], list[Tensor]]
@@ -192,7 +193,7 @@ def small(rounds: int, n: int) -> None:
 def epochs(source: Source, mode: Mode, batch: int, workers: int) -> Work:
     """Two views of every picture as a training run draws them. A call is one epoch, none of it drawn before."""
     steps = len(source.ids) // batch
-    memory.kept()  # as every training does
+    malloc.kept()  # as every training does
     batches = ImageBatches(source, source.ids, recipe("simclr", 224, 3), batch, 0, steps, mode=mode, workers=workers)
 
     def work() -> list[Tensor]:

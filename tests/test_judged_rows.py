@@ -16,22 +16,23 @@ from safetensors.torch import load_file
 
 import kontrast
 from kontrast import keyed, losses
-from kontrast.data import judged
-from kontrast.data.batches import ImageBatches
-from kontrast.data.order import own_rows
-from kontrast.data.sources import open_source
+from kontrast.data import scored_pairs
+from kontrast.modalities.images.batches import ImageBatches
+from kontrast.data.sampler import own_rows
+from kontrast.data.open import open_source
 from kontrast.errors import Unfit
-from kontrast.evaluate.judged import auc_interval, pair_auc
-from kontrast.explore.preview import preview
-from kontrast.finish import evaluate
+from kontrast.evaluate.scored_pairs import auc_interval, pair_auc
+from kontrast.commands.preview import preview
+from kontrast.commands.evaluate import evaluate
 from kontrast.methods.method import Embeddings, Outcome
 from kontrast.methods.simclr import Config, SimCLR
-from kontrast.negatives import across
-from kontrast.planning import planned_on
-from kontrast.positives import papers
+from kontrast.distributed import gather
+from kontrast.run.plan import planned_on
+from kontrast.positives.images import papers
 from kontrast.settings import Settings
-from kontrast.training import processes, watch
-from kontrast.verify import cases, chunks, worlds
+from kontrast.distributed import processes
+from kontrast.training import watch
+from kontrast.verify import tiny_methods, chunks, multiprocess
 from tests.training import test_many
 
 SIDE, PICTURES, ROWS = 10, 60, 200
@@ -110,7 +111,7 @@ def test_the_step_is_hadsells(name: str, kind: str) -> None:
     draw = torch.Generator().manual_seed(0)
     views = torch.randn(2, 7, 16, dtype=torch.float64, generator=draw, requires_grad=True)
     alike = [True, False, False, True, False, True, False]
-    method = cases.method(name)
+    method = tiny_methods.method(name)
     method.config = replace(method.config, margin=4.0 if kind == "euclidean" else 0.9, similarity=kind, negatives="")
     method.negatives.said = replace(method.negatives.said, mixed=0)
     similar = torch.tensor(alike, dtype=torch.float64)[:, None]
@@ -129,7 +130,7 @@ def test_the_step_is_hadsells(name: str, kind: str) -> None:
 
 def judged_batch(name: str, step: int):
     """The batch of a step, every third row similar; sentences in their second half other ones."""
-    batch = cases.batch(name, step)
+    batch = tiny_methods.batch(name, step)
     similar = (batch.ids_B % 3 == 0).double()[:, None]
     views = batch.views
     if isinstance(views[0], dict):
@@ -138,7 +139,7 @@ def judged_batch(name: str, step: int):
 
 
 def gradient_of(name: str, batch, size: int = 0):
-    method = cases.method(name, norm="group")
+    method = tiny_methods.method(name, norm="group")
     method.negatives.queue = None
     return chunks._step(method, batch, size)
 
@@ -146,29 +147,29 @@ def gradient_of(name: str, batch, size: int = 0):
 @pytest.mark.parametrize("name", ["simclr", "simcse"])
 def test_chunks_are_the_whole(name: str) -> None:
     whole, cut = (gradient_of(name, judged_batch(name, 1), size) for size in (0, 7))
-    assert cases.distance(cut, whole) < 1e-10
+    assert tiny_methods.distance(cut, whole) < 1e-10
 
 
 def in_a_world(name: str) -> float:
     """In each process: the gradient of the joined step against that of one process on all rows."""
     whole = judged_batch(name, 1)
-    part = cases.rows_of(whole, own_rows(cases.ROWS, across.rank(), across.processes()))
+    part = tiny_methods.rows_of(whole, own_rows(tiny_methods.ROWS, gather.rank(), gather.processes()))
     ours = gradient_of(name, part)
-    with across.alone():
+    with gather.alone():
         wanted = gradient_of(name, whole)
-    return processes.largest(cases.distance(ours, wanted))[0]
+    return processes.largest(tiny_methods.distance(ours, wanted))[0]
 
 
 @pytest.mark.parametrize("name", ["simclr", "simcse"])
 def test_two_processes_are_one(name: str) -> None:
-    assert worlds.ask(2, in_a_world, name) < 1e-8
+    assert multiprocess.ask(2, in_a_world, name) < 1e-8
 
 
 # ---- the data ------------------------------------------------------------------------------------------------------
 
 
 def test_rows_of_pictures_become_the_samples(data: Path) -> None:
-    rows = judged.decided(judged.by_rows(open_source(data / "pictures.csv")), None)
+    rows = scored_pairs.decided(scored_pairs.by_rows(open_source(data / "pictures.csv")), None)
     assert rows.kind == "judged" and rows.ids.tolist() == list(range(ROWS)) and len(rows) == 2 * ROWS
     lines = [line.split(",") for line in (data / "pictures.csv").read_text().splitlines()[1:]]
     for row in (0, 1, 77):
@@ -176,14 +177,14 @@ def test_rows_of_pictures_become_the_samples(data: Path) -> None:
         assert rows.names[row] == a and rows.names[row + ROWS] == b and rows.columns["similar"][row] == int(label)
         for place, name in ((row, a), (row + ROWS, b)):
             assert torch.equal(rows.images([place])[0][0], torch.from_numpy(np.array(Image.open(data / name))))
-    once = judged.each_once(rows)
+    once = scored_pairs.each_once(rows)
     assert len(once.ids) == len({name for a, b, _ in lines for name in (a, b)})
     assert len({once.names[i] for i in once.ids}) == len(once.ids)
 
 
 def test_a_batch_has_each_row_and_its_label(data: Path) -> None:
     """View by view the two pictures of a row, whatever batch they come in; labels beside them."""
-    rows = judged.decided(judged.by_rows(open_source(data / "pictures.csv")), None)
+    rows = scored_pairs.decided(scored_pairs.by_rows(open_source(data / "pictures.csv")), None)
     recipe = papers.recipe("none", SIDE, 1)
     batches = ImageBatches(rows, rows.ids, recipe, 16, 3, 10, device="cpu")
     batch = batches(4)

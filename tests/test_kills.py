@@ -17,9 +17,13 @@ from pathlib import Path
 
 import pytest
 
-from kontrast import finish, finish_pairs, finish_texts, keyed, run
+from kontrast.modalities.images import report
+from kontrast.modalities.pairs import report
+from kontrast.modalities.texts import report
+from kontrast import keyed
+from kontrast.run import start
 from kontrast.training import checkpoints
-from kontrast.verify import cases, worlds
+from kontrast.verify import tiny_methods, multiprocess
 from tests import small_data
 
 KILLS = int(os.environ.get("KILLS", "25"))
@@ -51,15 +55,15 @@ def shown():
 
 def child(words, step=0, save=0):
     """A run in a process of its own, which kills itself at a step, or in the n-th call of fsync or rename."""
-    process = worlds.warm().Process(target=_train, args=(words, step, save))
+    process = multiprocess.warm().Process(target=_train, args=(words, step, save))
     process.start()
     process.join(240)
     return process.exitcode
 
 
 def _train(words, step, save):
-    finish.leave = finish_pairs.leave = finish_texts.leave = lambda *_, **__: None  # here only the bits count
-    finish_pairs.report = finish_texts.report = lambda *_, **__: None
+    report.leave = report.leave = report.leave = lambda *_, **__: None  # here only the bits count
+    report.report = report.report = lambda *_, **__: None
     calls = []
 
     def deadly(real):
@@ -78,7 +82,7 @@ def _train(words, step, save):
     if save:
         os.fsync, os.replace = deadly(os.fsync), deadly(os.replace)
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):
-        run.train(show=show, **words)
+        start.train(show=show, **words)
 
 
 def ending(out):
@@ -87,7 +91,7 @@ def ending(out):
 
 
 @pytest.mark.proof
-@pytest.mark.parametrize("method", cases.NAMES)
+@pytest.mark.parametrize("method", tiny_methods.NAMES)
 def test_25_kills_change_nothing(method, data, tmp_path):
     words = {"method": method, "epochs": 5, "batch_size": 16, "validate": "none", "threads": 1}
     words["data"] = small_data.of(method, data)
@@ -142,11 +146,11 @@ def _finish_and_die(words, nth):
 
     sys.addaudithook(hook)
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):
-        run.train(show=show, **words)
+        start.train(show=show, **words)
 
 
 def finishing(words, nth=0):
-    process = worlds.warm().Process(target=_finish_and_die, args=(words, nth))
+    process = multiprocess.warm().Process(target=_finish_and_die, args=(words, nth))
     process.start()
     process.join(240)
     return process.exitcode

@@ -10,14 +10,15 @@ import torch
 from PIL import Image
 
 import kontrast
-from kontrast.data import pair_batches
-from kontrast.encoders import tokens
-from kontrast.encoders.clip_hugging_face import HuggingFaceTower
+from kontrast.modalities.pairs import batches
+from kontrast.encoders.text import tokens
+from kontrast.encoders.clip.hugging_face import HuggingFaceTower
 from kontrast.errors import Unfit
-from kontrast.explore.vectors import embed, search
-from kontrast.finish import evaluate as evaluate_words
-from kontrast.finish_pairs import sentence, table
-from kontrast.pair_model import mixed
+from kontrast.commands.embed import embed
+from kontrast.commands.search import search
+from kontrast.commands.evaluate import evaluate as evaluate_words
+from kontrast.modalities.pairs.report import sentence, table
+from kontrast.modalities.pairs.model import mixed
 from kontrast.training import checkpoints
 
 pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
@@ -85,7 +86,7 @@ def test_a_new_run_from_old_weights_is_told_what_it_lost(run, data, tmp_path):
 
 
 def test_the_evaluation_is_that_of_the_command_line_too(run, data):
-    from kontrast.finish import evaluate as from_words
+    from kontrast.commands.evaluate import evaluate as from_words
 
     made, _ = run
     result, lines = from_words(made.path, data, labels="colour")
@@ -191,7 +192,7 @@ def test_a_locked_text_tower_reads_each_caption_once_and_the_run_is_the_same(dat
 
     def trained(name, epochs, read_bytes):
         """The losses, how many captions the tower read in all, and whether reading them once was told."""
-        monkeypatch.setattr(pair_batches, "READ_BYTES", read_bytes)
+        monkeypatch.setattr(batches, "READ_BYTES", read_bytes)
         asked.clear()
         said, more = [], {**QUICK, **locked, "epochs": epochs, "precision": "fp32"}
         kontrast.train(data, out=str(tmp_path / name), say=said.append, validate="none", **more)

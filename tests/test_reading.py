@@ -7,11 +7,11 @@ from pathlib import Path
 
 import torch
 
-from kontrast.data.batches import ImageBatches
-from kontrast.data.sources import open_source
-from kontrast.encoders.images import image_encoder
+from kontrast.modalities.images.batches import ImageBatches
+from kontrast.data.open import open_source
+from kontrast.encoders.images.by_name import image_encoder
 from kontrast.methods.simclr import Config, SimCLR
-from kontrast.positives import papers
+from kontrast.positives.images import papers
 from kontrast.training import optimizers
 from kontrast.training.loop import State, one_step
 

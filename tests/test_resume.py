@@ -17,9 +17,11 @@ import pytest
 import torch
 from PIL import Image
 
-from kontrast import finish, keyed, run
+from kontrast.modalities.images import report
+from kontrast import keyed
+from kontrast.run import start
 from kontrast.training import checkpoints
-from kontrast.verify import worlds
+from kontrast.verify import multiprocess
 from tests.training.test_checkpoints import alter
 
 KILLS = 5  # `make proof` does more
@@ -29,7 +31,7 @@ def child(words, kill_at=-1, backwards=False):
     """A run in a process of its own, started from one that has imported everything; its clock may run backwards."""
     with tempfile.TemporaryDirectory() as folder:
         said = Path(folder) / "said"
-        process = worlds.warm().Process(target=_train, args=(words, kill_at, backwards, str(said)))
+        process = multiprocess.warm().Process(target=_train, args=(words, kill_at, backwards, str(said)))
         process.start()
         process.join(240)
         return SimpleNamespace(returncode=process.exitcode, stderr=said.read_text())
@@ -38,7 +40,7 @@ def child(words, kill_at=-1, backwards=False):
 def _train(words, kill_at, backwards, said):
     sys.stderr = open(said, "w", buffering=1)  # noqa: SIM115  (as long as the process)
     torch.set_num_threads(1)
-    finish.leave = lambda *_, **__: None  # what a finished run leaves is tested elsewhere; here only the bits count
+    report.leave = lambda *_, **__: None  # what a finished run leaves is tested elsewhere; here only the bits count
 
     def show(row, steps):
         if row.get("step") == kill_at and "loss" in row:
@@ -47,7 +49,7 @@ def _train(words, kill_at, backwards, said):
     if backwards:
         hours = itertools.count()
         time.time = lambda: 1.6e9 - 3600 * next(hours)
-    run.train(show=show, **words)
+    start.train(show=show, **words)
 
 
 def ending(folder):

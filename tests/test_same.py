@@ -12,7 +12,7 @@ from PIL import Image
 
 import kontrast
 from kontrast.errors import Unfit
-from kontrast.explore.preview import preview
+from kontrast.commands.preview import preview
 from kontrast.methods.method import Embeddings
 from kontrast.methods.simclr import Config, SimCLR
 

@@ -11,8 +11,9 @@ from safetensors.torch import load_file
 import kontrast
 from kontrast import keyed
 from kontrast.errors import Unfit
-from kontrast.explore.vectors import embed, search
-from kontrast.finish import evaluate
+from kontrast.commands.embed import embed
+from kontrast.commands.search import search
+from kontrast.commands.evaluate import evaluate
 
 pytest.importorskip("tokenizers", reason="tokenizers is not installed")
 QUICK = {"method": "simcse", "encoder": "static", "epochs": 2, "batch_size": 16, "threads": 1}

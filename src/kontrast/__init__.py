@@ -26,10 +26,10 @@ _WHERE = {
     "training": "kontrast.training",
     "explore": "kontrast.explore",
     "exchange": "kontrast.exchange",
-    "train": "kontrast.run:train",
-    "Run": "kontrast.run:Run",
-    "load": "kontrast.model:load",
-    "Model": "kontrast.model:Model",
+    "train": "kontrast.run.start:train",
+    "Run": "kontrast.run.start:Run",
+    "load": "kontrast.modalities.registry:load",
+    "Model": "kontrast.modalities.images.model:Model",
     "ContrastiveEmbedder": "kontrast.estimator:ContrastiveEmbedder",
     "Settings": "kontrast.settings:Settings",
     "Unfit": "kontrast.errors:Unfit",
@@ -41,10 +41,10 @@ if TYPE_CHECKING:
     from kontrast.errors import Failed as Failed
     from kontrast.errors import Unfit as Unfit
     from kontrast.estimator import ContrastiveEmbedder as ContrastiveEmbedder
-    from kontrast.model import Model as Model
-    from kontrast.model import load as load
-    from kontrast.run import Run as Run
-    from kontrast.run import train as train
+    from kontrast.modalities.images.model import Model as Model
+    from kontrast.modalities.registry import load as load
+    from kontrast.run.start import Run as Run
+    from kontrast.run.start import train as train
     from kontrast.settings import Settings as Settings
 
 

@@ -16,7 +16,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from kontrast import __version__
 from kontrast.errors import Failed, Unfit
-from kontrast.progress import Progress, folded
+from kontrast.terminal import Progress, folded
 from kontrast.settings import Settings
 
 if TYPE_CHECKING:
@@ -62,8 +62,8 @@ def train(
     dry_run
         Print the plan and every departure from the paper, and stop.
     """
-    from kontrast.run import train as learn
-    from kontrast.training.processes import first
+    from kontrast.run.start import train as learn
+    from kontrast.distributed.processes import first
 
     with Progress() as progress:
         run = learn(data, resume=resume, config=config, weights_from=weights_from, dry_run=dry_run, say=progress.say,
@@ -92,7 +92,7 @@ def preview(
     debug: Debug = False,
 ) -> int:
     """Draw the views that training would see, before a minute is spent: the same views for the same seed and epoch."""
-    from kontrast.explore.preview import preview as draw
+    from kontrast.commands.preview import preview as draw
 
     for line in draw(data, Path(out), epoch=epoch, ids=id, method=method, **(settings or Settings()).said()):
         print(line)
@@ -140,7 +140,7 @@ def evaluate(
     train_data
         Labelled data that neighbours and probes may learn from.
     """
-    from kontrast.finish import evaluate as measure
+    from kontrast.commands.evaluate import evaluate as measure
 
     asked = {"knn": knn, "linear": linear, "kmeans": kmeans, "few_label": few_label, "views": views,
              "sts": sts, "retrieval": retrieval, "zero_shot": zero_shot}  # fmt: skip
@@ -165,7 +165,7 @@ def embed(
     debug: Debug = False,
 ) -> int:
     """Write one vector per sample: FILE.npy with FILE.csv beside it (row, name), or FILE.parquet."""
-    from kontrast.explore.vectors import embed as write
+    from kontrast.commands.embed import embed as write
 
     for line in write(run, data, Path(out), split=split):
         print(line)
@@ -193,7 +193,7 @@ def search(
     sheet
         Write the query and what was found as one picture.
     """
-    from kontrast.explore.vectors import search as find
+    from kontrast.commands.search import search as find
 
     found = find(run, data, query, k, sheet=Path(sheet) if sheet else None, split=split)
     if as_json:
@@ -210,7 +210,7 @@ def search(
 @app.command
 def methods(name: str | None = None, *, debug: Debug = False) -> int:
     """List the methods, or show one: its card, its published recipes and every number with its source."""
-    from kontrast.recipes.page import about, listed
+    from kontrast.recipes.listing import about, listed
 
     print(about(name) if name else listed())
     return 0
@@ -235,7 +235,7 @@ def verify(check: str | None = None, *, method: str = "all", as_json: Json = Fal
 @app.command
 def info(*, as_json: Json = False, debug: Debug = False) -> int:
     """Versions, processor, devices: what to put into a bug report."""
-    from kontrast.training.record import environment
+    from kontrast.training.run_folder import environment
 
     found = environment()
     if as_json:

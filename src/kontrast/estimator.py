@@ -46,7 +46,7 @@ class ContrastiveEmbedder(TransformerMixin, BaseEstimator):  # type: ignore[misc
 
     def fit(self, X: Any, y: Any = None) -> ContrastiveEmbedder:
         """Train on X alone; learned: `model_`, `verdict_`, `n_features_out_`."""
-        from kontrast.run import train
+        from kontrast.run.start import train
 
         words = {k: v for k, v in self.get_params().items() if v is not None and k != "random_state"}
         with tempfile.TemporaryDirectory() as folder:

@@ -16,7 +16,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from kontrast.data.ahead import CAN_FORK, Ahead
+from kontrast.modalities.images.prefetch import CAN_FORK, Ahead
 from kontrast.errors import Failed
 
 pytestmark = pytest.mark.skipif(
@@ -102,7 +102,7 @@ def test_processes_end_with_a_trainer_that_is_killed(tmp_path: Path) -> None:
     script = tmp_path / "trainer.py"
     script.write_text(
         "import multiprocessing, time, torch\n"
-        "from kontrast.data.ahead import Ahead\n"
+        "from kontrast.modalities.images.prefetch import Ahead\n"
         "ahead = Ahead(lambda step: [torch.zeros(2)], [(2,)], 100, 2)\n"
         "ahead(0)\n"
         "print(*(child.pid for child in multiprocessing.active_children()), flush=True)\n"

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from kontrast.data.sources import open_source
+from kontrast.data.open import open_source
 from kontrast.errors import Unfit
 
 RNG = np.random.default_rng(0)

@@ -11,10 +11,11 @@ import torch
 from hostile import folder, png
 from PIL import Image
 
-from kontrast.data.batches import ImageBatches, advice
-from kontrast.data.sources import Source, open_source
-from kontrast.positives.images import Keys, views
-from kontrast.positives.papers import recipe
+from kontrast.modalities.images.batches import ImageBatches, advice
+from kontrast.data.open import Source, open_source
+from kontrast.positives.images.view import Keys
+from kontrast.positives.images import views
+from kontrast.positives.images.papers import recipe
 
 STEPS = 7
 

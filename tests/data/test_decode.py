@@ -10,7 +10,7 @@ import pytest
 from hostile import deep_png, encoded, pixels, png
 from PIL import Image
 
-from kontrast.data.decode import Broken, decode, to_channels, to_depth
+from kontrast.data.pixels.decode import Broken, decode, to_channels, to_depth
 
 RGB = pixels(12, 10, 3)
 

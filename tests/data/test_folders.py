@@ -11,8 +11,8 @@ import torch
 from hostile import deep_png, encoded, folder, pixels, png
 from PIL import Image
 
-from kontrast.data.pictures import InMemory, OnDemand
-from kontrast.data.sources import open_source
+from kontrast.data.pixels.store import InMemory, OnDemand
+from kontrast.data.open import open_source
 from kontrast.errors import Unfit
 
 
@@ -154,13 +154,13 @@ def test_what_does_not_fit_memory_is_the_same_decoded_later(tmp_path: Path, monk
 
 
 def test_facts_are_remembered_until_a_file_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from kontrast.data import pictures
+    from kontrast.data.pixels import store
 
     monkeypatch.setenv("KONTRAST_CACHE", str(tmp_path / "cache"))
     data = folder(tmp_path / "data", {f"{i}.png": png(i) for i in range(9)})
     looked: list[int] = []
-    real = pictures.look
-    monkeypatch.setattr(pictures, "look", lambda raw, side: (looked.append(1), real(raw, side))[1])
+    real = store.look
+    monkeypatch.setattr(store, "look", lambda raw, side: (looked.append(1), real(raw, side))[1])
     first = open_source(data, memory=500)
     assert len(looked) == 9
     second = open_source(data, memory=500)

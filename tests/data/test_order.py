@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kontrast.data.order import batch_ids, own_rows, steps_per_epoch
+from kontrast.data.sampler import batch_ids, own_rows, steps_per_epoch
 from kontrast.errors import Unfit
 
 
@@ -37,7 +37,7 @@ def test_epochs_and_seeds_differ_and_steps_need_no_history() -> None:
 def test_small_and_large_sets_are_shuffled_by_one_rule(monkeypatch: pytest.MonkeyPatch) -> None:
     ids = np.arange(500)
     at_once = [batch_ids(ids, step, 32, 9) for step in (0, 7, 40)]
-    monkeypatch.setattr("kontrast.data.order.SMALL", 0)
+    monkeypatch.setattr("kontrast.data.sampler.SMALL", 0)
     assert all(np.array_equal(a, batch_ids(ids, step, 32, 9)) for a, step in zip(at_once, (0, 7, 40)))
 
 

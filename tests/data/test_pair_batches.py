@@ -8,12 +8,12 @@ import pytest
 import torch
 from PIL import Image
 
-from kontrast.data.batches import ImageBatches
-from kontrast.data.pair_batches import PairBatches, picture_names
-from kontrast.data.sources import open_source
-from kontrast.encoders import bpe
+from kontrast.modalities.images.batches import ImageBatches
+from kontrast.modalities.pairs.batches import PairBatches, picture_names
+from kontrast.data.open import open_source
+from kontrast.encoders.clip import bpe
 from kontrast.errors import Unfit
-from kontrast.positives import papers
+from kontrast.positives.images import papers
 
 pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
 pytest.importorskip("tokenizers", reason="tokenizers is not installed")

@@ -16,12 +16,13 @@ from hostile import encoded, png
 from PIL import Image
 
 import kontrast
-from kontrast.data.decode import to_depth
-from kontrast.data.sources import open_source
+from kontrast.data.pixels.decode import to_depth
+from kontrast.data.open import open_source
 from kontrast.errors import Unfit
-from kontrast.evaluate.protocols import raw_pixels
-from kontrast.positives.images import Keys, views
-from kontrast.positives.papers import recipe
+from kontrast.modalities.images.evaluation import raw_pixels
+from kontrast.positives.images.view import Keys
+from kontrast.positives.images import views
+from kontrast.positives.images.papers import recipe
 
 
 def scans(n: int = 24, top: int = 4095, side: int = 12) -> npt.NDArray[np.uint16]:
@@ -133,13 +134,13 @@ def test_beyond_white_is_refused_not_cut_off(run: tuple[Path, Path]) -> None:
 
 
 def test_evaluation_reads_against_the_models_white(run: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    from kontrast.evaluate import views as fresh
+    from kontrast.evaluate import view_retrieval as fresh
 
     seen: list[int | None] = []
     real = fresh.drawn
     monkeypatch.setattr(
-        "kontrast.evaluate.protocols.drawn",
+        "kontrast.evaluate.labelled.drawn",
         lambda source, recipe, seed: (seen.append(recipe.white), real(source, recipe, seed))[1],
     )
-    kontrast.finish.evaluate(run[1], scans(12, top=500), protocols=["views"])
+    kontrast.commands.evaluate.evaluate(run[1], scans(12, top=500), protocols=["views"])
     assert set(seen) == {4095}

@@ -8,7 +8,7 @@ import numpy as np
 from hostile import folder, png
 
 from kontrast.data.check import check
-from kontrast.data.sources import open_source
+from kontrast.data.open import open_source
 
 
 def test_repeats_and_broken_files_are_found(tmp_path: Path) -> None:

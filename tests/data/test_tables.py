@@ -10,7 +10,7 @@ import pytest
 import torch
 from hostile import folder, pixels, png
 
-from kontrast.data.sources import open_source
+from kontrast.data.open import open_source
 from kontrast.errors import Unfit
 
 

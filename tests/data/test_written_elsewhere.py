@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kontrast.data.sources import open_source
+from kontrast.data.open import open_source
 from kontrast.errors import Unfit
 
 datasets = pytest.importorskip("datasets", reason="datasets is not installed")

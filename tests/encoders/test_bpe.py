@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from kontrast import keyed
-from kontrast.encoders import bpe
+from kontrast.encoders.clip import bpe
 from kontrast.errors import Unfit
 
 pytest.importorskip("tokenizers", reason="tokenizers is not installed")

@@ -5,8 +5,8 @@ import copy
 import pytest
 import torch
 
-from kontrast.encoders.clip_presets import model_cfg
-from kontrast.encoders.clip_towers import towers
+from kontrast.encoders.clip.presets import model_cfg
+from kontrast.encoders.clip.towers import towers
 from kontrast.errors import Unfit
 
 TEXT = {"context_length": 12, "vocab_size": 99, "width": 48, "heads": 4, "layers": 2}

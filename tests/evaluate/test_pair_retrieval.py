@@ -6,7 +6,7 @@ import torch
 
 from kontrast.errors import Unfit
 from kontrast.evaluate import zero_shot as zs
-from kontrast.evaluate.pairs import pair_retrieval
+from kontrast.evaluate.retrieval import pair_retrieval
 
 CLASSES = ["cat", "dog", "cow"]
 

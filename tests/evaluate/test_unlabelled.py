@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from kontrast import keyed
-from kontrast.evaluate import geometry, retrieval, views
+from kontrast.evaluate import geometry, retrieval, view_retrieval
 
 
 def gaussian(rows: int, width: int, name: str = "") -> torch.Tensor:
@@ -36,12 +36,12 @@ def test_several_captions_count_as_found_with_the_best() -> None:
 def test_equal_outputs_find_nothing() -> None:
     item = torch.arange(20)
     assert (retrieval.ranks(torch.ones(20, 3), torch.ones(20, 3), item, item) == 20).all()
-    assert views.view_recall(torch.ones(20, 3), torch.ones(20, 3)) == 0.0
-    assert views.view_recall(gaussian(20, 3), gaussian(20, 3)) == 1.0
+    assert view_retrieval.view_recall(torch.ones(20, 3), torch.ones(20, 3)) == 0.0
+    assert view_retrieval.view_recall(gaussian(20, 3), gaussian(20, 3)) == 1.0
 
 
 def test_unrelated_views_are_found_by_chance() -> None:
-    found = np.mean([views.view_recall(gaussian(50, 8, f"a{i}"), gaussian(50, 8, f"b{i}")) for i in range(60)])
+    found = np.mean([view_retrieval.view_recall(gaussian(50, 8, f"a{i}"), gaussian(50, 8, f"b{i}")) for i in range(60)])
     assert abs(found - 1 / 50) < 3 * math.sqrt(0.02 * 0.98 / (50 * 60))
 
 
@@ -49,7 +49,7 @@ def test_retrieval_refuses_what_has_no_partner() -> None:
     with pytest.raises(ValueError, match="at least one item of its own"):
         retrieval.ranks(torch.ones(1, 2), torch.ones(3, 2), [5], [1, 2, 3])
     with pytest.raises(ValueError, match="same items"):
-        views.view_recall(torch.ones(2, 2), torch.ones(3, 2))
+        view_retrieval.view_recall(torch.ones(2, 2), torch.ones(3, 2))
 
 
 def test_pair_sums_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,9 +11,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from kontrast.encoders import bpe
-from kontrast.encoders.clip_presets import model_cfg
-from kontrast.encoders.clip_towers import towers
+from kontrast.encoders.clip import bpe
+from kontrast.encoders.clip.presets import model_cfg
+from kontrast.encoders.clip.towers import towers
 from kontrast.errors import Unfit
 from kontrast.exchange import open_clip as folders
 from kontrast.positives.images import prepare

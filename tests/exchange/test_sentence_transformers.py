@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from kontrast.encoders.text import POOLERS, embed, rebuilt, text_encoder
+from kontrast.encoders.text.encoder import POOLERS, embed
+from kontrast.encoders.text.open import rebuilt, text_encoder
 from kontrast.errors import Unfit
 from kontrast.exchange.card import About
 from kontrast.exchange.sentence_transformers import write
@@ -96,7 +97,7 @@ def test_reading_back_finds_the_same_encoder(folders, name):
 
 
 def test_other_encoders_have_the_same_masks_for_the_same_step(folders):
-    from kontrast.encoders.dropout import row_keys
+    from kontrast.encoders.text.dropout import row_keys
 
     net = folders[1]["distilbert"].train()
     before = torch.get_rng_state()

@@ -13,9 +13,9 @@ import pytest
 import torch
 from PIL import Image
 
-from kontrast.explore import curves, page
-from kontrast.explore.gallery import Found, Question
-from kontrast.explore.sections import _image, data_uri
+from kontrast.report import curves, page
+from kontrast.report.image_neighbours import Found, Question
+from kontrast.report.sections import _image, data_uri
 
 LOG = [
     {

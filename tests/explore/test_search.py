@@ -14,10 +14,10 @@ from torch import Tensor
 
 from kontrast import keyed
 from kontrast.data.source import Source
-from kontrast.data.sources import open_source
+from kontrast.data.open import open_source
 from kontrast.evaluate import knn
-from kontrast.explore.gallery import gallery
-from kontrast.explore.search import search
+from kontrast.report.image_neighbours import gallery
+from kontrast.evaluate.knn import search
 
 
 def test_search_finds_what_a_full_sort_finds() -> None:

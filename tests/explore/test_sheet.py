@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from kontrast.explore.sheet import CELL, GAP, neighbour_sheet, told, views_sheet
-from kontrast.positives import papers
-from kontrast.positives.images import Keys, draw, views
+from kontrast.report.contact_sheet import CELL, GAP, neighbour_sheet, told, views_sheet
+from kontrast.positives.images import papers
+from kontrast.positives.images.view import Keys
+from kontrast.positives.images.draw import draw
+from kontrast.positives.images import views
 
 
 def coloured(*colours: tuple[int, int, int]) -> torch.Tensor:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from kontrast.losses import blocks, redundancy, sigmoids, small, tiles
+from kontrast.losses.engine import tiled, sigmoid_tiles, small_batch, tiles
+from kontrast.losses import redundancy
 
 
 @pytest.fixture(params=["small", "one tile", "tiny tiles, kept", "tiny tiles, recomputed"])
@@ -10,13 +11,13 @@ def engine(request, monkeypatch):
     """Every way there is: the file for small batches; the engine whole, in kept tiles of 5 rows, and computed again."""
     if request.param == "small":
         return request.param
-    monkeypatch.setattr(small, "LARGEST_ROWS", 0)
+    monkeypatch.setattr(small_batch, "LARGEST_ROWS", 0)
     if request.param != "one tile":
-        monkeypatch.setattr(blocks, "LONGEST", {"cpu": 5})
-        monkeypatch.setattr(blocks, "TILE_ENTRIES", {"cpu": 35})
+        monkeypatch.setattr(tiled, "LONGEST", {"cpu": 5})
+        monkeypatch.setattr(tiled, "TILE_ENTRIES", {"cpu": 35})
         monkeypatch.setattr(tiles, "TINY", 0)
-        monkeypatch.setattr(sigmoids, "TILE", 5)
+        monkeypatch.setattr(sigmoid_tiles, "TILE", 5)
         monkeypatch.setattr(redundancy, "BLOCK", 3)
     if request.param == "tiny tiles, recomputed":
-        monkeypatch.setattr(blocks, "KEEP_BYTES", 0)
+        monkeypatch.setattr(tiled, "KEEP_BYTES", 0)
     return request.param

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from loss_cases import SIMILARITIES, made
 
 from kontrast import losses
-from kontrast.losses import blocks
+from kontrast.losses.engine import tiled
 
 same = torch.testing.assert_close
 
@@ -110,8 +110,8 @@ def test_any_shape_and_tiling(similarity, V, B, D, tile, seed):
     ids = torch.arange(B) * 3 + 5
     same(losses.nt_xent(z, ids_B=ids, reduction="none", **options), plain)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(blocks, "LONGEST", {"cpu": tile})
-        patch.setattr(blocks, "TILE_ENTRIES", {"cpu": tile * (1 + tile // 2)})
+        patch.setattr(tiled, "LONGEST", {"cpu": tile})
+        patch.setattr(tiled, "TILE_ENTRIES", {"cpu": tile * (1 + tile // 2)})
         same(losses.nt_xent(z, reduction="none", **options), plain)
         same(losses.clip(z[0], z[1], reduction="none", **options), losses_of_pairs(z, options))
 

@@ -7,7 +7,7 @@ import torch
 from loss_cases import SIMILARITIES, made, oracles
 
 from kontrast import losses, similarity
-from kontrast.losses import blocks
+from kontrast.losses.engine import tiled
 
 EPS = torch.finfo(torch.float32).eps
 
@@ -131,7 +131,7 @@ def test_second_derivatives_are_refused_in_words(engine):
 
 def test_nothing_of_the_size_of_the_table_is_kept(monkeypatch):
     """What autograd saves at N = 3000 is far below the table's 4 N^2 entries."""
-    monkeypatch.setattr(blocks, "KEEP_BYTES", 0)
+    monkeypatch.setattr(tiled, "KEEP_BYTES", 0)
     saved = []
     z = made(2, 3000, 8, dtype=torch.float32).requires_grad_()
     with torch.autograd.graph.saved_tensors_hooks(lambda x: saved.append(x.numel()) or x, lambda x: x):

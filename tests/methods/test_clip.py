@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from kontrast.encoders.clip_towers import towers
+from kontrast.encoders.clip.towers import towers
 from kontrast.methods.clip import CLIP, Config
 from kontrast.methods.method import Batch, Embeddings, Progress
 

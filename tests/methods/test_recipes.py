@@ -5,9 +5,10 @@ import inspect
 import pytest
 import yaml
 
-from kontrast import methods, run
+from kontrast import methods
+from kontrast.run import start
 from kontrast.errors import Unfit
-from kontrast.recipes.defaults import PUBLISHED, complete, planned
+from kontrast.recipes.resolve import PUBLISHED, complete, planned
 from kontrast.recipes.rules import Facts
 from kontrast.settings import Settings, pairs
 
@@ -132,7 +133,7 @@ def test_a_config_read_again_is_the_same_plan(tmp_path, name, side):
     facts = Facts(9_000, side, 3, gpu=False, fast_bf16=False, partners=name == "simcse" and side == 8)
     first = planned(Settings(method=name, device="cpu", threads=1), facts)
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(complete(first, "data")))
-    _, read = run._from_file(tmp_path / "config.yaml", None, Settings())
+    _, read = start._from_file(tmp_path / "config.yaml", None, Settings())
     again = planned(read.over(Settings(device="cpu", threads=1)), facts)
     assert again.config == first.config
     assert complete(again, "data") == complete(first, "data")

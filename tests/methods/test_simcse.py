@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from kontrast import keyed
-from kontrast.data.sources import open_source
-from kontrast.data.text_batches import TextBatches
-from kontrast.encoders.dropout import row_keys
-from kontrast.encoders.text import rebuilt, text_encoder
+from kontrast.data.open import open_source
+from kontrast.modalities.texts.batches import TextBatches
+from kontrast.encoders.text.dropout import row_keys
+from kontrast.encoders.text.open import rebuilt, text_encoder
 from kontrast.errors import Unfit
 from kontrast.methods.method import Batch, Embeddings
 from kontrast.methods.simcse import Config, SimCSE

@@ -8,8 +8,8 @@ import torch
 
 from kontrast.methods import moco, simclr
 from kontrast.methods.method import Embeddings
-from kontrast.negatives import in_batch, random, repeats
-from kontrast.negatives.added import Added
+from kontrast.negatives import in_batch, random, false_negatives
+from kontrast.negatives.extra import Added
 
 B, D, T = 10, 6, 0.3
 
@@ -169,9 +169,9 @@ def test_random_draws_are_new_different_and_never_in_the_batch():
 
 def test_names_count_and_texts():
     name_q, name_k = torch.tensor([3, 1, 9]), torch.tensor([1, 1, 3, 2])
-    assert repeats.count(name_q, name_k).tolist() == [1, 2, 0]
+    assert false_negatives.count(name_q, name_k).tolist() == [1, 2, 0]
     assert in_batch.others(torch.tensor([4, 4, 5]), views=2).tolist() == [2, 2, 4]
-    a, b, c = repeats.equal_texts(["A dog.", "a  Dog", "two dogs"]).tolist()
+    a, b, c = false_negatives.equal_texts(["A dog.", "a  Dog", "two dogs"]).tolist()
     assert a == b != c and a >= 0
     assert in_batch.guessing(torch.tensor([3, 0]), positives=1) == pytest.approx(math.log(4) / 2)
     assert in_batch.guessing(torch.tensor([3, 3]), decoupled=True) == pytest.approx(math.log(3))

@@ -2,11 +2,11 @@
 
 import torch
 
-from kontrast.data.batches import ImageBatches
-from kontrast.data.others import WithOthers
-from kontrast.data.sources import open_source
+from kontrast.modalities.images.batches import ImageBatches
+from kontrast.modalities.images.random_negatives import WithOthers
+from kontrast.data.open import open_source
 from kontrast.methods import simclr
-from kontrast.positives import papers
+from kontrast.positives.images import papers
 
 
 def batches(count, rank=0, processes=1):

@@ -8,10 +8,10 @@ import torch
 from PIL import Image
 
 import kontrast
-from kontrast.data.guided import Guided
-from kontrast.data.order import batch_ids
-from kontrast.data.sources import open_source
-from kontrast.data.text_batches import TextBatches
+from kontrast.run.guide import Guided
+from kontrast.data.sampler import batch_ids
+from kontrast.data.open import open_source
+from kontrast.modalities.texts.batches import TextBatches
 from kontrast.methods.method import Batch
 
 

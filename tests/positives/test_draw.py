@@ -9,7 +9,8 @@ import numpy.typing as npt
 import pytest
 from scipy.stats import chisquare, kstest
 
-from kontrast.positives.images import TRIES, Drawn, Keys, View, draw
+from kontrast.positives.images.draw import TRIES, draw
+from kontrast.positives.images.view import Drawn, Keys, View
 
 N = 20_000
 ALL = View(

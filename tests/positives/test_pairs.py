@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kontrast.positives.pairs import Members
+from kontrast.positives.groups import Members
 
 GROUPS = np.array([2, 0, 2, 1, 2, 0, 2, 9, 2])
 USABLE = np.array([0, 1, 2, 3, 4, 5, 8])  # 6 and 7 are broken

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from kontrast.errors import Unfit
-from kontrast.positives.opposites import RULES, hard_negatives, negated, reordered, turned
-from kontrast.positives.text import cropped, deleted, edited, swapped
-from kontrast.positives.wordnet import WordNet, fixed
+from kontrast.negatives.by_rule import RULES, hard_negatives, negated, reordered, turned
+from kontrast.positives.texts.edits import cropped, deleted, edited, swapped
+from kontrast.positives.texts.wordnet import WordNet, fixed
 
 WORDNET = WordNet.read(Path(__file__).parent / "wordnet")  # an excerpt; Princeton's licence stands in each file
 TEXTS = [

@@ -9,11 +9,11 @@ import torch
 from torch import nn
 
 from kontrast import train
-from kontrast.data.sources import open_source
-from kontrast.encoders.images import ImageEncoder
+from kontrast.data.open import open_source
+from kontrast.encoders.images.encoder import ImageEncoder
 from kontrast.encoders.norm import BatchNorm
 from kontrast.training import chunks
-from kontrast.verify import cases
+from kontrast.verify import tiny_methods
 
 ROWS = 30
 
@@ -25,7 +25,7 @@ def net():
 
 
 def pictures():
-    return cases.batch("simclr", 0, rows=ROWS).views[0]
+    return tiny_methods.batch("simclr", 0, rows=ROWS).views[0]
 
 
 @pytest.mark.parametrize("size,keep", [(10, 0), (10, 3), (7, 1), (29, 0)])

@@ -11,7 +11,7 @@ import torch
 from kontrast import train
 from kontrast.errors import Failed, Unfit
 from kontrast.training import checkpoints
-from kontrast.training.record import Folder
+from kontrast.training.run_folder import Folder
 
 
 @pytest.fixture

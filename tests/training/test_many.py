@@ -17,10 +17,14 @@ import numpy as np
 import pytest
 import torch
 
-from kontrast import assembly, finish, finish_pairs, finish_texts, run
+from kontrast.run import trainer, start
+from kontrast.modalities.images import report
+from kontrast.modalities.pairs import report
+from kontrast.modalities.texts import report
 from kontrast.errors import Failed
-from kontrast.training import checkpoints, processes
-from kontrast.verify import cases, worlds
+from kontrast.training import checkpoints
+from kontrast.distributed import processes
+from kontrast.verify import tiny_methods, multiprocess
 from tests import small_data
 
 STEPS = 20
@@ -65,8 +69,8 @@ def _one(place, count, port, words, said, harm, exactly):
     os.environ |= {"RANK": str(place), "LOCAL_RANK": str(place), "WORLD_SIZE": str(count), "MASTER_PORT": str(port)}
     os.environ |= {"LOCAL_WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1"}
     sys.stderr = open(said / str(place), "a", buffering=1)  # noqa: SIM115  (as long as the process)
-    finish.leave = finish_pairs.leave = finish_texts.leave = lambda *_, **__: None  # here only the bits count
-    finish_pairs.report = finish_texts.report = lambda *_, **__: None
+    report.leave = report.leave = report.leave = lambda *_, **__: None  # here only the bits count
+    report.report = report.report = lambda *_, **__: None
     steps, summed = [], processes.sum_gradients
 
     def harmed(parameters):
@@ -77,11 +81,11 @@ def _one(place, count, port, words, said, harm, exactly):
 
     processes.sum_gradients = harmed
     if exactly:
-        assembly.fit = in_float64(assembly.fit)
+        trainer.fit = in_float64(trainer.fit)
     if harm and harm[2] == signal.SIGSTOP:
         processes.TIMEOUT = datetime.timedelta(seconds=6)
     try:
-        sys.exit(run.train(**words).exit_code)
+        sys.exit(start.train(**words).exit_code)
     except Failed as problem:
         print(problem, file=sys.stderr)
         sys.exit(1)
@@ -94,7 +98,7 @@ def world(count, words, said, harm=(), exactly=False):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     members = [
-        worlds.warm().Process(target=_one, args=(i, count, port, words, said, harm, exactly)) for i in range(count)
+        multiprocess.warm().Process(target=_one, args=(i, count, port, words, said, harm, exactly)) for i in range(count)
     ]
     for member in members:
         member.start()
@@ -122,7 +126,7 @@ def ending(out):
 
 
 @pytest.mark.proof
-@pytest.mark.parametrize("method", cases.NAMES)
+@pytest.mark.parametrize("method", tiny_methods.NAMES)
 def test_runs_of_one_two_and_three_processes_are_one_and_outlive_a_kill(method, data, tmp_path):
     """Uneven rows, 20 steps, each world on its own weights: one run in float64; a kill changes no bit, in fp32."""
     words = {"method": method, "data": small_data.of(method, data), "optimizer": "sgd", "lr": 0.01, **QUICK}
@@ -137,7 +141,7 @@ def test_runs_of_one_two_and_three_processes_are_one_and_outlive_a_kill(method, 
 
     codes, said = world(2, {**words, "out": str(tmp_path / "2")}, tmp_path / "plain")
     assert codes == [0, 0], said
-    out, place = tmp_path / "killed", cases.NAMES.index(method) % 2  # the first process, which writes, or the other
+    out, place = tmp_path / "killed", tiny_methods.NAMES.index(method) % 2  # the first process, which writes, or the other
     codes, said = world(2, {**words, "out": str(out)}, tmp_path / "said", (place, 11, signal.SIGKILL))
     assert codes[place] == -signal.SIGKILL and codes[1 - place] == 1, (codes, said)
     assert "Another process of this run ended" in said[1 - place] and "--resume" in said[1 - place]

@@ -5,7 +5,7 @@ import torch
 
 from kontrast.errors import Unfit
 from kontrast.methods.method import Group
-from kontrast.recipes.defaults import PUBLISHED, planned
+from kontrast.recipes.resolve import PUBLISHED, planned
 from kontrast.recipes.rules import Facts
 from kontrast.settings import Settings, checked
 from kontrast.training import optimizers, schedules

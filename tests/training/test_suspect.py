@@ -6,13 +6,13 @@ import torch
 from safetensors.torch import load_file
 
 import kontrast
-from kontrast.data.batches import ImageBatches
-from kontrast.data.sources import open_source
-from kontrast.encoders.images import image_encoder
+from kontrast.modalities.images.batches import ImageBatches
+from kontrast.data.open import open_source
+from kontrast.encoders.images.by_name import image_encoder
 from kontrast.errors import Failed
 from kontrast.methods.simclr import Config, SimCLR
-from kontrast.positives import papers
-from kontrast.training.suspect import first_not_finite
+from kontrast.positives.images import papers
+from kontrast.training.nonfinite import first_not_finite
 
 
 def test_a_run_that_diverges_says_where(tmp_path):

@@ -14,7 +14,7 @@ import pytest
 
 from kontrast import train
 from kontrast.training import checkpoints
-from kontrast.training.record import Folder
+from kontrast.training.run_folder import Folder
 
 LAUNCH = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 SAME = {"epochs": 6, "threads": 1, "validate": "none", "batch_size": 255, "precision": "fp32"}  # 128 and 127 rows

@@ -4,18 +4,19 @@ import torch
 import torch.distributed as dist
 
 from kontrast import losses
-from kontrast.negatives import across
-from kontrast.training import checkpoints, processes
+from kontrast.distributed import gather
+from kontrast.training import checkpoints
+from kontrast.distributed import processes
 
 
 def gather_without_gradient():
     """Only the own rows keep their gradient (many published codes; 1/W of it, or a wrong direction)."""
-    own = across._Gather.forward
+    own = gather._Gather.forward
 
     def backward(ctx, gradient):
         return gradient[ctx.start : ctx.stop], None
 
-    across._Gather.forward, across._Gather.backward = own, staticmethod(backward)
+    gather._Gather.forward, gather._Gather.backward = own, staticmethod(backward)
 
 
 def mean_over_processes():
@@ -25,7 +26,7 @@ def mean_over_processes():
     def averaged(parameters):
         summed(parameters)
         for parameter in parameters:
-            parameter.grad /= dist.get_world_size() if not across._alone else 1
+            parameter.grad /= dist.get_world_size() if not gather._alone else 1
 
     processes.sum_gradients = averaged
 

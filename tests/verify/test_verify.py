@@ -10,11 +10,11 @@ import torch
 from tests.verify import faults
 
 from kontrast import keyed, losses, verify
-from kontrast.data import batches
+from kontrast.modalities.images import batches
 from kontrast.errors import Unfit
 from kontrast.training import checkpoints
 from kontrast.training import chunks as cutting
-from kontrast.verify import cases, chance, chunks, crash, gradients, numerics, resume, views, worlds
+from kontrast.verify import tiny_methods, chance, chunks, crash, gradients, numerics, resume, views, multiprocess
 
 
 def reds(findings):
@@ -40,8 +40,8 @@ def test_views_do_not_depend_on_how_they_are_made(monkeypatch):
 
 def test_three_processes_are_one_for_every_method_and_every_loss():
     """Uneven rows (9, 8 and 8). `kontrast verify gradients` makes 20 steps, with two processes too."""
-    found = worlds.ask(3, gradients.measure, cases.NAMES, 6)
-    assert {what for what, _, _ in found} == {*cases.NAMES, "every loss"}
+    found = multiprocess.ask(3, gradients.measure, tiny_methods.NAMES, 6)
+    assert {what for what, _, _ in found} == {*tiny_methods.NAMES, "every loss"}
     for what, dtype, measured in found:
         assert measured < gradients.BOUNDS[getattr(torch, dtype)], (what, dtype)
 
@@ -51,17 +51,17 @@ ACROSS_ROWS = {"simclr", "barlow-twins", "clip", "simcse", "every loss"}  # othe
 
 @pytest.mark.parametrize(
     "fault,seen",
-    [(faults.gather_without_gradient, ACROSS_ROWS), (faults.mean_over_processes, {*cases.NAMES})],
+    [(faults.gather_without_gradient, ACROSS_ROWS), (faults.mean_over_processes, {*tiny_methods.NAMES})],
     ids=["gather without gradient", "1/W forgotten"],
 )
 def test_faults_of_other_codes_are_seen(fault, seen):
-    found = worlds.ask(2, gradients.measure, cases.NAMES, 1, before=fault)
+    found = multiprocess.ask(2, gradients.measure, tiny_methods.NAMES, 1, before=fault)
     assert {what for what, dtype, measured in found if measured > 1e-3} >= seen
 
 
 def test_a_torch_error_in_a_world_is_told():
     with pytest.raises(Exception, match="did not work together"):
-        worlds.ask(2, gradients.measure, ("nobody",), 1)
+        multiprocess.ask(2, gradients.measure, ("nobody",), 1)
 
 
 def test_chunks_are_the_whole_for_every_method():
@@ -82,8 +82,8 @@ def test_pieces_compared_alone_are_seen(monkeypatch):
 def accumulated(step, method, batch, size=0, *rest, **words):
     if not size:
         return step(method, batch, *rest, **words)
-    parts = [slice(start, start + size) for start in range(0, cases.ROWS, size)]
-    gradients_of = [step(method, cases.rows_of(batch, part), *rest, **words) for part in parts]
+    parts = [slice(start, start + size) for start in range(0, tiny_methods.ROWS, size)]
+    gradients_of = [step(method, tiny_methods.rows_of(batch, part), *rest, **words) for part in parts]
     return {name: sum(g[name] for g in gradients_of) / len(parts) for name in gradients_of[0]}
 
 
@@ -110,7 +110,7 @@ def test_a_queue_that_forgets_names_is_seen(monkeypatch):
 
 
 def test_a_wrong_guessing_is_seen(monkeypatch):
-    real = cases.method
+    real = tiny_methods.method
 
     def off_by_one(name):
         method = real(name)
@@ -118,7 +118,7 @@ def test_a_wrong_guessing_is_seen(monkeypatch):
         method.compare = lambda z: replace(outcome := compare(z), guessing=1.01 * outcome.guessing)
         return method
 
-    monkeypatch.setattr(cases, "method", off_by_one)
+    monkeypatch.setattr(tiny_methods, "method", off_by_one)
     assert chance.apart("moco") > 1e-3
 
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kontrast.data.pictures import Skipped
+from kontrast.data.pixels.store import Skipped
 from kontrast.data.source import Source
-from kontrast.data.words import shown
+from kontrast.data.messages import shown
 
 
 @dataclass(frozen=True)

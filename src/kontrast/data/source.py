@@ -19,8 +19,8 @@ import numpy.typing as npt
 from torch import Tensor
 
 from kontrast import keyed
-from kontrast.data.pictures import Ids, Pictures, Skipped
-from kontrast.data.words import shown
+from kontrast.data.pixels.store import Ids, Pictures, Skipped
+from kontrast.data.messages import shown
 from kontrast.errors import Unfit
 
 Kind: TypeAlias = Literal["images", "texts", "pairs", "triplets", "judged"]

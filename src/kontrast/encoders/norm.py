@@ -25,7 +25,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kontrast import keyed
-from kontrast.negatives import across
+from kontrast.distributed import gather
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+import torch
+from torch import nn
+from kontrast.encoders import norm
+from kontrast.errors import Unfit
+from kontrast.methods.method import Batch
+from kontrast.settings import Settings
+from kontrast.training import chunks, loop
+from kontrast.distributed import processes
 
 
 class BatchNorm(nn.Module):
@@ -74,13 +84,13 @@ class BatchNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.frozen:
             y = F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, False, 0.0, self.eps)
-        elif self.apart or (self.groups == 1 and across.processes() == 1):
+        elif self.apart or (self.groups == 1 and gather.processes() == 1):
             by = self.momentum if self.moving else 0.0  # what is computed twice must store the same tensors twice
             y = F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, True, by, self.eps)
         else:
             sizes = self.sizes or np.bincount(assign(len(x), self.groups, x.device), minlength=self.groups).tolist()
             parts = x.split(sizes)
-            y = torch.cat(self._alone(parts) if across.processes() == 1 else self._together(parts))
+            y = torch.cat(self._alone(parts) if gather.processes() == 1 else self._together(parts))
         if self.training and self.moving and not self.frozen:
             self.num_batches_tracked.add_(1)
         return y if self.then is None else self.then(y)
@@ -175,9 +185,9 @@ def assign(rows: int, groups: int, device: torch.device, *key: keyed.Key) -> npt
     Where there are several processes this is a collective call: every process must make it.
     """
     place_N, total = np.arange(rows), rows
-    if across.processes() > 1 and groups > 1:
-        per_process = across.counts(rows, device)
-        place_N, total = place_N + sum(per_process[: across.rank()]), sum(per_process)
+    if gather.processes() > 1 and groups > 1:
+        per_process = gather.counts(rows, device)
+        place_N, total = place_N + sum(per_process[: gather.rank()]), sum(per_process)
     if key:
         place_N = keyed.permuted(place_N, total, "shuffle-bn", *key)
     group_N: npt.NDArray[np.int64] = place_N * groups // total
@@ -257,3 +267,13 @@ def _ours(old: BatchNorm | nn.BatchNorm1d | nn.BatchNorm2d, groups: int, norm: s
     for name, buffer in old.named_buffers(recurse=False):
         ours.register_buffer(name, buffer)
     return ours
+
+
+def normed(encoder: Any, s: Settings, *, old_weights: bool = False) -> Any:
+    """The encoder with the norms that were asked for; `old_weights`: they come from a model with BatchNorm."""
+    if s.norm == "group" and old_weights:
+        raise Unfit("--norm group cannot go on from these weights, which were trained with BatchNorm: --norm frozen.")
+    if s.norm in ("group", "frozen"):
+        encoder.net = norm.convert(encoder.net, norm=s.norm)
+        encoder.spec["norm"] = s.norm
+    return encoder

@@ -17,6 +17,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
+import numpy as np
+import numpy.typing as npt
+from kontrast.evaluate.knn import Vectors, neighbours
 
 Vectors: TypeAlias = "Tensor | npt.NDArray[Any]"
 
@@ -155,3 +158,14 @@ def _unpacked(key: Tensor) -> tuple[Tensor, Tensor]:
     ordered = (key >> 32).int()
     bits = ordered ^ ((ordered >> 31) & 0x7FFFFFFF)
     return bits.view(torch.float32), LAST_ROW - (key & 0xFFFFFFFF)
+
+
+def search(vectors_ND: Vectors, query_QD: Vectors, k: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    """The k rows with the highest cosine to each query: rows (Q, k) and cosines (Q, k), best first.
+
+    Equal cosines come by row number. Nothing is approximated and nothing of size N x Q is stored: the vectors are read
+    in blocks, so a memory-mapped file (`np.load(path, mmap_mode="r")`) larger than memory will do. Raises ValueError
+    for a k outside 1..N, for widths that differ and for vectors that are not finite.
+    """
+    score_Qk, row_Qk = neighbours(query_QD, vectors_ND, k)
+    return row_Qk.cpu().numpy(), score_Qk.cpu().numpy()

@@ -21,12 +21,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from kontrast.encoders import bpe
-from kontrast.encoders.bpe import Captions
-from kontrast.encoders.clip_hugging_face import HuggingFaceTower, hugging_face
-from kontrast.encoders.clip_towers import Towers, TrunkTower, towers
+from kontrast.encoders.clip import bpe
+from kontrast.encoders.clip.bpe import Captions
+from kontrast.encoders.clip.hugging_face import HuggingFaceTower, hugging_face
+from kontrast.encoders.clip.towers import Towers, TrunkTower, towers
 from kontrast.errors import Unfit
-from kontrast.exchange import plain_pairs
+from kontrast.exchange import standalone_pairs
 
 CONFIG, WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
 OWN_CONFIG, OWN_WEIGHTS = "config.json", "model.safetensors"  # where open_clip cannot name the image tower
@@ -159,7 +159,7 @@ def write(folder: Path, model: Towers, captions: Captions, mean: tuple[float, ..
         (folder / OWN_CONFIG).write_text(config)
         trunk = model.visual.head.get_submodule("proj").get_parameter("weight").shape[1]
         pad_token = captions.inner.inner.id_to_token(captions.pad_id)
-        text = plain_pairs.encoder_py(
+        text = standalone_pairs.encoder_py(
             model.spec, trunk=trunk, pad_id=captions.pad_id, pad_token=pad_token, plain=bpe.PLAIN
         )
         (folder / "encoder.py").write_text(text)

@@ -19,12 +19,13 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from kontrast.encoders.bert import Shape
-from kontrast.encoders.text import TextEncoder, embed, text_encoder
-from kontrast.encoders.text_folders import BERT_NAMES
+from kontrast.encoders.text.bert import Shape
+from kontrast.encoders.text.encoder import TextEncoder, embed
+from kontrast.encoders.text.open import text_encoder
+from kontrast.encoders.text.folders import BERT_NAMES
 from kontrast.errors import Failed
 from kontrast.exchange.card import About, settings_table, table
-from kontrast.exchange.folder import TOLERANCE, Certificate
+from kontrast.exchange.image_folder import TOLERANCE, Certificate
 
 PROBES = ("A dog.", "Two children play football in the rain.", "no", "It cost 12 dollars, not 20!",
           "The committee, which had met only twice that year, put off its decision until the spring.")  # fmt: skip

@@ -16,7 +16,7 @@ import timm
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from kontrast.encoders.images import ImageEncoder
+from kontrast.encoders.images.encoder import ImageEncoder
 
 
 def says_it(encoder: ImageEncoder) -> bool:

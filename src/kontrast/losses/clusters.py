@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from kontrast.losses.rows import Reduction, ours, reduced, scale_of
+from kontrast.losses.engine.arguments import Reduction, ours, reduced, scale_of
 from kontrast.similarity import wide
 
 

@@ -28,10 +28,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from kontrast.losses import small
-from kontrast.losses.candidates import Against, Guide
-from kontrast.losses.rows import Reduction, arange, integers, matrices, ours, reduced
-from kontrast.losses.tiles import Stripes, Tag, Tags
+from kontrast.losses.engine import small_batch
+from kontrast.losses.engine.candidates import Against, Guide
+from kontrast.losses.engine.arguments import Reduction, arange, integers, matrices, ours, reduced
+from kontrast.losses.engine.tiles import Stripes, Tag, Tags
 from kontrast.similarity import Similarity, logit
 
 
@@ -96,10 +96,10 @@ def nt_xent(
     against = Against.of(temperature, similarity, tau_plus=tau_plus, beta=beta, signs=signs, balanced=True)
     mine, R, all_ours = ours(rows, B)
     more = (negatives_KD is not None and len(negatives_KD)) or own_negatives is not None or guide is not None
-    if all_ours and V == 2 and not more and against.plain and small.fits(2 * B, against.largest):
+    if all_ours and V == 2 and not more and against.plain and small_batch.fits(2 * B, against.largest):
         tags: Tags = [Stripes(B)] if ids_B is None else [(ids_B.repeat(2),) * 2]
         tags = tags if groups_B is None else [*tags, (groups_B.repeat(2),) * 2]
-        loss_R = softened(small.both_views(views_VBD.flatten(0, 1), against.scale, tags), decoupled)
+        loss_R = softened(small_batch.both_views(views_VBD.flatten(0, 1), against.scale, tags), decoupled)
         return reduced(loss_R if reduction == "mean" else loss_R.view(2, B), 2 * B, reduction)
     query_VBE = against.query(views_VBD)
     key_VBE = against.key(views_VBD) if similarity == "squared_euclidean" else query_VBE

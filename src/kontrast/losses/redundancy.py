@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from kontrast.losses.rows import matrices, ours
+from kontrast.losses.engine.arguments import matrices, ours
 from kontrast.similarity import wide
 
 BLOCK = 1024  # rows or columns of C, or of the two B x B matrices, formed at a time

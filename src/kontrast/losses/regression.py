@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from kontrast.losses.rows import Reduction, matrices, ours, reduced
+from kontrast.losses.engine.arguments import Reduction, matrices, ours, reduced
 from kontrast.similarity import pairwise
 
 

@@ -24,10 +24,10 @@ import torch
 from torch import Tensor, nn
 
 from kontrast import losses
-from kontrast.encoders.clip_towers import Towers
+from kontrast.encoders.clip.towers import Towers
 from kontrast.methods.method import Batch, Embeddings, Group, Outcome, Progress, groups
 from kontrast.negatives import in_batch, parsed
-from kontrast.negatives.added import Added, Keys
+from kontrast.negatives.extra import Added, Keys
 from kontrast.similarity import Similarity
 
 

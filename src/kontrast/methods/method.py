@@ -22,7 +22,7 @@ from typing import Any, Protocol, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from kontrast.negatives import across
+from kontrast.distributed import gather
 
 Item: TypeAlias = Any  # pictures, a tensor (B, C, height, width); or tokens, {name: (B, length)}
 
@@ -88,12 +88,12 @@ class Embeddings:
 
     def joined(self) -> Embeddings:
         """The rows of all processes, in process order; with one process, itself."""
-        if across.processes() == 1:
+        if gather.processes() == 1:
             return self
-        ids_B, rows = across.gather_rows(self.ids_B, dim=0)
-        roles = {name: across.gather_rows(role, dim=-2)[0] for name, role in self.roles.items()}
-        groups_B = None if self.groups_B is None else across.gather_rows(self.groups_B, dim=0)[0]
-        other_names_N = None if self.other_names_N is None else across.gather_rows(self.other_names_N, dim=0)[0]
+        ids_B, rows = gather.gather_rows(self.ids_B, dim=0)
+        roles = {name: gather.gather_rows(role, dim=-2)[0] for name, role in self.roles.items()}
+        groups_B = None if self.groups_B is None else gather.gather_rows(self.groups_B, dim=0)[0]
+        other_names_N = None if self.other_names_N is None else gather.gather_rows(self.other_names_N, dim=0)[0]
         return replace(self, roles=roles, ids_B=ids_B, groups_B=groups_B, rows=rows, other_names_N=other_names_N)
 
 

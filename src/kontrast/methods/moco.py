@@ -27,7 +27,7 @@ from kontrast.encoders import heads, norm
 from kontrast.encoders.twin import Twin
 from kontrast.methods.method import Batch, Embeddings, Group, Outcome, Progress
 from kontrast.negatives import Queue, in_batch, parsed
-from kontrast.negatives.added import Added
+from kontrast.negatives.extra import Added
 from kontrast.similarity import Similarity
 
 

@@ -23,7 +23,7 @@ from kontrast import losses
 from kontrast.encoders import heads
 from kontrast.methods.method import Batch, Embeddings, Group, Outcome, Progress, encoded, groups
 from kontrast.negatives import in_batch
-from kontrast.negatives.added import Added
+from kontrast.negatives.extra import Added
 from kontrast.similarity import Similarity
 
 

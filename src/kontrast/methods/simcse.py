@@ -24,12 +24,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kontrast import losses
-from kontrast.encoders import heads, masked_words
-from kontrast.encoders.dropout import row_keys
-from kontrast.encoders.text import TextEncoder, pooled, together
+from kontrast.encoders import heads
+from kontrast.encoders.text import masked_words
+from kontrast.encoders.text.dropout import row_keys
+from kontrast.encoders.text.encoder import TextEncoder, pooled, together
 from kontrast.methods.method import Batch, Embeddings, Group, Outcome, Progress, groups
 from kontrast.negatives import in_batch
-from kontrast.negatives.added import Added
+from kontrast.negatives.extra import Added
 from kontrast.similarity import Similarity, pairwise
 
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from kontrast.negatives import repeats
+from kontrast.negatives import false_negatives
 
 
 def others(name_B: Tensor, views: int = 1) -> Tensor:
     """How many rows of the batch are negatives of each row, int64 (B,): those of all views with other names."""
-    return views * (len(name_B) - repeats.count(name_B, name_B))
+    return views * (len(name_B) - false_negatives.count(name_B, name_B))
 
 
 def guessing(negatives_B: Tensor, *, positives: int = 1, decoupled: bool = False) -> float:

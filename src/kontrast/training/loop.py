@@ -22,8 +22,9 @@ from torch import Tensor
 
 from kontrast import keyed
 from kontrast.methods.method import Batch, Group, Method, Outcome, Progress
-from kontrast.negatives import across
-from kontrast.training import optimizers, processes
+from kontrast.distributed import gather
+from kontrast.training import optimizers
+from kontrast.distributed import processes
 from kontrast.training.watch import Watch
 
 
@@ -141,7 +142,7 @@ def one_step(
     device: torch.device,
 ) -> Outcome:
     """One optimizer step; stops in words when the loss or a gradient is not a number."""
-    with autocast(precision, device), keyed.lent(device, "step", batch.seed, batch.step, across.rank()):
+    with autocast(precision, device), keyed.lent(device, "step", batch.seed, batch.step, gather.rank()):
         embeddings = method.embed(batch)
     outcome = method.compare(embeddings.joined())
     loss = processes.summed(outcome.loss.detach())

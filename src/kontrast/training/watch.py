@@ -20,7 +20,8 @@ import torch
 from torch import Tensor
 
 from kontrast.methods.method import Outcome
-from kontrast.training import labelled_rows, processes
+from kontrast.training import scored_pairs
+from kontrast.distributed import processes
 
 COLLAPSED = 0.1  # share of the healthy spread; a mean cosine above 0.99
 NARROW, FEW = 0.7, 3.0  # the same in few directions: share of the healthy spread, effective rank. A BatchNorm at the
@@ -79,7 +80,7 @@ class Watch:
         z = outcome.embeddings
         first_BD = unit(outcome.pair[0])[rows]
         features_BH = unit(z.features_BH)[rows]
-        mine = labelled_rows.together(z)
+        mine = scored_pairs.together(z)
         partners = [side[mine][rows] for side in (*outcome.pair, *([] if z.groups_B is None else [z.groups_B]))]
         row = {
             "loss": float(processes.summed(outcome.loss.detach())),
@@ -105,8 +106,8 @@ class Watch:
         share = row["spread"] / row["healthy_spread"]
         narrow = share < NARROW and row["effective_rank"] < min(FEW, 0.1 * row["healthy_spread"] ** -2)
         collapsed = compared and (share < COLLAPSED or narrow)
-        if labelled_rows.labelled(row):
-            collapsed = labelled_rows.one_point(row)
+        if scored_pairs.labelled(row):
+            collapsed = scored_pairs.one_point(row)
         self.bad_looks = self.bad_looks + 1 if collapsed else 0
         self.accused_looks = self.accused_looks + 1 if own_signs(row) else 0
         self.last = row
@@ -174,8 +175,8 @@ def sentence(row: Mapping[str, float], collapsed: bool, accused: bool) -> str:
         if row["loss"] > 0.99 * row["guessing"]:
             return f"guessing: {fell}. Usual causes: a learning rate that is too low or too high."
         return f"masked words alone: {fell}; sentences were not compared, so their spread says nothing"
-    if labelled_rows.labelled(row):
-        return labelled_rows.sentence(row, collapsed)
+    if scored_pairs.labelled(row):
+        return scored_pairs.sentence(row, collapsed)
     numbers = f"spread {row['spread']:.3f}, healthy about {row['healthy_spread']:.3f}"
     if collapsed:
         return (

@@ -22,7 +22,7 @@ CHECKS = ("gradients", "chunks", "resume", "views", "numerics", "chance", "crash
 
 def run(check: str | None = None, method: str = "all") -> Iterator[Finding]:
     """The findings of one check, or of all, as they come. Unfit for a check or method that does not exist."""
-    from kontrast.verify.cases import NAMES
+    from kontrast.verify.tiny_methods import NAMES
 
     if check is not None and check not in CHECKS:
         raise Unfit(f"verify {check!r} is no check{nearest(check, CHECKS)}")

@@ -15,19 +15,19 @@ from torch import Tensor
 
 from kontrast import keyed
 from kontrast.methods.method import Embeddings
-from kontrast.verify import cases
+from kontrast.verify import tiny_methods
 from kontrast.verify.findings import Finding
 
 DRAWS = 300  # of independent views, for what has no equal similarities
 
 
-def check(names: Sequence[str] = cases.NAMES) -> list[Finding]:
+def check(names: Sequence[str] = tiny_methods.NAMES) -> list[Finding]:
     """|loss - guessing| / guessing at equal similarities; what older keys of the own sample add to a queue's loss."""
     found = []
     for name in names:
         bound = 0.02 if name == "barlow-twins" else 1e-6
         found.append(Finding("chance", f"{name}: loss at equal similarities - guessing", apart(name), bound))
-        if _queue(cases.method(name)) is not None and name != "swav":
+        if _queue(tiny_methods.method(name)) is not None and name != "swav":
             found.append(Finding("chance", f"{name}: own older keys in a queue, K >= N", from_own_keys(name), 1e-10))
     return found
 
@@ -38,9 +38,9 @@ def _queue(method: Any) -> Any:
 
 def apart(name: str) -> float:
     """How far the loss is from the guessing that is printed beside it, as a share."""
-    method = cases.method(name)
+    method = tiny_methods.method(name)
     with torch.no_grad():
-        z = method.embed(cases.batch(name, 0))
+        z = method.embed(tiny_methods.batch(name, 0))
         if name == "barlow-twins":
             losses = []
             for draw in range(DRAWS):
@@ -75,11 +75,11 @@ def from_own_keys(name: str) -> float:
     """The change of the loss when keys move that bear the rows' own name: no row may see them."""
     losses = []
     for where in (1.0, -1.0):
-        method = cases.method(name)
+        method = tiny_methods.method(name)
         method.negatives.said = replace(method.negatives.said, mixed=0)
         queue = _queue(method)
         with torch.no_grad():
-            z = method.embed(cases.batch(name, 0))
+            z = method.embed(tiny_methods.batch(name, 0))
             keys_BD = torch.nn.functional.normalize(z["key" if "key" in z.roles else "views"][0], dim=-1)
             queue.keys_KD.copy_(where * keys_BD[torch.arange(len(queue)) % len(keys_BD)])
             queue.names_K.fill_(7)

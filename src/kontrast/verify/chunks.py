@@ -14,13 +14,14 @@ import torch
 from torch import Tensor, nn
 
 from kontrast import keyed
-from kontrast.data.order import own_rows
-from kontrast.encoders.images import ImageEncoder
+from kontrast.data.sampler import own_rows
+from kontrast.encoders.images.encoder import ImageEncoder
 from kontrast.methods.method import Batch, Progress
-from kontrast.negatives import across
-from kontrast.training import chunks, processes
+from kontrast.distributed import gather
+from kontrast.training import chunks
+from kontrast.distributed import processes
 from kontrast.training.loop import autocast
-from kontrast.verify import cases, worlds
+from kontrast.verify import tiny_methods, multiprocess
 from kontrast.verify.findings import Finding
 
 SIZE = 7  # rows of a piece: four pieces of one view, eight of two
@@ -29,10 +30,10 @@ BOUNDS = {torch.float64: 1e-10, torch.float32: 1e-5}
 BF16 = 1.2  # times the distance of the direct bf16 step to the float64 gradient
 
 
-def check(names: Sequence[str] = cases.NAMES, *, before: Callable[[], None] | None = None) -> list[Finding]:
+def check(names: Sequence[str] = tiny_methods.NAMES, *, before: Callable[[], None] | None = None) -> list[Finding]:
     """Every method, with GroupNorm where there was BatchNorm; then drop-out; then two processes."""
     found = []
-    in_two = worlds.begun(2, together, tuple(names), before=before)
+    in_two = multiprocess.begun(2, together, tuple(names), before=before)
     for name in names:
         for dtype, bound in BOUNDS.items():
             what = f"{name}: chunks = whole, {str(dtype).removeprefix('torch.')}"
@@ -53,52 +54,52 @@ def _step(method: Any, batch: Batch, size: int = 0, precision: str = "fp32", kee
         outcome = method.compare(embeddings.joined())
         outcome.loss.backward()
     processes.sum_gradients([p for p in method.parameters() if p.grad is not None])
-    gradient = cases.gradient(method)
+    gradient = tiny_methods.gradient(method)
     method.after_step(outcome, Progress(batch.step + 1, batch.total))
     return gradient
 
 
 def apart(name: str, dtype: torch.dtype) -> float:
     """The largest distance of the cut gradient to the whole one over some steps, and of what the steps leave."""
-    whole, cut = (cases.method(name, dtype, norm="group") for _ in range(2))
+    whole, cut = (tiny_methods.method(name, dtype, norm="group") for _ in range(2))
     worst = 0.0
     for step in range(STEPS):
-        batch = cases.batch(name, step, dtype)
-        worst = max(worst, cases.distance(_step(cut, batch, SIZE), _step(whole, batch)))
-    return max(worst, cases.distance(cut.state_dict(), whole.state_dict()))
+        batch = tiny_methods.batch(name, step, dtype)
+        worst = max(worst, tiny_methods.distance(_step(cut, batch, SIZE), _step(whole, batch)))
+    return max(worst, tiny_methods.distance(cut.state_dict(), whole.state_dict()))
 
 
 def bf16_ratio(name: str) -> float:
     """Distance of the cut bf16 gradient to the float64 one, over that of the direct bf16 gradient."""
-    methods = [cases.method(name, torch.float32, norm="group") for _ in range(2)]
-    exact = _step(cases.method(name, norm="group"), cases.batch(name, 0))
-    batch = cases.batch(name, 0, torch.float32)
+    methods = [tiny_methods.method(name, torch.float32, norm="group") for _ in range(2)]
+    exact = _step(tiny_methods.method(name, norm="group"), tiny_methods.batch(name, 0))
+    batch = tiny_methods.batch(name, 0, torch.float32)
     direct, cut = (_step(made, batch, size, "bf16") for made, size in zip(methods, (0, SIZE)))
-    return cases.distance(cut, exact) / cases.distance(direct, exact)
+    return tiny_methods.distance(cut, exact) / tiny_methods.distance(direct, exact)
 
 
 def replayed() -> float:
     """A net with torch's own Dropout: pieces computed twice against pieces that were kept."""
     gradients = []
     for keep in (0, 100):
-        net = nn.Sequential(cases.encoder_for("simclr", "group").net, nn.Dropout(0.3), nn.Linear(10, 10))
+        net = nn.Sequential(tiny_methods.encoder_for("simclr", "group").net, nn.Dropout(0.3), nn.Linear(10, 10))
         with torch.no_grad():
             next(net[2].parameters()).copy_(torch.eye(10))
-        made = cases.method("simclr")
+        made = tiny_methods.method("simclr")
         made.encoder = ImageEncoder(net.double(), 10, {})
         with keyed.lent(torch.device("cpu"), "verify"):
-            gradients.append(_step(made, cases.batch("simclr", 0), SIZE, keep=keep))
-    return cases.distance(*gradients)
+            gradients.append(_step(made, tiny_methods.batch("simclr", 0), SIZE, keep=keep))
+    return tiny_methods.distance(*gradients)
 
 
 def together(names: Sequence[str]) -> list[tuple[str, float]]:
     """In each process of a world: cut and joined against whole and alone."""
     found = []
     for name in names:
-        ours, one = (cases.method(name, norm="group") for _ in range(2))
-        whole = cases.batch(name, 0)
-        part = cases.rows_of(whole, own_rows(cases.ROWS, across.rank(), across.processes()))
+        ours, one = (tiny_methods.method(name, norm="group") for _ in range(2))
+        whole = tiny_methods.batch(name, 0)
+        part = tiny_methods.rows_of(whole, own_rows(tiny_methods.ROWS, gather.rank(), gather.processes()))
         gradient = _step(ours, part, 4)
-        with across.alone():
-            found.append((name, cases.distance(gradient, _step(one, whole))))
+        with gather.alone():
+            found.append((name, tiny_methods.distance(gradient, _step(one, whole))))
     return found

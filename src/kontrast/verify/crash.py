@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from kontrast.training import checkpoints
-from kontrast.verify import worlds
+from kontrast.verify import multiprocess
 from kontrast.verify.findings import Finding
 
 PLACES = ("half of the file", "before fsync", "before rename", "after rename", "while dropping old ones")
@@ -43,7 +43,7 @@ def lost_by(folder: Path, place: str) -> int:
     """0 if, after a death at this place in saving step 3, the newest good checkpoint is whole and of step 2 or 3."""
     for step in (1, 2):
         checkpoints.save(folder, *written(step))
-    child = worlds.warm().Process(target=_save_and_die, args=(folder, place))
+    child = multiprocess.warm().Process(target=_save_and_die, args=(folder, place))
     child.start()
     child.join(60)
     died = child.exitcode == -signal.SIGKILL

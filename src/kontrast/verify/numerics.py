@@ -12,7 +12,7 @@ from kontrast import keyed, losses
 from kontrast.errors import Failed
 from kontrast.training import optimizers
 from kontrast.training.loop import State, one_step
-from kontrast.verify import cases
+from kontrast.verify import tiny_methods
 from kontrast.verify.findings import Finding
 
 ROWS, WIDTH = 40, 16
@@ -20,7 +20,7 @@ TEMPERATURES = (0.5, 0.05, 0.005)
 EPS = torch.finfo(torch.float32).eps
 
 
-def check(names: Sequence[str] = cases.NAMES) -> list[Finding]:
+def check(names: Sequence[str] = tiny_methods.NAMES) -> list[Finding]:
     """float64 to 1e-10; fp32 to 8 eps / T; half-precision rows are compared in fp32; a NaN stops every method."""
     found = []
     for loss, (ours, dense) in LOSSES.items():
@@ -81,12 +81,12 @@ LOSSES: dict[str, tuple[Of, Of]] = {
 
 def goes_on(name: str) -> bool:
     """Whether a step is taken although the encoder's weights gave a NaN."""
-    method = cases.method(name, torch.float32)
+    method = tiny_methods.method(name, torch.float32)
     groups = method.parameter_groups()
     optimizer = optimizers.optimizer(groups, "sgd", lr=0.1, weight_decay=0.0)
     with torch.no_grad():
         next(iter(method.encoder.parameters())).fill_(torch.nan)
-    batch = replace(cases.batch(name, 0, torch.float32), step=3)
+    batch = replace(tiny_methods.batch(name, 0, torch.float32), step=3)
     try:
         one_step(method, batch, optimizer, groups, State(3), "fp32", torch.device("cpu"))
     except Failed as problem:

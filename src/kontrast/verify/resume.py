@@ -16,13 +16,13 @@ from torch import Tensor
 from kontrast.methods.method import Progress
 from kontrast.training import checkpoints, optimizers
 from kontrast.training.loop import State, one_step
-from kontrast.verify import cases
+from kontrast.verify import tiny_methods
 from kontrast.verify.findings import Finding
 
 STEPS = 6
 
 
-def check(names: Sequence[str] = cases.NAMES) -> list[Finding]:
+def check(names: Sequence[str] = tiny_methods.NAMES) -> list[Finding]:
     """Bits that differ at the end, of all tensors of the method and its optimizer: none may."""
     with tempfile.TemporaryDirectory() as folder:
         return [
@@ -51,16 +51,16 @@ class _Training:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.method: Any = cases.method(name, torch.float32)
+        self.method: Any = tiny_methods.method(name, torch.float32)
         self.groups = self.method.parameter_groups()
         self.optimizer = optimizers.optimizer(self.groups, "adamw", lr=1e-2, weight_decay=1e-2)
 
     def go(self, start: int, stop: int) -> None:
         cpu = torch.device("cpu")
         for step in range(start, stop):
-            batch = cases.batch(self.name, step, torch.float32)
+            batch = tiny_methods.batch(self.name, step, torch.float32)
             outcome = one_step(self.method, batch, self.optimizer, self.groups, State(step), "fp32", cpu)
-            self.method.after_step(outcome, Progress(step + 1, cases.STEPS))
+            self.method.after_step(outcome, Progress(step + 1, tiny_methods.STEPS))
 
     def tensors(self) -> dict[str, Tensor]:
         own = {f"method.{name}": tensor for name, tensor in self.method.state_dict().items()}

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from kontrast import keyed
-from kontrast.data.batches import ImageBatches
-from kontrast.data.sources import open_source
-from kontrast.positives import papers
+from kontrast.modalities.images.batches import ImageBatches
+from kontrast.data.open import open_source
+from kontrast.positives.images import papers
 from kontrast.verify.findings import Finding
 
 RECIPES = ("simclr-cifar", "byol", "swav")

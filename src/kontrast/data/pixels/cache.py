@@ -1,0 +1,81 @@
+"""What was once found out about large folders, kept in the user's cache, so that the second start is quick.
+
+A picture is looked at again when its size or time of change differs. The cache holds facts, never pixels.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from kontrast.data.pixels.store import Fact
+
+
+def cache_folder() -> Path:
+    """KONTRAST_CACHE, or kontrast in the user's cache folder."""
+    named = os.environ.get("KONTRAST_CACHE")
+    return Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kontrast"
+
+
+def stamps(folder: Path, names: Sequence[str]) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
+    """Bytes and time of last change (ns) of each file, (N, 2); -1 where it cannot be asked."""
+    stamp_N2 = np.full((len(names), 2), -1, dtype=np.int64)
+    for place, name in enumerate(names):
+        try:
+            status = os.stat(folder / name)
+            stamp_N2[place] = status.st_size, status.st_mtime_ns
+        except OSError:
+            continue
+    return stamp_N2
+
+
+def remembered(folder: Path, names: Sequence[str], shorter_side: int | None) -> dict[int, Fact]:
+    """Facts of the pictures that have not changed since they were looked at; empty when none are kept."""
+    path = _path(folder, shorter_side)
+    try:
+        with np.load(path, allow_pickle=False) as kept:
+            old_names = bytes(kept["names"]).decode("utf-8", "surrogateescape").split("\0")
+            stamp_N2, shape_N3, digest_N = kept["stamps"], kept["shapes"], kept["digests"]
+            bits_N, highest_N = kept["bits"], kept["highest"]
+    except (OSError, ValueError, KeyError, EOFError):
+        return {}
+    old = {name: row for row, name in enumerate(old_names)}
+    now_N2 = stamps(folder, names)
+    facts = {}
+    for sample, name in enumerate(names):
+        row = old.get(name)
+        if row is not None and now_N2[sample, 0] >= 0 and (now_N2[sample] == stamp_N2[row]).all():
+            channels, height, width = shape_N3[row].tolist()
+            facts[sample] = Fact((channels, height, width), int(bits_N[row]), int(highest_N[row]), bytes(digest_N[row]))
+    return facts
+
+
+def remember(folder: Path, names: Sequence[str], shorter_side: int | None, facts: Mapping[int, Fact]) -> None:
+    """Keep the facts; a cache that cannot be written is no fault."""
+    used = [names[sample] for sample in facts]
+    path = _path(folder, shorter_side)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".npz", delete=False) as file:
+            np.savez(
+                file,
+                names=np.frombuffer("\0".join(used).encode("utf-8", "surrogateescape"), dtype=np.uint8),
+                stamps=stamps(folder, used),
+                shapes=np.array([fact.shape for fact in facts.values()], dtype=np.int32),
+                bits=np.array([fact.bits for fact in facts.values()], dtype=np.uint8),
+                highest=np.array([fact.highest for fact in facts.values()], dtype=np.uint16),
+                digests=np.frombuffer(b"".join(fact.digest for fact in facts.values()), np.uint8).reshape(-1, 16),
+            )
+        os.replace(file.name, path)
+    except OSError:
+        return
+
+
+def _path(folder: Path, shorter_side: int | None) -> Path:
+    key = hashlib.blake2b(repr((os.path.realpath(folder), shorter_side)).encode(), digest_size=12).hexdigest()
+    return cache_folder() / "folders" / f"{key}.npz"

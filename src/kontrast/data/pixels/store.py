@@ -1,0 +1,233 @@
+"""Where the pixels live: decoded once in memory when they fit, else decoded when asked for. The pixels are the same.
+
+`survey` goes over every picture once, decodes it, and so knows the broken ones, sizes, channels and hashes before the
+first step. What fits the byte budget is kept.
+
+Shapes: N samples of the source, M usable ones, B asked for, C channels, H height, W width.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import NamedTuple, Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from kontrast.data.pixels.decode import Broken, Pixels, decode, laid_out, to_channels, to_depth
+from kontrast.positives.images.blur import DENSE
+
+Ids: TypeAlias = npt.NDArray[np.int64]
+Read: TypeAlias = "Callable[[int], bytes | Pixels]"  # sample id -> encoded, or pixels (C, H, W); OSError or Broken
+
+SMALL_FILE = 8192  # bytes; below, handing a picture to a thread costs more than decoding it
+CHUNK = 64  # pictures that a thread takes at a time
+
+
+class Skipped(NamedTuple):
+    """A sample that cannot be used, and why."""
+
+    id: int
+    name: str
+    reason: str
+
+
+class Fact(NamedTuple):
+    """What one look at a picture told. `shape` is (C, H, W) as it will be read."""
+
+    shape: tuple[int, int, int]
+    bits: int
+    highest: int  # value of a 16-bit picture, 0 for an 8-bit one
+    digest: bytes  # of the encoded bytes
+
+
+class Pictures(Protocol):
+    """Pixels by sample id: one tensor (B, C, H, W) when all sizes are equal, else a list of (C, H, W)."""
+
+    def __call__(self, ids_B: Ids, workers: int | None = None) -> Tensor | list[Tensor]: ...
+
+
+@dataclass(frozen=True)
+class InMemory:
+    """All usable pictures, decoded. `row_N` is the place of each sample id, -1 for those that are not there."""
+
+    stack: Pixels | list[Pixels]  # (M, C, H, W), or M of (C, H, W)
+    row_N: Ids
+
+    def __call__(self, ids_B: Ids, workers: int | None = None) -> Tensor | list[Tensor]:
+        rows_B = _known(self.row_N, ids_B)
+        if isinstance(self.stack, list):
+            return [torch.from_numpy(self.stack[row]) for row in rows_B]
+        if self.stack.flags.c_contiguous:
+            return torch.from_numpy(self.stack[rows_B])
+        return torch.from_numpy(self.stack.transpose(0, 2, 3, 1)[rows_B]).permute(0, 3, 1, 2)
+
+
+@dataclass(frozen=True)
+class OnDemand:
+    """Pictures decoded when asked for, by `workers` threads (decoding runs outside Python's lock)."""
+
+    read: Read
+    row_N: Ids
+    channels: int
+    dtype: npt.DTypeLike
+    white: int
+    equal_sizes: bool
+    shorter_side: int | None
+    workers: int
+
+    def __call__(self, ids_B: Ids, workers: int | None = None) -> Tensor | list[Tensor]:
+        _known(self.row_N, ids_B)
+        threads = self.workers if workers is None else workers
+        if threads > 1:
+            with ThreadPoolExecutor(threads) as pool:
+                pixels = list(pool.map(self._one, ids_B.tolist()))
+        else:
+            pixels = [self._one(sample) for sample in ids_B.tolist()]
+        if self.equal_sizes:
+            return torch.from_numpy(laid_out(np.stack(pixels)))
+        return [torch.from_numpy(picture) for picture in pixels]
+
+    def _one(self, sample: int) -> Pixels:
+        pixels = _decoded(self.read(sample), self.shorter_side)
+        return to_channels(to_depth(pixels, self.dtype, self.white), self.channels)
+
+
+@dataclass
+class Survey:
+    """The outcome of looking at every picture once."""
+
+    facts: dict[int, Fact] = field(default_factory=dict)
+    broken: dict[int, str] = field(default_factory=dict)
+    kept: list[Pixels] | None = field(default_factory=list)  # in the order of `facts`; None: over the budget
+
+
+def survey(
+    read: Read,
+    ids: Sequence[int],
+    known: Mapping[int, Fact] | None = None,
+    *,
+    memory: int,
+    shorter_side: int | None,
+    workers: int,
+) -> Survey:
+    """Decode every picture once; keep the pixels while they fit `memory` bytes.
+
+    known: facts from an earlier look, of more pictures than fit memory; these are not looked at again.
+    """
+    found, held = Survey(), 0
+    if known:
+        found.kept = None
+        found.facts.update({sample: known[sample] for sample in ids if sample in known})
+    for sample, seen in _looked_at(read, [i for i in ids if i not in found.facts], shorter_side, workers):
+        if isinstance(seen, str):
+            found.broken[sample] = seen
+            continue
+        fact, pixels = seen
+        found.facts[sample] = fact
+        held += pixels.nbytes
+        if held > memory:
+            found.kept = None
+        if found.kept is not None:
+            found.kept.append(pixels)
+    return found
+
+
+def look(raw: bytes | Pixels, shorter_side: int | None) -> tuple[Fact, Pixels]:
+    """One picture, decoded, and what there is to know about it."""
+    pixels = _decoded(raw, shorter_side)
+    channels, height, width = pixels.shape
+    digest = hashlib.blake2b(raw if isinstance(raw, bytes) else raw.tobytes(), digest_size=16).digest()
+    deep = pixels.dtype == np.uint16
+    return Fact((channels, height, width), 16 if deep else 8, int(pixels.max()) if deep else 0, digest), pixels
+
+
+def store(
+    found: Survey,
+    lead: Mapping[int, int],
+    read: Read,
+    total: int,
+    *,
+    channels: int,
+    bits: int,
+    white: int,
+    shorter_side: int | None,
+    workers: int,
+) -> Pictures:
+    """The pictures of a survey, all with these channels and this depth.
+
+    lead: for each usable sample, the surveyed one that has its picture. white: 1 in 16-bit pictures.
+    """
+    dtype = np.dtype(np.uint8 if bits == 8 else np.uint16)
+    row_N = np.full(total, -1, dtype=np.int64)
+    row_of = {sample: row for row, sample in enumerate(found.facts)}
+    row_N[list(lead)] = [row_of[sample] for sample in lead.values()]
+    sizes = {fact.shape[1:] for fact in found.facts.values()}
+    if found.kept is None:
+        return OnDemand(read, row_N, channels, dtype, white, len(sizes) == 1, shorter_side, workers)
+    if len(sizes) > 1:
+        return InMemory([to_channels(to_depth(pixels, dtype, white), channels) for pixels in found.kept], row_N)
+    side = sizes.pop()
+    stack = np.empty((len(found.kept), channels, *side), dtype=dtype)
+    if max(side) > DENSE:  # the order of `laid_out`
+        stack = np.empty((len(found.kept), *side, channels), dtype=dtype).transpose(0, 3, 1, 2)
+    for row, pixels in enumerate(found.kept):
+        stack[row] = to_channels(to_depth(pixels, dtype, white), channels)
+    return InMemory(stack, row_N)
+
+
+def _decoded(raw: bytes | Pixels, shorter_side: int | None) -> Pixels:
+    return decode(raw, shorter_side) if isinstance(raw, bytes) else raw
+
+
+def _looked_at(
+    read: Read, ids: Sequence[int], shorter_side: int | None, workers: int
+) -> Iterator[tuple[int, tuple[Fact, Pixels] | str]]:
+    """(sample id, what was seen or why it is broken) in the order of `ids`, a bounded number at a time."""
+
+    def one(sample: int) -> tuple[int, tuple[Fact, Pixels] | str]:
+        try:
+            return sample, look(read(sample), shorter_side)
+        except Broken as broken:
+            return sample, str(broken)
+        except OSError as error:
+            return sample, f"cannot be read ({error.strerror or error})"
+
+    def many(samples: list[int]) -> list[tuple[int, tuple[Fact, Pixels] | str]]:
+        return [one(sample) for sample in samples]
+
+    if workers <= 1 or _small(read, ids):
+        yield from map(one, ids)
+        return
+    rest = iter(ids)
+    with ThreadPoolExecutor(workers) as pool:
+        while True:
+            parts = [part for _ in range(4 * workers) if (part := list(islice(rest, CHUNK // 8)))]
+            if not parts:
+                return
+            for done in pool.map(many, parts):
+                yield from done
+
+
+def _small(read: Read, ids: Sequence[int]) -> bool:
+    sizes = []
+    for sample in ids[:16]:
+        try:
+            sizes.append(len(read(sample)))
+        except (OSError, Broken):
+            continue
+    return not sizes or sum(sizes) / len(sizes) < SMALL_FILE
+
+
+def _known(row_N: Ids, ids_B: Ids) -> Ids:
+    ids_B = np.asarray(ids_B, dtype=np.int64)
+    if len(ids_B) and (ids_B.min() < 0 or ids_B.max() >= len(row_N) or (row_N[ids_B] < 0).any()):
+        strange = [int(i) for i in ids_B if not 0 <= i < len(row_N) or row_N[i] < 0][:3]
+        raise ValueError(f"ids: {strange} are not usable samples of this source; use ids from `source.ids`.")
+    return row_N[ids_B]

@@ -1,0 +1,169 @@
+"""Pictures that are in memory already: arrays, Pillow pictures, and the embedded digits.
+
+Shapes: N samples, C channels, H height, W width.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from torch import Tensor
+
+from kontrast import keyed
+from kontrast.data.pixels.decode import Pixels, from_pillow, laid_out, to_channels
+from kontrast.data.readers.images import of_pictures, white_of
+from kontrast.data.pixels.store import Ids, InMemory
+from kontrast.data.source import Options, Source, fingerprint, numbered
+from kontrast.data.messages import described
+from kontrast.errors import Unfit
+
+DIGITS_TEST = 360
+_LAYOUT_CHANNELS = (1, 3, 4)
+
+
+def from_array(array: npt.NDArray[Any] | Tensor, options: Options, name: str = "array") -> Source:
+    """Pictures (N, H, W), (N, H, W, C) or (N, C, H, W), uint8 or uint16; floats from 0 to 1 become uint8, said."""
+    said: list[str] = []
+    values = array.detach().cpu().numpy() if isinstance(array, Tensor) else np.asarray(array)
+    if values.ndim not in (3, 4) or 0 in values.shape:
+        raise Unfit(f"{name} of shape {values.shape} holds no pictures: give (N, H, W), (N, H, W, C) or (N, C, H, W).")
+    pixels = laid_out(_channels_first(_whole(values, said, name), isinstance(array, Tensor), said))
+    if options.channels not in (None, pixels.shape[1]) and pixels.shape[1] in (1, 3):
+        pixels = laid_out(np.stack([to_channels(picture, options.channels) for picture in pixels]))
+        said.append(f"turned to {options.channels} channels")
+    count, channels, height, width = pixels.shape
+    if options.split is not None:
+        raise Unfit(f"split: {name} has no splits; choose the rows before.")
+    labels, classes = _given_labels(options.labels, count, name)
+    digests = {row: hashlib.blake2b(picture.tobytes(), digest_size=16).digest() for row, picture in enumerate(pixels)}
+    names = [f"row {row}" for row in range(count)]
+    bits = pixels.dtype.itemsize * 8
+    highest = int(pixels.max()) if bits == 16 else 255
+    grey = count if channels == 1 else 0
+    lines = described({(height, width): count}, grey=grey, channels=channels, depths={bits: count}, bits=bits)
+    if channels not in (1, 3):
+        lines = [lines[0].replace("RGB", f"{channels} channels")]
+    return Source(
+        name=name,
+        kind="images",
+        names=names,
+        ids=np.arange(count),
+        fingerprint=fingerprint(names, digests, pixels.shape, bits),
+        pictures=InMemory(pixels, np.arange(count)),
+        channels=channels,
+        size=(height, width),
+        bits=bits,
+        highest=highest,
+        white=white_of(name, highest, bits, options.white),
+        labels=labels,
+        classes=classes,
+        shapes={(height, width): count},
+        digests=digests,
+        said=(*lines, *said),
+    )
+
+
+def from_list(items: Sequence[Any], options: Options) -> Source:
+    """A list of picture files, Pillow pictures, or arrays (H, W) or (H, W, C) of any sizes; sample id = place."""
+    for place, item in enumerate(items):
+        if not isinstance(item, str | os.PathLike | Image.Image | np.ndarray):
+            raise Unfit(
+                f"data: item {place} is {type(item).__name__}; file paths, Pillow pictures or arrays were expected."
+            )
+    if not items:
+        raise Unfit("data: the list holds no pictures.")
+
+    def read(place: int) -> bytes | Pixels:
+        item = items[place]
+        if isinstance(item, str | os.PathLike):
+            return Path(item).read_bytes()
+        return from_pillow(item if isinstance(item, Image.Image) else Image.fromarray(item))
+
+    names = [str(item) if isinstance(item, str | os.PathLike) else f"item {place}" for place, item in enumerate(items)]
+    return of_pictures(names[0] if len(names) == 1 else "list", names, read, range(len(items)), options)
+
+
+def digits(options: Options) -> Source:
+    """scikit-learn's 1,797 handwritten digits, 8 x 8 grey: 1,437 to train, 360 never trained on. Labels 0 to 9.
+
+    The split is a keyed shuffle of the rows and never changes. Without a split named, the training part is given.
+    Source: Alpaydin and Kaynak 1998, Optical Recognition of Handwritten Digits, UCI (CC BY 4.0), its test part.
+    """
+    from sklearn.datasets import load_digits
+
+    loaded = load_digits()
+    pixels = np.rint(loaded.images * (255.0 / 16.0)).astype(np.uint8)
+    whole = from_array(pixels, Options(labels=loaded.target, white=options.white), "digits")
+    order = keyed.permuted(np.arange(len(pixels)), len(pixels), "digits split")
+    splits = {"train": np.sort(order[DIGITS_TEST:]), "test": np.sort(order[:DIGITS_TEST])}
+    chosen = options.split or "train"
+    if chosen not in (*splits, "all"):
+        raise Unfit(f"split: digits has no split {chosen!r}; it has train, test and all.")
+    said = f"digits: {len(splits['train']):,} to train, {DIGITS_TEST} held out; {chosen} chosen"
+    return replace(
+        whole, ids=splits.get(chosen, whole.ids), splits=splits, said=(*whole.said, said),
+        **_grouped(options.same, whole.labels),
+    )  # fmt: skip
+
+
+def _grouped(same: str | None, labels: Ids | None) -> dict[str, Any]:
+    if same is None:
+        return {}
+    if same != "label":
+        raise Unfit(f"same: digits can only be grouped by 'label', not {same!r}.")
+    return {"groups": labels}
+
+
+def _whole(values: npt.NDArray[Any], said: list[str], name: str) -> Pixels:
+    """The values as uint8 or uint16."""
+    if values.dtype in (np.uint8, np.uint16):
+        return values
+    if values.dtype == bool:
+        return values.astype(np.uint8) * np.uint8(255)
+    if not np.issubdtype(values.dtype, np.integer) and not np.issubdtype(values.dtype, np.floating):
+        raise Unfit(f"{name} of type {values.dtype} is not a set of pictures: give uint8 or uint16 pixels.")
+    low, high = values.min(), values.max()
+    if np.issubdtype(values.dtype, np.integer):
+        if low < 0 or high > 65535:
+            raise Unfit(f"{name} holds whole numbers from {low} to {high}: give uint8 (0 to 255) or uint16 pixels.")
+        dtype = np.uint8 if high <= 255 else np.uint16
+        said.append(f"{values.dtype} values from {low} to {high} taken as {np.dtype(dtype).name}")
+        return values.astype(dtype)
+    if not (np.isfinite(low) and np.isfinite(high)) or low < 0 or high > 1:
+        raise Unfit(
+            f"{name} holds floats from {low:.4g} to {high:.4g}: give uint8 pixels from 0 to 255, or floats from 0 to 1."
+        )
+    said.append(f"floats from {low:.3g} to {high:.3g} scaled to uint8, 0 to 255")
+    return np.rint(values * 255.0).astype(np.uint8)
+
+
+def _channels_first(values: Pixels, from_torch: bool, said: list[str]) -> Pixels:
+    """(N, C, H, W). Where both readings are possible, torch's own is channels first and NumPy's channels last."""
+    if values.ndim == 3:
+        return values[:, None]
+    first, last = values.shape[1] in _LAYOUT_CHANNELS, values.shape[3] in _LAYOUT_CHANNELS
+    if first == last:
+        first, last = values.shape[1] < values.shape[3], values.shape[3] < values.shape[1]
+    if first == last:
+        first = from_torch
+        said.append(f"shape {values.shape} read as {'(N, C, H, W)' if first else '(N, H, W, C)'}")
+    return values if first else values.transpose(0, 3, 1, 2)
+
+
+def _given_labels(labels: str | Sequence[Any] | npt.NDArray[Any] | None, count: int, name: str) -> Any:
+    if labels is None:
+        return None, ()
+    if isinstance(labels, str):
+        raise Unfit(f"labels: {name} has no column {labels!r}; give one label a row.")
+    values = np.asarray(labels)
+    if values.shape != (count,):
+        raise Unfit(f"labels of shape {values.shape} do not fit {count:,} pictures: give one label a row.")
+    return numbered(values.tolist())

@@ -1,0 +1,122 @@
+"""What the columns of a table mean: by name, never by position, and said aloud.
+
+Kinds: pictures (image), pairs (image and text, or anchor and positive), triplets (and negative), texts, and judged
+(two texts and a number that says how alike they are: for evaluation, or the margin loss; never taken as positives).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from kontrast.data.source import Kind, Options
+from kontrast.data.readers.tables import Table
+from kontrast.errors import Unfit
+
+NAMES: dict[str, tuple[str, ...]] = {
+    "image": ("image", "img", "filepath", "file_path", "file_name", "filename", "image_path", "path"),
+    "text": ("captions", "caption", "text", "title", "sentence"),
+    "anchor": ("anchor", "query", "sent0"),
+    "positive": ("positive", "sent1"),
+    "negative": ("hard_negative", "negative", "hard_neg"),
+    "first": ("sentence1", "a"),
+    "second": ("sentence2", "b"),
+    "score": ("score", "similarity", "label"),
+    "label": ("label", "labels", "label_name", "class"),
+    "split": ("split",),
+}
+KNOWN = frozenset(name for names in NAMES.values() for name in names)
+WORDS = ("text", "anchor", "positive", "negative", "first", "second")
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Which column plays which part, and the kind of source they make."""
+
+    kind: Kind
+    column: Mapping[str, str]
+
+
+def assign(table: Table, options: Options) -> Roles:
+    """Find the columns' parts by their names; columns that the user named come first."""
+    names = list(table.columns)
+    if not table.rows:
+        raise Unfit(f"{table.path} has no rows.")
+    unknown = set(options.columns) - set(NAMES)
+    if unknown:
+        raise Unfit(f"columns: {sorted(unknown)[0]!r} is not a part a column can play; known: {', '.join(NAMES)}.")
+    for role, name in options.columns.items():
+        if name not in names:
+            raise Unfit(f"columns: {table.path} has no column {name!r} for {role}; it has {', '.join(names)}.")
+    column = dict(options.columns)
+    lower = {name.lower().strip(): name for name in reversed(names) if name not in column.values()}
+    for role in ("image", "anchor", "positive", "negative", "first", "second"):
+        found = next((lower[name] for name in NAMES[role] if name in lower), None)
+        if role not in column and found is not None:
+            column[role] = found
+    if "text" not in column:
+        column.update(_caption(table, [lower[name] for name in NAMES["text"] if name in lower]))
+    if {"first", "second"} <= set(column) and "score" not in column:
+        found = next((lower[name] for name in NAMES["score"] if name in lower), None)
+        column.update({"score": found} if found else {})
+    return Roles(*_kind(table, column, names))
+
+
+def _kind(table: Table, column: dict[str, str], names: list[str]) -> tuple[Kind, dict[str, str]]:
+    """The richest reading that the columns allow, and only the columns it uses."""
+    has = set(column)
+    readings: tuple[tuple[Kind, tuple[str, ...]], ...] = (
+        ("pairs", ("image", "text")),
+        ("triplets", ("anchor", "positive", "negative")),
+        ("pairs", ("anchor", "positive")),
+        ("judged", ("first", "second", "score")),
+        ("images", ("image",)),
+    )
+    for kind, parts in readings:
+        if set(parts) <= has:
+            return kind, {role: column[role] for role in parts}
+    if has & {"anchor", "positive"}:
+        role, missing = ("anchor", "positive") if "anchor" in has else ("positive", "anchor")
+        raise Unfit(
+            f"{table.path} has a column {column[role]!r} but none for {missing}; name it: --columns {missing}=NAME."
+        )
+    if "text" in has:
+        return "texts", {"text": column["text"]}
+    if len(names) == 1 and isinstance(table.columns[names[0]][0], str):
+        return "texts", {"text": names[0]}
+    picture = next((name for name in names if names_a_file(table, name)), None)
+    if picture is not None and len(names) == 2:
+        return "pairs", {"image": picture, "text": next(name for name in names if name != picture)}
+    if picture is not None and len(names) == 1:
+        return "images", {"image": picture}
+    raise Unfit(
+        f"{table.path} has the columns {', '.join(names)}, none of a known name; say which is which, such as "
+        f"--columns text={names[-1]} or --columns image={names[0]} text={names[-1]}."
+    )
+
+
+def _caption(table: Table, candidates: list[str]) -> dict[str, str]:
+    """The column of words: a list of captions wins over its elements; two unlike columns are the user's choice."""
+    if not candidates:
+        return {}
+    best, *others = candidates
+    for other in others:
+        pairs = list(zip(table.columns[best][:1000], table.columns[other][:1000]))
+        if not all(not b or a == b or (isinstance(a, list) and b in a) for a, b in pairs):
+            raise Unfit(
+                f"{table.path}: the columns {best!r} and {other!r} could both be the text and differ; "
+                f"choose with --columns text={best} or text={other}."
+            )
+    return {"text": best}
+
+
+def names_a_file(table: Table, name: str) -> bool:
+    value = table.columns[name][0]
+    return isinstance(value, str) and 0 < len(value) < 1024 and (table.path.parent / value).is_file()
+
+
+def understood(table: Table, roles: Roles) -> str:
+    taken = ", ".join(role if role == name else f"{role} from {name!r}" for role, name in roles.column.items())
+    used = set(roles.column.values()) | {name for role in ("label", "split") for name in NAMES[role]}
+    rest = [name for name in table.columns if name not in used]
+    return f"columns: {taken}" + (f"; ignored: {', '.join(rest)}" if rest else "")

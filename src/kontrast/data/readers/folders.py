@@ -1,0 +1,134 @@
+"""Pictures in a folder: one pass over the names, sorted, and nothing from outside the folder.
+
+The listing is sorted by the bytes of the path inside the folder, so it is the same on every machine and in every
+language. Hidden files and folders are left out. A folder of folders called train, test, val, ... is read as splits.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from kontrast.data.readers.images import of_pictures
+from kontrast.data.source import Options, Source, numbered
+from kontrast.errors import Unfit
+
+SPLITS = frozenset({"train", "training", "test", "testing", "val", "valid", "validation", "dev"})
+
+
+def extensions() -> frozenset[str]:
+    """Endings of the names that Pillow can read as pictures."""
+    Image.init()
+    readable = {end for end, name in Image.registered_extensions().items() if name in Image.OPEN}
+    return frozenset(readable - {".pdf", ".mpg", ".mpeg", ".h5", ".hdf"})
+
+
+def from_folder(folder: Path, options: Options) -> Source:
+    """All pictures in a folder, at any depth."""
+    names, refused, others = listed(folder)
+    if not names:
+        saw = f" (it holds {sum(others.values()):,} other files: {_most(others)})" if others else ""
+        raise Unfit(f"{folder} holds no pictures{saw}; it or its folders need files such as .jpg or .png.")
+    splits, parts = _splits(names)
+    wanted = _wanted(splits, options.split, str(folder), len(names))
+    said = [f"{sum(others.values()):,} files that are not pictures left aside: {_most(others)}"] if others else []
+    labels = groups = None
+    classes: tuple[str, ...] = ()
+    if options.labels is not None:
+        labels, classes = _labels(names, parts, options.labels, str(folder))
+        said.append(f"labels for evaluation only: {len(classes):,} folders")
+    if options.same is not None:
+        groups, named = _labels(names, parts, options.same, str(folder))
+        alone = groups < 0
+        groups[alone] = len(named) + np.flatnonzero(alone)  # a picture in no folder is a group of its own
+        said.append(f"positives from the same folder: {len(named):,} groups")
+    if splits:
+        chosen = f"{options.split} chosen" if options.split else "all taken"
+        said.append("splits by folder: " + ", ".join(f"{k} {len(v):,}" for k, v in splits.items()) + f"; {chosen}")
+
+    def read(sample: int) -> bytes:
+        return (folder / names[sample]).read_bytes()
+
+    source = of_pictures(str(folder), names, read, wanted.tolist(), options, refused=refused, folder=folder, said=said)
+    kept = {name: np.intersect1d(ids, source.ids) for name, ids in splits.items()}
+    return replace(source, labels=labels, classes=classes, groups=groups, splits=kept)
+
+
+def listed(folder: Path) -> tuple[list[str], dict[int, str], Counter[str]]:
+    """Sorted picture names inside the folder, those that must not be opened (place -> why), and other endings."""
+    root = os.path.realpath(folder)
+    known, found, links, others = extensions(), [], {}, Counter[str]()
+    todo = [""]
+    while todo:
+        inside = todo.pop()
+        try:
+            entries = list(os.scandir(os.path.join(root, inside)))
+        except OSError as error:
+            raise Unfit(f"{folder}: the folder {inside or '.'} cannot be listed ({error.strerror}).") from None
+        for entry in entries:
+            name = inside + entry.name
+            if entry.name.startswith("."):
+                continue
+            if entry.is_symlink():
+                reason = _link(root, entry.path)
+                if reason:
+                    links[name] = reason
+                    found.append(name)
+                    continue
+            if entry.is_dir():
+                todo.append(name + "/")
+            elif os.path.splitext(name)[1].lower() not in known:
+                others[os.path.splitext(name)[1].lower() or "no ending"] += 1
+            elif entry.is_file():
+                found.append(name)
+    found.sort(key=os.fsencode)
+    return found, {place: links[name] for place, name in enumerate(found) if name in links}, others
+
+
+def _link(root: str, path: str) -> str:
+    """Why a symbolic link is not followed; empty if it may be."""
+    target = os.path.realpath(path)
+    if target != root and not target.startswith(root + os.sep):
+        return "a link to a place outside the folder"
+    if os.path.isdir(target):
+        return "a link to a folder, which may hold itself"
+    return "" if os.path.exists(target) else "a link to nothing"
+
+
+def _splits(names: Sequence[str]) -> tuple[dict[str, Any], int]:
+    """Ids of each split and how many leading folders name it, where every picture lies in a folder named like one."""
+    first = [name.split("/", 1)[0] if "/" in name else "" for name in names]
+    if not set(first) <= SPLITS:
+        return {}, 0
+    tops = np.array(first)
+    return {top: np.flatnonzero(tops == top) for top in sorted(set(first))}, 1
+
+
+def _wanted(splits: dict[str, Any], split: str | None, name: str, total: int) -> Any:
+    if split is None:
+        return np.arange(total)
+    if split not in splits:
+        known = f"it has {', '.join(splits)}" if splits else "it has no folders named train, test, val, ..."
+        raise Unfit(f"split: {name} has no split {split!r}; {known}.")
+    return splits[split]
+
+
+def _labels(names: Sequence[str], skip: int, asked: Any, name: str) -> tuple[Any, tuple[str, ...]]:
+    """Each picture's topmost folder (below the split's) as its label."""
+    if not isinstance(asked, str) or asked != "folder":
+        raise Unfit(f"{name} is a folder of pictures: its labels can only be 'folder', not {asked!r}.")
+    parts = [path.split("/")[skip:-1] for path in names]
+    if not any(parts):
+        raise Unfit(f"labels: the pictures in {name} lie in no folders, so there are no folder names to use.")
+    return numbered([inner[0] if inner else None for inner in parts])
+
+
+def _most(others: Counter[str]) -> str:
+    return ", ".join(f"{count:,} {end}" for end, count in others.most_common(3)) + (", ..." if len(others) > 3 else "")

@@ -1,0 +1,100 @@
+"""Picture encoders: our small net, any timm name, any torchvision name. Pixels (B, C, h, w) in, features (B, H) out.
+
+The classifier is taken off: the output is the pooled features. A ResNet made for 224 x 224 pictures halves a 32 x 32
+picture five times, down to one pixel. So for pictures of at most 64 pixels ResNets get the stem behind every published
+CIFAR figure: a 3x3 convolution of stride 1 and no max-pool.
+
+Shapes: B pictures, C channels, h x w pixels, H features (`encoder.width`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from kontrast.encoders.images.backbones import backbone, is_resnet, put_cifar_stem, scale_last_norms
+from kontrast.encoders.norm import convert
+from kontrast.encoders.weights import drawn_from
+from kontrast.errors import Unfit
+from kontrast.encoders.images.encoder import ImageEncoder, small_net, CIFAR_STEM_UP_TO
+from kontrast.encoders.images.open import _from_folder
+
+
+
+
+
+
+
+def image_encoder(
+    name: str,
+    *,
+    channels: int = 3,
+    image_size: int,
+    seed: int,
+    pretrained: bool = False,
+    stem: str | None = None,
+    zero_init: bool = True,
+    norm: str = "batch",
+) -> ImageEncoder:
+    """Build an encoder by name. The same seed gives the same weights; torch's global generator does not move.
+
+    name        "small", a timm name, a torchvision name ("torchvision:resnet18" where timm has that name too), or a
+                run or model folder: its own architecture and weights
+    image_size  side in pixels of the pictures it will see; decides a ResNet's stem and a ViT's tokens
+    pretrained  weights from the hub of timm or torchvision; a ResNet then keeps the stem it was trained with
+    stem        "cifar" or "imagenet" for ResNets; None chooses by `image_size`
+    zero_init   the last BatchNorm scale of each residual block begins at 0 (SimCLR, Barlow Twins) or 1 (MoCo, SwAV)
+    norm        "batch", "group" or "frozen": see `norm.convert`
+
+    Raises Unfit for an unknown name (naming the nearest), weights that cannot be had, and pictures it cannot take.
+    """
+    if stem not in (None, "cifar", "imagenet"):
+        raise ValueError(f'stem must be "cifar", "imagenet" or None, got {stem!r}')
+    if name == "small" and pretrained:
+        raise Unfit('The encoder "small" has no published weights: leave --pretrained out.')
+    if Path(name).is_dir():
+        return _from_folder(name, channels, image_size)
+    said: tuple[str, ...] = ()
+    chosen = "imagenet"
+    with drawn_from("encoder", seed):
+        net = small_net(channels, image_size) if name == "small" else backbone(name, channels, image_size, pretrained)
+        if is_resnet(net):
+            cifar = image_size <= CIFAR_STEM_UP_TO and not pretrained
+            chosen = stem or ("cifar" if cifar else "imagenet")
+            said = (_stem_in_words(chosen, image_size, pretrained),)
+            if chosen == "cifar":
+                put_cifar_stem(net, channels)
+            if not pretrained:
+                scale_last_norms(net, 0.0 if zero_init else 1.0)
+    net = convert(net, norm=norm)
+    spec: dict[str, Any] = {
+        "name": name, "channels": channels, "image_size": image_size,
+        "stem": chosen, "zero_init": zero_init, "norm": norm,
+    }  # fmt: skip
+    return ImageEncoder(net, _width(net, name, channels, image_size), spec, said)
+
+
+
+
+def _stem_in_words(stem: str, image_size: int, pretrained: bool) -> str:
+    if stem == "cifar":
+        return f"stem: 3x3 convolution, stride 1, no max-pool (CIFAR), because pictures are {image_size} pixels wide"
+    why = "the published weights were trained with it" if pretrained else f"pictures are {image_size} pixels wide"
+    return f"stem: 7x7 convolution, stride 2, max-pool (ImageNet), because {why}"
+
+
+@torch.no_grad()
+def _width(net: nn.Module, name: str, channels: int, image_size: int) -> int:
+    """H, by trying: libraries name it in several ways, and not every network takes every size."""
+    net.eval()
+    try:
+        features = net(torch.zeros(1, channels, image_size, image_size))
+    except (AssertionError, RuntimeError) as error:
+        raise Unfit(f'The encoder "{name}" cannot take {image_size} x {image_size} pictures: {error}') from error
+    net.train()
+    if features.ndim != 2:
+        raise Unfit(f'The encoder "{name}" gives {tuple(features.shape)} and not one feature vector per picture.')
+    return int(features.shape[1])

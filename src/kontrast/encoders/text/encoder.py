@@ -1,0 +1,150 @@
+"""DOC kontrast.encoders.text.encoder."""
+
+from __future__ import annotations
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Protocol
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+from kontrast.encoders.text import tokens as tokenizers
+from kontrast.encoders.text.bert import Bert, Shape
+from kontrast.encoders.text.dropout import dropout
+from kontrast.encoders.text.tokens import Tokenizer
+from kontrast.encoders.weights import drawn_from
+from kontrast.errors import Unfit
+from kontrast.encoders.text.open import rebuilt
+
+
+POOLERS = ("cls", "cls-before-pooler", "mean", "first-last", "top2")
+
+
+TOKENS_AT_ONCE = 16_384  # in one forward pass of `embed`: bounds memory, about 0.5 GB at width 384
+
+
+STATIC_WIDTH = 256
+
+
+UNLIMITED = 1 << 20  # tokens of a text that only averages its words
+
+
+class Net(Protocol):
+    """An `nn.Module`: token ids, mask and dropout keys to hidden states (B, L, H), first to last."""
+
+    def __call__(self, ids_BL: Tensor, mask_BL: Tensor, key_B: Tensor | None) -> Sequence[Tensor]: ...
+    def words(self) -> Tensor: ...
+
+
+class Table(nn.Module):
+    """One vector per token. `dropout` zeroes elements of them, with keyed masks; by default none.
+
+    Random vectors as long as their words are rare (`weigh`) make the mean a random projection of TF-IDF, which is what
+    learning should begin with: so it keeps what words alone tell, and adds which words mean the same.
+    """
+
+    def __init__(self, vocabulary: int, width: int, *, seed: int = 0) -> None:
+        super().__init__()
+        with drawn_from("table", seed):
+            self.embedding = nn.Embedding(vocabulary, width)
+            nn.init.normal_(self.embedding.weight, std=width**-0.5)
+
+    def words(self) -> Tensor:
+        return self.embedding.weight
+
+    @torch.no_grad()
+    def weigh(self, found_V: Tensor, texts: int) -> None:
+        """Each vector times its token's inverse document frequency, ln((1 + texts) / (1 + found)) + 1, over their mean.
+
+        found_V: how many of so many texts have the token; the mean is over tokens that some text has.
+        """
+        idf_V = ((1 + texts) / (1 + found_V)).log() + 1
+        self.embedding.weight *= (idf_V / idf_V[found_V > 0].mean())[:, None]
+
+    def forward(self, ids_BL: Tensor, mask_BL: Tensor, key_B: Tensor | None = None) -> list[Tensor]:
+        state_BLH = self.embedding(ids_BL)
+        return [state_BLH if key_B is None else dropout(state_BLH, key_B, 0, 0.1)]
+
+
+class TextEncoder(nn.Module):
+    """A net, a pooler and a tokenizer, and what is needed to build them again.
+
+    pooler      cls                the last layer's first token, through Linear and tanh, also after training
+                cls-before-pooler  the last layer's first token
+                mean               the last layer's mean over tokens
+                first-last, top2   the mean over tokens of layer 1 and the last, or of the last two
+    width       H, the length of a feature vector
+    spec        JSON values: with a tokenizer, all that `rebuilt` needs (weights excepted)
+    said        what was decided for the user, in sentences
+    """
+
+    by_rows = True  # no text needs another: a large batch may be cut
+
+    def __init__(self, net: Any, tokenizer: Tokenizer, spec: dict[str, Any], said: tuple[str, ...] = (),
+                 *, seed: int = 0) -> None:  # fmt: skip
+        super().__init__()
+        if spec["pooler"] not in POOLERS:
+            raise Unfit(f"--pooler {spec['pooler']!r} is unknown; known: {', '.join(POOLERS)}.")
+        self.net, self.tokenizer, self.spec, self.said = net, tokenizer, spec, said
+        self.width: int = spec["width"]
+        self.pooler: str = spec["pooler"]
+        if self.pooler == "cls":
+            with drawn_from("pooler", seed):
+                self.dense = nn.Linear(self.width, self.width)
+                nn.init.normal_(self.dense.weight, std=0.02)
+            nn.init.zeros_(self.dense.bias)
+
+    def forward(self, tokens: Mapping[str, Tensor]) -> Tensor:
+        mask_BL = tokens["attention_mask"]
+        features_BH = pooled(self.states(tokens), mask_BL, self.pooler)
+        if self.pooler == "cls":
+            features_BH = torch.tanh(self.dense(features_BH))
+        return normalize(features_BH, dim=1) if self.spec["normalize"] else features_BH
+
+    def words(self) -> Tensor:
+        """The vectors of the vocabulary, (vocabulary, H)."""
+        weight: Tensor = self.net.words()
+        return weight
+
+    def states(self, tokens: Mapping[str, Tensor]) -> Sequence[Tensor]:
+        """Hidden states (B, L, H) of the embeddings and of every layer."""
+        key_B = tokens.get("dropout") if self.training else None
+        states: Sequence[Tensor] = self.net(tokens["input_ids"], tokens["attention_mask"], key_B)
+        return states
+
+
+def pooled(states: Sequence[Tensor], mask_BL: Tensor, pooler: str) -> Tensor:
+    """(B, H) from hidden states (B, L, H) by one of `POOLERS` (the Linear of "cls" comes after)."""
+    if pooler.startswith("cls"):
+        return states[-1][:, 0]
+    mean_BLH = states[-1]
+    if pooler != "mean":
+        if len(states) < 3:
+            raise Unfit(f"--pooler {pooler} needs an encoder with at least two layers.")
+        mean_BLH = (mean_BLH + states[1 if pooler == "first-last" else -2]) / 2
+    weight_BL1 = mask_BL[..., None].to(mean_BLH.dtype)
+    return (mean_BLH * weight_BL1).sum(dim=1) / weight_BL1.sum(dim=1).clamp(min=1)
+
+
+def together(views: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """The tokens of several views, padded alike, as the rows of one batch."""
+    return {name: torch.cat([view[name] for view in views]) for name in views[0]}
+
+
+@torch.no_grad()
+def embed(encoder: TextEncoder, texts: Sequence[str], *, max_length: int | None = None) -> Tensor:
+    """float32 (N, H) on the CPU, in eval mode, for any number of texts: longest first, so little is padded."""
+    training, device = encoder.training, next(encoder.parameters()).device
+    encoder.eval()
+    length_N = encoder.tokenizer.lengths(texts).clip(max=min(max_length or 1 << 30, encoder.tokenizer.max_length))
+    order_N = (-length_N).argsort(kind="stable")
+    features_NH = torch.empty(len(texts), encoder.width)
+    start = 0
+    while start < len(order_N):
+        rows = order_N[start : start + max(1, TOKENS_AT_ONCE // max(1, int(length_N[order_N[start]])))]
+        tokens = encoder.tokenizer([texts[row] for row in rows], max_length)
+        features = encoder({name: part.to(device) for name, part in tokens.items()})
+        features_NH[torch.from_numpy(rows.copy())] = features.float().cpu()
+        start += len(rows)
+    encoder.train(training)
+    return features_NH

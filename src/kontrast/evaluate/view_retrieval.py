@@ -1,0 +1,66 @@
+"""The test that needs no labels: does each held-out item find its own other view among up to 2,000?
+
+Two views of every item are drawn afresh (from keys that training never used), encoded, and the second views are
+searched with the first ones. It measures what the run was asked to learn, on items that it never saw.
+
+Shapes: N items, H feature width.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from kontrast import keyed
+from kontrast.data.source import Source
+from kontrast.evaluate.knn import Vectors
+from kontrast.evaluate.retrieval import ranks, recall_at
+from kontrast.positives.images.view import Keys, Recipe
+from kontrast.positives.images import views
+
+ITEMS = 2000  # at most; more items make the search harder, so the number is part of the result
+
+
+def view_recall(first_NH: Vectors, second_NH: Vectors, *, k: int = 1) -> float:
+    """Share of first views whose own second view is among the k nearest second views by cosine. Chance is k / N.
+
+    A tie counts as a miss, so that an encoder whose outputs are all equal scores 0.
+    """
+    if len(first_NH) != len(second_NH):
+        raise ValueError(f"first and second must hold the same items; got {len(first_NH)} and {len(second_NH)} rows.")
+    item_N = torch.arange(len(first_NH))
+    return recall_at(ranks(first_NH, second_NH, item_N, item_N), k)
+
+
+@dataclass(frozen=True)
+class FreshView:
+    """Pictures by sample id, each seen as one view that training never drew: floats in [0, 1], (B, C, size, size)."""
+
+    source: Source
+    recipe: Recipe
+    number: int
+    seed: int
+
+    def __call__(self, ids_B: npt.NDArray[np.int64], workers: int | None = None) -> Tensor:
+        seed = int(keyed.words("fresh views", self.seed)) >> 1
+        return views(self.source.images(ids_B, workers=workers), self.recipe, Keys(seed, 0, ids_B))[self.number].clamp(
+            0, 1
+        )
+
+
+def drawn(source: Source, recipe: Recipe, seed: int) -> tuple[Source, Source]:
+    """The same samples under the same ids, once as their first fresh view and once as their second.
+
+    The keys are apart from those of any training. Normalising is left to the encoder, as for any other picture.
+    """
+    plain = replace(recipe, views=recipe.views[:2], mean=(0.0,) * source.channels, std=(1.0,) * source.channels)
+    sizes = [view.size for view in plain.views]
+    first, second = (
+        replace(source, pictures=FreshView(source, plain, number, seed), size=(size, size), bits=8)
+        for number, size in enumerate(sizes)
+    )
+    return first, second

@@ -1,0 +1,72 @@
+"""Writing a `model/` folder, with a certificate that what was written is what was trained."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from kontrast import keyed
+from kontrast.encoders.images.encoder import ImageEncoder
+from kontrast.errors import Failed
+from kontrast.exchange import standalone, timm
+from kontrast.exchange.card import About, card
+
+PROBES = 16  # pictures of noise for the certificate
+TOLERANCE = 1e-4  # largest difference over largest value; the same kernels in fp32 give 0
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """How the folder was read again, by the reading library itself, and how far its vectors were from the live ones.
+
+    layout      "timm" or "plain"
+    loaders     who reads the folder, in words
+    difference  largest absolute difference of a feature;  largest  the largest absolute feature, for scale
+    """
+
+    layout: str
+    loaders: str
+    difference: float
+    largest: float
+
+
+def write(folder: str | Path, encoder: ImageEncoder, about: About) -> Certificate:
+    """Write config.json, model.safetensors, README.md and, where no library knows the architecture, encoder.py.
+
+    Raises Failed if what was written, read again, does not give the vectors of the encoder in memory.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    spec, width = encoder.spec, encoder.width
+    layout = timm if timm.says_it(encoder) and about.white is None else standalone  # timm reads no 16-bit pictures
+    tag = f"kontrast_{about.method}"
+    if layout is timm:
+        timm.write(folder, encoder, about.mean, about.std, tag)
+    else:
+        standalone.write(folder, encoder, about.mean, about.std, tag, white=about.white)
+    if layout is timm:
+        loaders = "timm, transformers, sentence-transformers (6.2 or newer) and kontrast"
+    else:
+        loaders = f"its own encoder.py (which needs {standalone.needs(encoder)}, not kontrast) and by kontrast"
+    live_BH, again_BH = _vectors(copy.deepcopy(encoder).cpu().float(), spec), _vectors(layout.read(folder), spec)
+    difference, largest = float((live_BH - again_BH).abs().max()), float(live_BH.abs().max())
+    if not difference <= TOLERANCE * max(1.0, largest):
+        raise Failed(
+            f"{folder} was written but gives other vectors when it is read again (difference {difference:.2g})."
+        )
+    usage = layout.USAGE.format(width=width, needs=standalone.needs(encoder), mode=standalone.MODES.get(spec["channels"], "RGB"))
+    library = "timm" if layout is timm else "pytorch"
+    text = card(spec, width, about, library=library, loaders=loaders, usage=usage, difference=difference)
+    (folder / "README.md").write_text(text, encoding="utf-8")
+    return Certificate("timm" if layout is timm else "plain", loaders, difference, largest)
+
+
+@torch.no_grad()
+def _vectors(net: torch.nn.Module, spec: dict[str, int]) -> Tensor:
+    shape = (PROBES, spec["channels"], spec["image_size"], spec["image_size"])
+    vectors_BH: Tensor = net.eval()(torch.randn(shape, generator=keyed.generator("certificate")))
+    return vectors_BH

@@ -1,0 +1,172 @@
+"""The plain layout, for what no other library can name: config.json, model.safetensors and a self-contained encoder.py.
+
+encoder.py holds the source of our own functions where they are short (the small net, the CIFAR stem), so what it builds
+is what was trained. It needs torch, safetensors and Pillow, and timm or torchvision where the backbone is theirs.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import runpy
+from pathlib import Path
+
+from torch import nn
+
+from kontrast.encoders.images.backbones import from_timm, from_torchvision, library_of, put_cifar_stem
+from kontrast.encoders.images.encoder import ImageEncoder, small_net
+from kontrast.exchange.timm import write_weights
+
+MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # Pillow's name for so many channels
+
+_FRAME = '''\
+"""The picture encoder of this folder. Needs {needs}; nothing else.
+
+    from encoder import load, prepare
+    net = load()
+    vectors = net(torch.stack([prepare(Image.open(path)) for path in paths]))  # (n, {width})
+
+`python encoder.py PICTURE ...` prints one JSON line with the vector of each picture.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+{imports}import torch
+from PIL import Image, ImageOps
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+HERE = Path(__file__).resolve().parent
+CONFIG = json.loads((HERE / "config.json").read_text())
+
+
+{parts}
+
+def load() -> nn.Module:
+    """The network with its weights, in evaluation mode: (B, {channels}, {size}, {size}) -> (B, {width})."""
+    net = build()
+    net.load_state_dict(load_file(HERE / "model.safetensors"))
+    return net.eval()
+
+
+def prepare(picture: Image.Image | Tensor) -> Tensor:
+    """A Pillow picture, or 8- or 16-bit pixels ({channels}, H, W), as it was evaluated: ({channels}, {size}, {size}).
+
+    The shorter side becomes {size} (bicubic, antialiased); centre crop; 0 to 1 (of 16-bit pictures {white} is 1);
+    normalised. Pillow reads 16-bit grey, but no 16-bit colour: give its pixels.
+    """
+    if isinstance(picture, Image.Image):
+        upright = ImageOps.exif_transpose(picture)
+        if upright.mode.startswith("I"):
+            flat = torch.frombuffer(bytearray(upright.convert("I").tobytes()), dtype=torch.int32)
+            picture = flat.view(1, upright.height, upright.width).expand({channels}, -1, -1)
+        else:
+            upright = upright.convert("{mode}")
+            flat = torch.frombuffer(bytearray(upright.tobytes()), dtype=torch.uint8)
+            picture = flat.view(upright.height, upright.width, {channels}).permute(2, 0, 1).contiguous()
+    pixels, white = (picture[None], 255) if picture.dtype == torch.uint8 else (picture[None].float(), {white})
+    height, width = picture.shape[-2:]
+    short = min(height, width)
+    grown = (int({size} * height / short), int({size} * width / short))
+    if grown != (height, width):
+        pixels = nn.functional.interpolate(pixels, grown, mode="bicubic", antialias=True)
+    top, left = (round((side - {size}) / 2) for side in grown)
+    pixels = pixels[0, :, top : top + {size}, left : left + {size}]
+    mean, std = (torch.tensor(CONFIG[name])[:, None, None] for name in ("mean", "std"))
+    return ((pixels / white).clamp(0, 1) - mean) / std
+
+
+if __name__ == "__main__":
+    net = load()
+    for path in sys.argv[1:]:
+        with torch.no_grad():
+            print(json.dumps({{"picture": path, "vector": net(prepare(Image.open(path))[None])[0].tolist()}}))
+'''
+
+_GROUP_NORM = '''\
+def put_group_norm(net: nn.Module) -> None:
+    """GroupNorm of 16 channels each in place of every BatchNorm."""
+    for name, child in net.named_children():
+        put_group_norm(child)
+        if isinstance(child, nn.BatchNorm1d | nn.BatchNorm2d):
+            channels = child.num_features
+            norm: nn.Module = nn.GroupNorm(channels // 16 if channels % 16 == 0 else 1, channels, eps=child.eps)
+            fused = type(child) not in (nn.BatchNorm1d, nn.BatchNorm2d)  # timm joins some norms with what follows them
+            setattr(net, name, nn.Sequential(norm, nn.Sequential(child.drop, child.act)) if fused else norm)
+'''
+
+
+def needs(encoder: ImageEncoder) -> str:
+    """The packages that encoder.py imports, in words."""
+    name = encoder.spec["name"]
+    return "torch, safetensors and pillow" if name == "small" else f"torch, safetensors, pillow and {library_of(name)}"
+
+
+def encoder_py(encoder: ImageEncoder, white: int | None = None) -> str:
+    """The text of encoder.py; white: of 16-bit pictures, where it was trained on them."""
+    spec = encoder.spec
+    name, channels, size = spec["name"], spec["channels"], spec["image_size"]
+    parts, imports = [], ""
+    if name == "small":
+        parts.append(inspect.getsource(small_net))
+        body = [f"net: nn.Module = small_net({channels}, {size})"]
+    else:
+        library = library_of(name)
+        builder = from_timm if library == "timm" else from_torchvision
+        imports = f"import {library}\n"
+        parts.append(inspect.getsource(builder))
+        plain = name.removeprefix("torchvision:")
+        body = [f'net = {builder.__name__}("{plain}", {channels}, {size}, pretrained=False)']
+    if spec["stem"] == "cifar":
+        parts.append(inspect.getsource(put_cifar_stem))
+        body.append(f"put_cifar_stem(net, {channels})")
+    if spec["norm"] == "group":
+        parts.append(_GROUP_NORM)
+        body.append("put_group_norm(net)")
+    lines = "".join(f"    {line}\n" for line in [*body, "return net"])
+    parts.append(
+        f'def build() -> nn.Module:\n    """The network that was trained, with weights as they come."""\n{lines}'
+    )
+    return _FRAME.format(
+        needs=needs(encoder), imports=imports, parts="\n\n".join(parts), width=encoder.width,
+        channels=channels, size=size, mode=MODES.get(channels, "RGB"), white=white or 65535,
+    )  # fmt: skip
+
+
+def write(
+    folder: Path, encoder: ImageEncoder, mean: tuple[float, ...], std: tuple[float, ...], tag: str,
+    *, white: int | None = None,
+) -> None:  # fmt: skip
+    """Write config.json, model.safetensors and encoder.py."""
+    config = {"tag": tag, "encoder": encoder.spec, "width": encoder.width, "mean": list(mean), "std": list(std)}
+    config |= {"white": white} if white else {}
+    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+    (folder / "encoder.py").write_text(encoder_py(encoder, white))
+    write_weights(folder, encoder)
+
+
+def read(folder: Path) -> nn.Module:
+    """The network as the folder's own encoder.py loads it."""
+    net: nn.Module = runpy.run_path(str(folder / "encoder.py"))["load"]()
+    return net
+
+
+USAGE = """\
+```python
+import torch
+from PIL import Image
+
+from encoder import load, prepare  # encoder.py of this folder; needs {needs}
+
+net = load()
+picture = Image.new("{mode}", (300, 200))  # yours: Image.open("photo.jpg")
+with torch.no_grad():
+    vector = net(prepare(picture)[None])
+print(vector.shape)  # (1, {width})
+```
+"""

@@ -1,0 +1,152 @@
+"""Two towers as a folder of their own, where open_clip cannot name the image tower: our small net.
+
+config.json, model.safetensors (open_clip's names), tokenizer.json, and encoder.py: the source of our own towers, so
+what it builds is what was trained. It needs torch, safetensors, tokenizers and Pillow.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from kontrast.encoders.clip import transformers
+from kontrast.encoders.clip.transformers import Attention, Block, Blocks, TextTransformer
+from kontrast.encoders.images.encoder import small_net
+
+_FRAME = '''\
+"""The picture and text encoders of this folder. Needs torch, safetensors, tokenizers, pillow; nothing else.
+
+    from encoder import load, prepare, words
+    net = load()
+    pictures = net.encode_image(torch.stack([prepare(Image.open(path)) for path in paths]))  # (n, {width})
+    captions = net.encode_text(words(["two dogs run", "a red car"]))                         # (m, {width})
+    similarity = torch.nn.functional.cosine_similarity(pictures[:, None], captions[None], dim=-1)
+
+{card}
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import unicodedata
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import torch
+from PIL import Image, ImageOps
+from safetensors.torch import load_file
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+from torch.nn import functional as F
+{imports}
+HERE = Path(__file__).resolve().parent
+CONFIG = json.loads((HERE / "config.json").read_text())
+SIZE, CONTEXT = {size}, {context}
+PLAIN = str.maketrans({plain!r})
+
+
+{parts}
+
+class Pair(nn.Module):
+    """Pictures (B, 3, {size}, {size}) and tokens (B, T) to vectors (B, {width})."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.visual = nn.ModuleDict()
+        self.visual["trunk"] = small_net(3, {size})
+        self.visual["head"] = nn.Sequential()
+        self.visual["head"].add_module("proj", nn.Linear({trunk}, {width}, bias=False))
+        self.text = {text}
+        self.logit_scale = nn.Parameter(torch.zeros(()))
+
+    def encode_image(self, pixels: Tensor) -> Tensor:
+        return self.visual["head"](self.visual["trunk"](pixels))
+
+    def encode_text(self, ids: Tensor) -> Tensor:
+        return self.text(ids)
+
+
+def load() -> Pair:
+    """Both encoders with their weights, in evaluation mode."""
+    net = Pair()
+    net.load_state_dict(load_file(HERE / "model.safetensors"))
+    return net.eval()
+
+
+def words(captions: Sequence[str]) -> Tensor:
+    """Captions to ids, padded to the longest, cut at {context} tokens."""
+    tokenizer = Tokenizer.from_file(str(HERE / "tokenizer.json"))
+    tokenizer.enable_truncation(CONTEXT)
+    tokenizer.enable_padding(pad_id={pad}, pad_token={pad_token!r})
+    clean = [unicodedata.normalize("NFC", html.unescape(html.unescape(text))).translate(PLAIN) for text in captions]
+    return torch.tensor([row.ids for row in tokenizer.encode_batch([" ".join(text.split()) for text in clean])])
+
+
+def prepare(picture: Image.Image) -> Tensor:
+    """A Pillow picture as it was evaluated: shorter side {size} (bicubic, antialiased), centre crop, normalised."""
+    upright = ImageOps.exif_transpose(picture).convert("RGB")
+    flat = torch.frombuffer(bytearray(upright.tobytes()), dtype=torch.uint8)
+    pixels = flat.view(1, upright.height, upright.width, 3).permute(0, 3, 1, 2) / 255
+    short = min(pixels.shape[-2:])
+    grown = [int(SIZE * side / short) for side in pixels.shape[-2:]]
+    if grown != list(pixels.shape[-2:]):
+        pixels = F.interpolate(pixels, grown, mode="bicubic", antialias=True).clamp(0, 1)
+    top, left = (round((side - SIZE) / 2) for side in grown)
+    mean, std = (torch.tensor(CONFIG["preprocess_cfg"][name])[:, None, None] for name in ("mean", "std"))
+    return (pixels[0, :, top : top + SIZE, left : left + SIZE] - mean) / std
+'''
+
+
+_OWN_TEXT = """TextTransformer(
+            context={context}, vocabulary={vocabulary}, width={width}, layers={layers}, heads={heads}, embed={embed},
+            mlp_ratio=4.0, activation=nn.GELU(), eps=1e-5, pool="argmax", causal=True, eos=2, bias=False,
+        )"""
+
+_HUGGING_FACE = '''\
+class Text(nn.Module):
+    """The Hugging Face encoder of text/config.json, its mean over tokens, and a projection."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        config = AutoConfig.from_pretrained(HERE / "text")
+        self.transformer = AutoModel.from_config(config, add_pooling_layer=False)
+        self.proj = nn.Linear(config.hidden_size, {embed}, bias=False)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        mask = (ids != {pad}).long()
+        hidden = self.transformer(input_ids=ids, attention_mask=mask).last_hidden_state
+        return self.proj((hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True))
+'''
+
+
+def encoder_py(model_cfg: dict[str, Any], *, trunk: int, pad_id: int, pad_token: str, plain: dict[int, str]) -> str:
+    """The text of encoder.py for our small net and CLIP's text transformer or a Hugging Face encoder."""
+    words, embed = model_cfg["text_cfg"], model_cfg["embed_dim"]
+    if "hf_model_name" in words:
+        parts = [inspect.getsource(small_net), _HUGGING_FACE.format(embed=embed, pad=pad_id)]
+        text, imports = "Text()", "from transformers import AutoConfig, AutoModel\n"
+    else:
+        parts = [inspect.getsource(made) for made in (small_net, Attention, Block, Blocks, TextTransformer)]
+        text, imports = _OWN_TEXT.format(
+            context=words["context_length"], vocabulary=words["vocab_size"], width=words["width"],
+            layers=words["layers"], heads=words["heads"], embed=embed,
+        ), ""  # fmt: skip
+    notes = (inspect.getdoc(transformers) or "").rpartition("\n\n")[2]
+    return _FRAME.format(
+        parts="\n\n".join(parts), card=notes, width=embed, trunk=trunk, pad=pad_id, pad_token=pad_token, plain=plain,
+        size=model_cfg["vision_cfg"]["image_size"], context=words["context_length"], text=text, imports=imports,
+    )  # fmt: skip
+
+
+def module(folder: Path) -> ModuleType:
+    """The folder's own encoder.py, imported."""
+    found = importlib.util.spec_from_file_location("encoder", folder / "encoder.py")
+    assert found is not None and found.loader is not None
+    made = importlib.util.module_from_spec(found)
+    found.loader.exec_module(made)
+    return made

@@ -1,0 +1,103 @@
+"""A trained encoder in use: pictures in, vectors out. Always fp32, evaluation mode, the same look at every picture.
+
+Shapes: N pictures, H features.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from kontrast.data.pixels.decode import to_channels
+from kontrast.data.open import Source, open_source
+from kontrast.encoders.images.encoder import ImageEncoder
+from kontrast.encoders.images.by_name import image_encoder
+from kontrast.encoders.images.folders import stored
+from kontrast.exchange import open_clip
+from kontrast.positives.images.view import Pictures
+from kontrast.positives.images import prepare
+from kontrast.modalities.inference import evaluating, BATCH
+
+
+
+class Model:
+    """An encoder and how its pictures are made ready."""
+
+    def __init__(
+        self, encoder: ImageEncoder, image_size: int, mean: Sequence[float], std: Sequence[float],
+        white: int | None = None,
+    ) -> None:  # fmt: skip
+        self.encoder = encoder
+        self.image_size = image_size
+        self.mean = tuple(mean)
+        self.std = tuple(std)
+        self.white = white  # of the 16-bit pictures it was trained on; None: it knows 8-bit ones alone
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        return self.encoder.spec
+
+    @property
+    def width(self) -> int:
+        """H, the length of a vector."""
+        return self.encoder.width
+
+    def embed(self, data: Any) -> npt.NDArray[np.float32]:
+        """Vectors (N, H) of all usable pictures: a path, "digits", an array, a list of PIL pictures, or a Source."""
+        channels = self.spec["channels"]
+        source = open_source(data, channels=channels if channels in (1, 3) else None)
+        return self.embed_source(source, source.ids).numpy()
+
+    def embed_source(self, source: Source, ids: npt.NDArray[np.int64]) -> Tensor:
+        """Vectors (N, H), fp32, on the CPU, of these samples of an open source, in their order.
+
+        16-bit pictures are read as those it was trained on; Unfit where they go beyond.
+        """
+        device = next(self.encoder.parameters(), torch.empty(0)).device  # an encoder may have none
+        white = self.white if source.within(self.white).bits == 16 and self.white else source.white
+        parts = []
+        with evaluating(self.encoder, device):
+            for start in range(0, len(ids), BATCH):
+                pictures = _with_channels(source.images(ids[start : start + BATCH]), self.spec["channels"])
+                # on the CPU: one look on any device
+                ready = prepare(pictures, self.image_size, self.mean, self.std, white=white)
+                parts.append(self.encoder(ready.to(device)).cpu())
+        return torch.cat(parts) if parts else torch.empty(0, self.width)
+
+    def similarity(self, a: npt.NDArray[np.float32], b: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Cosine of every row of a (M, H) with every row of b (N, H): (M, N), from -1 to 1."""
+        unit_a, unit_b = (nn.functional.normalize(torch.as_tensor(each, dtype=torch.float32), dim=1) for each in (a, b))
+        return (unit_a @ unit_b.T).numpy()
+
+    def random(self, seed: int = 0) -> Model:
+        """The same architecture with fresh random weights: what no learning gives."""
+        fresh = image_encoder(**self.spec, seed=seed)
+        return self._with(fresh.to(next(self.encoder.parameters()).device))
+
+    def with_weights(self, weights: Mapping[str, Tensor]) -> Model:
+        """The same architecture with these weights (a state dict of the encoder)."""
+        other = copy.deepcopy(self.encoder)
+        other.load_state_dict(weights)
+        return self._with(other)
+
+    def _with(self, encoder: ImageEncoder) -> Model:
+        return Model(encoder, self.image_size, self.mean, self.std, self.white)
+
+
+
+
+
+
+def _with_channels(pictures: Pictures, channels: int) -> Pictures:
+    """The pictures, (C, H, W) each, with the channels that the encoder takes."""
+    if all(len(picture) == channels for picture in pictures):
+        return pictures
+    return [torch.from_numpy(to_channels(picture.numpy(), channels)) for picture in pictures]

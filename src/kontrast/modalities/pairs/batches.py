@@ -1,0 +1,181 @@
+"""Batches of pictures and captions: `batches(step)` is a pure function of (source, recipe, seed, step).
+
+Order, view parameters and the choice among several captions are keyed by (seed, epoch, sample id), never drawn in turn.
+Captions are turned into ids once, before the first step; a locked text tower reads them once then, too (`read`).
+
+    batch.ids_B      names the picture: the first sample with the same encoded bytes, or the sample's group
+    batch.groups_B   names the caption: equal ids of tokens, equal name
+
+so that a caption or a picture that comes twice in a batch is masked by the loss instead of pushed apart. With rules,
+`batch.others` holds the captions changed by rule (`positives.opposites`), under the name of the caption they became, if
+any sample has that one; a caption that no rule changes, or that would become another of its own picture's, has none.
+
+Shapes: B rows of this process, T tokens of the longest caption in the batch, N samples, K captions of all samples, M
+captions changed by rule, W features of a text tower before its projection, R captions read at once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kontrast import keyed
+from kontrast.modalities.images.batches import ImageBatches
+from kontrast.data.pixels.store import Ids
+from kontrast.data.source import Source
+from kontrast.errors import Unfit
+from kontrast.methods.method import Batch
+from kontrast.negatives.by_rule import altered
+
+LOOKED_AT = 5000  # captions that the rules are tried on before training, to say what they change
+READ_AT_ONCE = 64  # captions of about one length
+READ_BYTES = 1 << 30  # a gigabyte: 700,000 captions at width 384
+NOBODY = -1  # the name of a caption that no sample has
+
+
+class Words(Protocol):
+    """A tokenizer: captions to int64 ids, padded at the end, the end of text kept when a caption is cut."""
+
+    @property
+    def pad_id(self) -> int: ...
+    def __call__(self, texts: Sequence[str], *, full: bool = False) -> Tensor: ...
+    def said(self, texts: Sequence[str]) -> str: ...
+
+
+class PairBatches:
+    """The pictures of `images`, each with the ids of one of its captions.
+
+    images  batches of pictures; of several views the first is used
+    words   the tokenizer
+    cut     drop the columns that are padding in the whole batch; only where the text tower allows it (`cuttable`)
+    rules   of `positives.opposites`: what is made of captions to be a hard negative of their pictures
+
+    `said` tells how many captions are cut for their length, come more than once, or are changed by the rules.
+    `waited` counts the seconds spent in calls so far.
+    """
+
+    def __init__(self, images: ImageBatches, words: Words, *, cut: bool = True, rules: Sequence[str] = ()) -> None:
+        self.images, self.words, self.cut, self.rules = images, words, cut, rules
+        source, ids = images.source, images.ids
+        captions = source.captions(ids)
+        flat = [caption for several in captions for caption in several]
+        self._ids_KT = words(flat, full=not cut)
+        _, self._name_K, many = torch.unique(self._ids_KT, dim=0, return_inverse=True, return_counts=True)
+        self.said = "; ".join(filter(None, (words.said(flat), repeated(int(many[many > 1].sum()), len(flat)))))
+        length_K = _lengths(self._ids_KT, words.pad_id)
+        self._length_K = length_K if cut else torch.full_like(length_K, self._ids_KT.shape[1])
+        count = np.array([len(several) for several in captions])
+        self._count_N, self._first_N = np.zeros(len(source), np.int64), np.zeros(len(source), np.int64)
+        self._count_N[ids], self._first_N[ids] = count, np.cumsum(count) - count
+        self._picture_N = picture_names(source)
+        self._read_KW: Tensor | None = None
+        self.waited = 0.0
+        if rules:
+            self._texts_K = flat
+            self._known = dict(zip(_bare(self._ids_KT, words.pad_id), self._name_K.tolist()))
+            self.said = "; ".join(filter(None, (self.said, self._changed())))
+
+    def __call__(self, step: int) -> Batch:
+        """This process's rows of a step: views (pictures, {"input_ids": (B, T)}, once read with "read": (B, W))."""
+        began = time.perf_counter()
+        batch = self.images(step)
+        device = batch.ids_B.device
+        ids_B = batch.ids_B.cpu().numpy()
+        chosen_B = torch.from_numpy(self.chosen(ids_B, step // self.images.steps_per_epoch))
+        words = {"input_ids": self._ids_KT[chosen_B, : int(self._length_K[chosen_B].max())]}
+        if self._read_KW is not None:
+            words["read"] = self._read_KW[chosen_B]
+        batch = replace(
+            batch,
+            views=(batch.views[0], {name: tensor.to(device) for name, tensor in words.items()}),
+            ids_B=torch.from_numpy(self._picture_N[ids_B]).to(device),
+            groups_B=self._name_K[chosen_B].to(device),
+        )
+        if self.rules:
+            batch = replace(batch, others=self._others(batch, ids_B, chosen_B.numpy(), step))
+        self.waited += time.perf_counter() - began
+        return batch
+
+    @torch.no_grad()
+    def read(self, by: Callable[[Tensor], Tensor], device: torch.device) -> None:
+        """Let a tower that stands still read each caption once, now, instead of in every step.
+
+        Captions of one length go together, always the same ones, so a resumed run has the same bits. Not done where the
+        run would read fewer captions than there are, or where their vectors would take more than `READ_BYTES`.
+        """
+        count = len(self._ids_KT)
+        if count > self.images.total * self.images.batch_size:
+            return
+        made: Tensor | None = None
+        for rows in torch.argsort(self._length_K, stable=True).split(READ_AT_ONCE):
+            read_RW = by(self._ids_KT[rows, : int(self._length_K[rows].max())].to(device)).float().cpu()
+            made = read_RW.new_empty(count, read_RW.shape[1]) if made is None else made
+            if made.nbytes > READ_BYTES:
+                return
+            made[rows] = read_RW
+        self._read_KW = made
+        self.said = "; ".join(filter(None, (self.said, f"the locked text tower read each of {count:,} captions once")))
+
+    def _others(self, batch: Batch, ids_B: Ids, chosen_B: Ids, step: int) -> Batch:
+        """The captions of this batch as the rules change them."""
+        epoch, texts = step // self.images.steps_per_epoch, [self._texts_K[k] for k in chosen_B]
+        made = altered(texts, ids_B, self.images.seed, epoch, rules=self.rules)
+        own = (self._texts_K[self._first_N[i] : self._first_N[i] + self._count_N[i]] for i in ids_B)
+        changed = [text for text, true in zip(made, own) if text is not None and text not in true]
+        ids_MT = self.words(changed, full=not self.cut) if changed else self._ids_KT[:0]
+        names = [self._known.get(row, NOBODY) for row in _bare(ids_MT, self.words.pad_id)]
+        name_M = torch.tensor(names, dtype=torch.int64)
+        device = batch.ids_B.device
+        view = {"input_ids": ids_MT.to(device)}
+        return replace(batch, views=(view,), ids_B=name_M.to(device), groups_B=name_M.to(device))
+
+    def _changed(self) -> str:
+        """How many captions the rules change, from the first `LOOKED_AT`; Unfit if they change none."""
+        some = self._texts_K[:LOOKED_AT]
+        made = altered(some, np.arange(len(some)), 0, 0, rules=self.rules)
+        count = sum(text is not None for text in made)
+        if not count:
+            raise Unfit(f"--negatives rules:{','.join(self.rules)} changes none of the first {len(some):,} captions.")
+        return f"the rules change {count:,} of the first {len(some):,} captions into hard negatives"
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def chosen(self, ids_B: Ids, epoch: int) -> Ids:
+        """The row of each sample's caption in this epoch, among all captions: the choice of `Source.texts`."""
+        share_B = keyed.uniform("caption", self.images.seed, epoch, ids_B)
+        drawn_B: Ids = self._first_N[ids_B] + np.floor(share_B * self._count_N[ids_B]).astype(np.int64)
+        return drawn_B
+
+
+def _lengths(ids_KT: Tensor, pad_id: int) -> Tensor:
+    """Tokens of each caption without its padding, (K,)."""
+    place_T = torch.arange(1, ids_KT.shape[1] + 1)
+    return ((ids_KT != pad_id) * place_T).amax(dim=1)
+
+
+def _bare(ids_KT: Tensor, pad_id: int) -> list[bytes]:
+    """The ids of each caption without its padding, as what a dictionary can hold."""
+    return [row[:length].tobytes() for row, length in zip(ids_KT.numpy(), _lengths(ids_KT, pad_id).tolist())]
+
+
+def repeated(count: int, among: int) -> str:
+    """How many captions another sample has as well."""
+    return f"{count:,} of {among:,} captions come more than once: equal ones are not pushed apart" if count else ""
+
+
+def picture_names(source: Source) -> Ids:
+    """A name by id: that of the sample's group, if the source has groups; else equal bytes, equal name."""
+    if source.groups is not None:
+        return source.groups
+    name_N = np.arange(len(source))
+    first: dict[bytes, int] = {}
+    for sample, digest in source.digests.items():
+        name_N[sample] = first.setdefault(digest, sample)
+    return name_N

@@ -1,0 +1,92 @@
+"""A trained sentence encoder in use: sentences in, vectors out. Always fp32 and evaluation mode.
+
+Shapes: N sentences, H features.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from kontrast.data.open import Source, open_source
+from kontrast.encoders.text import open
+from kontrast.encoders.text.encoder import TextEncoder
+from kontrast.encoders.text.open import text_encoder
+from kontrast.errors import Unfit
+from kontrast.modalities.inference import evaluating
+from kontrast.encoders.text.encoder import embed
+
+ROLES = ("text", "anchor", "first")  # whose words stand for a sample, by what the source has
+
+
+class TextModel:
+    """An encoder with its tokenizer. `embed` for sentences, files of sentences and sources of them."""
+
+    def __init__(self, encoder: TextEncoder) -> None:
+        self.encoder = encoder
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        return self.encoder.spec
+
+    @property
+    def width(self) -> int:
+        """H, the length of a vector."""
+        return self.encoder.width
+
+    def embed(self, data: Any) -> npt.NDArray[np.float32]:
+        """Vectors (N, H): of a list of sentences, of a file of them, or of a Source (of pairs, the anchors)."""
+        if isinstance(data, list | tuple):
+            return self.embed_text(data).numpy()
+        source = open_source(data)
+        return self.embed_source(source, source.ids).numpy()
+
+    def embed_text(self, sentences: Sequence[str]) -> Tensor:
+        """Vectors (N, H), fp32, on the CPU."""
+        with evaluating(self.encoder, next(self.encoder.parameters()).device):
+            return embed(self.encoder, sentences)
+
+    def embed_source(self, source: Source, ids: npt.NDArray[np.int64]) -> Tensor:
+        """Vectors (N, H), fp32, on the CPU, of these samples of an open source, in their order."""
+        role = next((role for role in ROLES if role in source.columns), None)
+        if role is None:
+            raise Unfit(f"{source.name} holds {source.kind}, and this model reads sentences.")
+        return self.embed_text(source.texts(ids, role))
+
+    def similarity(self, a: npt.ArrayLike, b: npt.ArrayLike) -> npt.NDArray[np.float32]:
+        """Cosine of every row of a (M, H) with every row of b (N, H): (M, N), from -1 to 1."""
+        unit_a, unit_b = (normalize(torch.as_tensor(each, dtype=torch.float32), dim=1) for each in (a, b))
+        return (unit_a @ unit_b.T).numpy()
+
+    def random(self, seed: int = 0) -> TextModel:
+        """The same architecture and tokenizer with fresh random weights: what no learning gives."""
+        return TextModel(open.rebuilt(self.spec, self.encoder.tokenizer, seed=seed))
+
+    def with_weights(self, weights: Mapping[str, Tensor]) -> TextModel:
+        """The same architecture with these weights (a state dict of the encoder)."""
+        other = copy.deepcopy(self.encoder)
+        other.load_state_dict(weights)
+        return TextModel(other)
+
+
+def holds(path: str | Path) -> bool:
+    """Whether this run folder or model folder has a sentence encoder."""
+    return (_folder(path) / "modules.json").is_file()
+
+
+def load_text(path: str | Path) -> TextModel:
+    """The sentence encoder of a run folder, of a `model/` folder, or any sentence-transformers one."""
+    return TextModel(text_encoder(str(_folder(path)), seed=0).eval())
+
+
+def _folder(path: str | Path) -> Path:
+    path = Path(path)
+    return path / "model" if (path / "model").is_dir() else path

@@ -1,0 +1,206 @@
+"""The sections of the report as HTML. Each is empty when there is nothing to show."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from kontrast.evaluate.formatting import PLAIN, columns, conditions, rows, shown
+from kontrast.report.curves import Chart, captioned
+from kontrast.report.image_neighbours import Found, Question
+from kontrast.report.text_neighbours import Answer, Quote
+
+SMALL = 48  # pixels; pictures up to this size are kept without loss
+THUMB = 96  # pixels of the larger side
+WHO = {
+    "learned": ("learned encoder", "what this run is about"),
+    "before": ("before training", "the weights it began with"),
+    "random_weights": ("random weights", "nothing learned"),
+    "raw_input": ("raw pixels", "no encoder at all"),
+}
+RAW = {"TF-IDF": ("word counts", "TF-IDF, no encoder at all")}  # what the raw input is, where it is not pixels
+ASKED = {
+    "knn_top1": "The 200 (or fewer) most similar labelled items vote; how often are they right?",
+    "linear_top1": "The best straight cut through the features, fitted on labelled items.",
+    "kmeans_accuracy": "Groups found without any label, then matched with the classes.",
+    "nmi": "How much the groups tell about the classes: 0 nothing, 1 all.",
+    "few_label_1": "Only one labelled example of each class is known.",
+    "few_label_5": "Five labelled examples of each class are known.",
+    "few_label_10": "Ten labelled examples of each class are known.",
+    "zero_shot_top1": "Classes are named in words; no labelled item is seen.",
+    "pair_auc": "Shown a similar and a dissimilar pair, how often is the similar one nearer? 50 is guessing.",
+    "spearman": "Do the similarities rank pairs as people do? 100 is perfect agreement.",
+    "recall_at_1": "Does the item find its own partner first? This needs no labels.",
+    "recall_at_5": "Is its own partner among the first five?",
+    "recall_at_10": "Is its own partner among the first ten?",
+    "median_rank": "The usual place of the own partner; 1 is best.",
+    "alignment": "Distance between two views of one item: 0 none, 2 as far as strangers.",
+    "uniformity": "How evenly the sphere is used: 0 one point, near -4 even.",
+    "effective_rank": "How many directions the features really use; 1 is collapse.",
+}
+
+
+def curves(charts: Sequence[tuple[Chart, str]], log: Sequence[Mapping[str, Any]], said: Sequence[str]) -> str:
+    """The charts with their captions, or why there are none."""
+    figures = "".join(
+        f'<figure class="chart"><h3>{chart.title}</h3><p>{escape(captioned(chart, log))}</p>{place}</figure>'
+        for chart, place in charts
+    )
+    body = f'<div class="charts">{figures}</div>' if figures else "".join(f"<p>{escape(line)}.</p>" for line in said)
+    return _section("How the training went", "", body)
+
+
+def positives(sheet: Image.Image | None, said: str) -> str:
+    """Real positive pairs, as the method saw them."""
+    if sheet is None:
+        return ""
+    body = f'<div class="sheet"><img src="{data_uri(sheet)}" alt="pairs that count as the same"></div>'
+    return _section("What counted as the same", escape(said), body)
+
+
+def commands(lines: Sequence[str]) -> str:
+    """What to type next."""
+    return _section("What to do next", "", f"<pre>{escape(chr(10).join(lines))}</pre>" if lines else "")
+
+
+def evaluation(result: Mapping[str, Any]) -> str:
+    """The table of `words.rows`, every test explained in a line."""
+    if not result:
+        return ""
+    said = (
+        "Every column took the same tests on the same items. Trust the difference between the columns more than any "
+        "number alone."
+    )
+    wanted = columns(result)
+    who = WHO | {"raw_input": RAW.get(result["about"].get("raw", ""), WHO["raw_input"])}
+    head = "".join(f"<th>{who[name][0]}</th>" for name in wanted)
+    lines = []
+    for metric, name, values, around, chance in rows(result):
+        cells = ""
+        for column in wanted:
+            between = f"<small>{' to '.join(shown(metric, end) for end in around)}</small>" if around else ""
+            inside = f"{shown(metric, values[column]) or '–'}{between if column == 'learned' else ''}"
+            cells += f'<td class="{column}">{inside}</td>'
+        cells += f"<td>{shown(metric, chance) or '–'}</td>"
+        unit = "" if metric in PLAIN else ", %"
+        lines.append(f"<tr><th>{name}{unit}<small>{ASKED[metric]}</small></th>{cells}</tr>")
+    notes = "".join(f"<br>{escape(line)}" for line in conditions(result))
+    body = (
+        f'<div class="scroll"><table><thead><tr><th>test</th>{head}<th>guessing</th></tr></thead>'
+        f"<tbody>{''.join(lines)}</tbody></table></div>"
+        f"<p><small>Below the learned value: its 95 % range.{notes}</small></p>"
+    )
+    return _section("What it learned", said, body)
+
+
+def _asked(questions: Sequence[Question]) -> str:
+    said = "Held-out pictures that training never used. Each is followed by its nearest neighbours, best first, as "
+    said += "different encoders see them: the better the encoder, the more alike they are to you."
+    if any(one.asked.label for one in questions):
+        said += (
+            ' <span class="key"></span> same class, <span class="key other"></span> another class (labels are used for '
+            "this colouring only)."
+        )
+    return said
+
+
+def questions(asked: Sequence[Question]) -> str:
+    """Held-out pictures, each with the neighbours that every encoder finds."""
+    cards = []
+    for one in asked:
+        lines = []
+        for column, found in one.answers.items():
+            who, what = WHO.get(column, (column, ""))
+            if one.asked.label:
+                what = f"{sum(other.label == one.asked.label for other in found)} of {len(found)} same class"
+            lines.append(f'<span class="who">{who}<small>{what}</small></span>')
+            lines += [_thumb(other, _sameness(one.asked, other)) for other in found]
+        label = f"<figcaption>{escape(one.asked.label)}</figcaption>" if one.asked.label else ""
+        cards.append(
+            f'<div class="question"><figure>{_thumb(one.asked, "")}{label}</figure>'
+            f'<div class="answers">{"".join(lines)}</div></div>'
+        )
+    return _section("See for yourself", _asked(asked), "\n".join(cards))
+
+
+def quotes(asked: Sequence[Quote], title: str, said: str, *, raw: str = "") -> str:
+    """Sentences, captions or pictures, each with what several encoders find nearest."""
+    who = WHO | {"raw_input": RAW.get(raw, WHO["raw_input"])}
+    if any(answer.own for one in asked for found in one.answers.values() for answer in found):
+        said += ' <span class="key"></span> belongs to it.'
+    cards = []
+    for one in asked:
+        lines = []
+        for column, found in one.answers.items():
+            name, what = who.get(column, (column, ""))
+            kind = "lines" if found and isinstance(found[0].content, str) else "pictures"
+            shown = "".join(_answer(answer) for answer in found)
+            lines.append(f'<div class="who">{name}<small>{what}</small></div><div class="{kind}">{shown}</div>')
+        question = _plain(one.asked) if isinstance(one.asked, str) else _thumb(Found(one.asked, "", 1.0), "")
+        cards.append(f'<div class="quote"><div class="asked">{question}</div>{"".join(lines)}</div>')
+    return _section(title, said, "\n".join(cards))
+
+
+def examples(rows: Sequence[Sequence[str]], head: Sequence[str], said: str) -> str:
+    """Texts that counted as the same, side by side."""
+    if not rows:
+        return ""
+    names = "".join(f"<th>{escape(name)}</th>" for name in head)
+    cells = "".join(f"<tr>{''.join(f'<td>{escape(text)}</td>' for text in row)}</tr>" for row in rows)
+    table = (
+        f'<div class="scroll"><table class="texts"><thead><tr>{names}</tr></thead><tbody>{cells}</tbody></table></div>'
+    )
+    return _section("What counted as the same", escape(said), table)
+
+
+def _answer(answer: Answer) -> str:
+    mark = " own" if answer.own else ""
+    if isinstance(answer.content, str):
+        score = "" if math.isnan(answer.score) else f"<small>{answer.score:.2f}</small> "
+        return f'<p class="line{mark}">{score}{escape(answer.content)}</p>'
+    return _thumb(Found(answer.content, "", answer.score), "same" if answer.own else "plain")
+
+
+def _plain(text: str) -> str:
+    return f"<p>{escape(text)}</p>"
+
+
+def _sameness(asked: Found, other: Found) -> str:
+    return "" if not asked.label or not other.label else "same" if asked.label == other.label else "other"
+
+
+def _thumb(found: Found, kind: str) -> str:
+    image = _image(found.picture)
+    image.thumbnail((THUMB, THUMB), Image.Resampling.LANCZOS)
+    title = escape(f"{found.label} cosine {found.score:.3f}".strip() if kind or found.score < 1 else found.label)
+    return f'<img class="{kind}" src="{data_uri(image)}" alt="{title}" title="{title}" loading="lazy">'
+
+
+def data_uri(image: Image.Image) -> str:
+    """A picture as text inside the page: a small or a grey one or a drawing as PNG, a photograph as JPEG."""
+    file = io.BytesIO()
+    photo = image.mode == "RGB" and SMALL < max(image.size) <= THUMB
+    image.save(file, "JPEG", quality=85) if photo else image.save(file, "PNG", optimize=True)
+    return f"data:image/{'jpeg' if photo else 'png'};base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+def _image(pixels: Tensor) -> Image.Image:
+    """Pixels (C, H, W), uint8, uint16 or floats in [0, 1], as a picture; all but 3 channels as their first one."""
+    if pixels.dtype == torch.uint8:
+        pixels = pixels / 255
+    elif pixels.dtype == torch.uint16:
+        pixels = pixels.float() / 65535
+    eight = pixels.clamp(0, 1).mul(255).round().byte().cpu()
+    return Image.fromarray(eight.permute(1, 2, 0).numpy() if len(eight) == 3 else eight[0].numpy())
+
+
+def _section(title: str, said: str, body: str) -> str:
+    return f"<section><h2>{title}</h2>{f'<p>{said}</p>' if said else ''}{body}</section>" if body else ""
