@@ -36,7 +36,7 @@ from torch import nn
 import kept
 from cifar import DATA, knn, labelled
 from kontrast.data.open import Source, open_source
-from kontrast.encoders.images.by_name import image_encoder
+from kontrast.encoders.images.open import image_encoder
 from kontrast.modalities.images.model import Model
 from kontrast.training import loop
 

@@ -20,10 +20,10 @@ import numpy as np
 from PIL import Image
 
 from kontrast import keyed
-from kontrast.modalities.images.batches import ImageBatches
 from kontrast.data.open import open_source
-from kontrast.positives.images.view import Mode
+from kontrast.modalities.images.batches import ImageBatches
 from kontrast.positives.images.papers import recipe
+from kontrast.positives.images.view import Mode
 
 PICTURES, BATCH, SIDE = 24, 8, 32
 STEPS = PICTURES // BATCH

@@ -39,11 +39,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
-from kontrast.modalities.images.batches import ImageBatches
 from kontrast.data.open import Source, open_source
-from kontrast.positives.images.view import Keys, Mode
+from kontrast.modalities.images.batches import ImageBatches
 from kontrast.positives.images import views
 from kontrast.positives.images.papers import recipe
+from kontrast.positives.images.view import Keys, Mode
 from kontrast.training import malloc
 
 DATA = Path(os.environ.get("KONTRAST_DATA", Path(__file__).parents[2] / "shared" / "data"))

@@ -16,23 +16,22 @@ from safetensors.torch import load_file
 
 import kontrast
 from kontrast import keyed, losses
+from kontrast.commands.evaluate import evaluate
+from kontrast.commands.preview import preview
 from kontrast.data import scored_pairs
-from kontrast.modalities.images.batches import ImageBatches
-from kontrast.data.sampler import own_rows
 from kontrast.data.open import open_source
+from kontrast.data.sampler import own_rows
+from kontrast.distributed import gather, processes
 from kontrast.errors import Unfit
 from kontrast.evaluate.scored_pairs import auc_interval, pair_auc
-from kontrast.commands.preview import preview
-from kontrast.commands.evaluate import evaluate
 from kontrast.methods.method import Embeddings, Outcome
 from kontrast.methods.simclr import Config, SimCLR
-from kontrast.distributed import gather
-from kontrast.run.plan import planned_on
+from kontrast.modalities.images.batches import ImageBatches
 from kontrast.positives.images import papers
+from kontrast.run.plan import planned_on
 from kontrast.settings import Settings
-from kontrast.distributed import processes
 from kontrast.training import watch
-from kontrast.verify import tiny_methods, chunks, multiprocess
+from kontrast.verify import chunks, multiprocess, tiny_methods
 from tests.training import test_many
 
 SIDE, PICTURES, ROWS = 10, 60, 200

@@ -17,13 +17,13 @@ from pathlib import Path
 
 import pytest
 
+from kontrast import keyed
 from kontrast.modalities.images import report
 from kontrast.modalities.pairs import report
 from kontrast.modalities.texts import report
-from kontrast import keyed
 from kontrast.run import start
 from kontrast.training import checkpoints
-from kontrast.verify import tiny_methods, multiprocess
+from kontrast.verify import multiprocess, tiny_methods
 from tests import small_data
 
 KILLS = int(os.environ.get("KILLS", "25"))

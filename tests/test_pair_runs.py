@@ -10,15 +10,15 @@ import torch
 from PIL import Image
 
 import kontrast
-from kontrast.modalities.pairs import batches
-from kontrast.encoders.text import tokens
-from kontrast.encoders.clip.hugging_face import HuggingFaceTower
-from kontrast.errors import Unfit
 from kontrast.commands.embed import embed
-from kontrast.commands.search import search
 from kontrast.commands.evaluate import evaluate as evaluate_words
-from kontrast.modalities.pairs.report import sentence, table
+from kontrast.commands.search import search
+from kontrast.encoders.clip.hugging_face import HuggingFaceTower
+from kontrast.encoders.text import tokens
+from kontrast.errors import Unfit
+from kontrast.modalities.pairs import batches
 from kontrast.modalities.pairs.model import mixed
+from kontrast.modalities.pairs.report import sentence, table
 from kontrast.training import checkpoints
 
 pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import torch
 
-from kontrast.modalities.images.batches import ImageBatches
 from kontrast.data.open import open_source
-from kontrast.encoders.images.by_name import image_encoder
+from kontrast.encoders.images.open import image_encoder
 from kontrast.methods.simclr import Config, SimCLR
+from kontrast.modalities.images.batches import ImageBatches
 from kontrast.positives.images import papers
 from kontrast.training import optimizers
 from kontrast.training.loop import State, one_step

@@ -17,8 +17,8 @@ import pytest
 import torch
 from PIL import Image
 
-from kontrast.modalities.images import report
 from kontrast import keyed
+from kontrast.modalities.images import report
 from kontrast.run import start
 from kontrast.training import checkpoints
 from kontrast.verify import multiprocess

@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 
 import kontrast
-from kontrast.errors import Unfit
 from kontrast.commands.preview import preview
+from kontrast.errors import Unfit
 from kontrast.methods.method import Embeddings
 from kontrast.methods.simclr import Config, SimCLR
 

@@ -10,10 +10,10 @@ from safetensors.torch import load_file
 
 import kontrast
 from kontrast import keyed
-from kontrast.errors import Unfit
 from kontrast.commands.embed import embed
-from kontrast.commands.search import search
 from kontrast.commands.evaluate import evaluate
+from kontrast.commands.search import search
+from kontrast.errors import Unfit
 
 pytest.importorskip("tokenizers", reason="tokenizers is not installed")
 QUICK = {"method": "simcse", "encoder": "static", "epochs": 2, "batch_size": 16, "threads": 1}

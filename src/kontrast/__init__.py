@@ -24,11 +24,14 @@ _WHERE = {
     "recipes": "kontrast.recipes",
     "data": "kontrast.data",
     "training": "kontrast.training",
-    "explore": "kontrast.explore",
+    "evaluate": "kontrast.evaluate",
+    "report": "kontrast.report",
+    "explore": "kontrast.report",  # as it was called
     "exchange": "kontrast.exchange",
     "train": "kontrast.run.start:train",
-    "Run": "kontrast.run.start:Run",
+    "Run": "kontrast.run.result:Run",
     "load": "kontrast.modalities.registry:load",
+    "mixed": "kontrast.modalities.pairs.model:mixed",
     "Model": "kontrast.modalities.images.model:Model",
     "ContrastiveEmbedder": "kontrast.estimator:ContrastiveEmbedder",
     "Settings": "kontrast.settings:Settings",
@@ -42,8 +45,9 @@ if TYPE_CHECKING:
     from kontrast.errors import Unfit as Unfit
     from kontrast.estimator import ContrastiveEmbedder as ContrastiveEmbedder
     from kontrast.modalities.images.model import Model as Model
+    from kontrast.modalities.pairs.model import mixed as mixed
     from kontrast.modalities.registry import load as load
-    from kontrast.run.start import Run as Run
+    from kontrast.run.result import Run as Run
     from kontrast.run.start import train as train
     from kontrast.settings import Settings as Settings
 

@@ -16,8 +16,8 @@ from cyclopts import App, CycloptsError, Parameter
 
 from kontrast import __version__
 from kontrast.errors import Failed, Unfit
-from kontrast.terminal import Progress, folded
 from kontrast.settings import Settings
+from kontrast.terminal import Progress, folded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,12 +62,12 @@ def train(
     dry_run
         Print the plan and every departure from the paper, and stop.
     """
-    from kontrast.run.start import train as learn
     from kontrast.distributed.processes import first
+    from kontrast.run.start import train as learn
 
     with Progress() as progress:
         run = learn(data, resume=resume, config=config, weights_from=weights_from, dry_run=dry_run, say=progress.say,
-                    show=progress.show, **(settings or Settings()).said())  # fmt: skip
+                    show=progress.show, **(settings or Settings()).requested())  # fmt: skip
     if not first():
         return run.exit_code
     if as_json:
@@ -94,7 +94,7 @@ def preview(
     """Draw the views that training would see, before a minute is spent: the same views for the same seed and epoch."""
     from kontrast.commands.preview import preview as draw
 
-    for line in draw(data, Path(out), epoch=epoch, ids=id, method=method, **(settings or Settings()).said()):
+    for line in draw(data, Path(out), epoch=epoch, ids=id, method=method, **(settings or Settings()).requested()):
         print(line)
     return 0
 
@@ -128,7 +128,7 @@ def evaluate(
     model
         A run folder or a model folder.
     data
-        What to test on; a folder of tables with judged pairs of sentences is a table of STS sets and their average.
+        What to test on; a folder of tables with scored pairs of sentences is a table of STS sets and their average.
     classes
         For zero-shot: the column with the names, or a text file with a name a line.
     templates

@@ -22,6 +22,7 @@ import torch
 Key: TypeAlias = "str | int | npt.NDArray[np.integer]"
 Words: TypeAlias = npt.NDArray[np.uint64]
 Floats: TypeAlias = npt.NDArray[np.float64]
+Ids: TypeAlias = npt.NDArray[np.int64]  # of samples: their places in the sorted listing of a source
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _FIRST = np.uint64(0xBF58476D1CE4E5B9)

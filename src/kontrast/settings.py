@@ -110,9 +110,72 @@ class Settings:
         filled = {f.name: getattr(below, f.name) for f in fields(self) if getattr(self, f.name) is None}
         return replace(self, **{**filled, "set": [*(below.set or []), *(self.set or [])] or None})
 
-    def said(self) -> dict[str, Any]:
-        """Only what was said, as plain values."""
+    def requested(self) -> dict[str, Any]:
+        """Only what was asked for, as plain values."""
         return {name: value for name, value in asdict(self).items() if value is not None}
+
+    said = requested  # as it was called
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resolved:
+    """`Settings` with every question answered. None is left only where it is an answer: no chunks, no crops, no end.
+
+    The fields are those of `Settings`. Of sentences `image_size` and `channels` are 0; `temperature`, `similarity`,
+    `decoupled` and `negatives` are None where the method has no such number.
+    """
+
+    method: str
+    out: str | None = None
+    epochs: int
+    max_minutes: float | None = None
+    batch_size: int
+    chunk: str | None = None
+    norm: str | None = None
+    encoder: str
+    pooler: str | None = None
+    pretrained: bool
+    image_size: int = 0
+    channels: int = 0
+    white: int | None = None
+    views: str
+    view_mode: Literal["exact", "fast"]
+    crops: str | None = None
+    temperature: float | None = None
+    similarity: str | None = None
+    decoupled: bool | None = None
+    negatives: str | None = None
+    optimizer: str
+    lr: float
+    weight_decay: float
+    warmup: float
+    schedule: str
+    zero_init: bool | None = None
+    same: str | None = None
+    labels: str | None = None
+    split: str | None = None
+    columns: list[str] | None = None
+    similar_from: float | None = None
+    validate: str
+    evaluate_every: int | None = None
+    seed: int
+    device: str | None = None
+    precision: str
+    threads: int | None = None
+    workers: int
+    checkpoint_every: float
+    set: list[str] | None = None
+    strict: bool
+
+    @classmethod
+    def of(cls, settings: Settings) -> Resolved:
+        """The settings of a complete run. TypeError, which names it, where a question is still open: our own bug."""
+        return cls(**settings.requested())
+
+    def requested(self) -> dict[str, Any]:
+        """The answers, as plain values, without those that say "none"."""
+        none = {"image_size": 0, "channels": 0}
+        return {k: v for k, v in asdict(self).items() if v is not None and not (k in none and v == none[k])}
 
 
 NAMES = tuple(f.name for f in fields(Settings))

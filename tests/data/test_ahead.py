@@ -16,8 +16,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from kontrast.modalities.images.prefetch import CAN_FORK, Ahead
 from kontrast.errors import Failed
+from kontrast.modalities.images.prefetch import CAN_FORK, Ahead
 
 pytestmark = pytest.mark.skipif(
     not CAN_FORK, reason="processes that draw ahead are forks, which only Linux does safely"

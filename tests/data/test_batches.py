@@ -11,11 +11,11 @@ import torch
 from hostile import folder, png
 from PIL import Image
 
-from kontrast.modalities.images.batches import ImageBatches, advice
 from kontrast.data.open import Source, open_source
-from kontrast.positives.images.view import Keys
+from kontrast.modalities.images.batches import ImageBatches, advice
 from kontrast.positives.images import views
 from kontrast.positives.images.papers import recipe
+from kontrast.positives.images.view import Keys
 
 STEPS = 7
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from kontrast.data.readers import emoji
 from kontrast.data.open import open_source
+from kontrast.data.readers import emoji
 from kontrast.errors import Unfit
 
 

@@ -11,8 +11,8 @@ import torch
 from hostile import deep_png, encoded, folder, pixels, png
 from PIL import Image
 
-from kontrast.data.pixels.store import InMemory, OnDemand
 from kontrast.data.open import open_source
+from kontrast.data.pixels.store import InMemory, OnDemand
 from kontrast.errors import Unfit
 
 

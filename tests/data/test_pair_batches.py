@@ -8,11 +8,11 @@ import pytest
 import torch
 from PIL import Image
 
-from kontrast.modalities.images.batches import ImageBatches
-from kontrast.modalities.pairs.batches import PairBatches, picture_names
 from kontrast.data.open import open_source
 from kontrast.encoders.clip import bpe
 from kontrast.errors import Unfit
+from kontrast.modalities.images.batches import ImageBatches
+from kontrast.modalities.pairs.batches import PairBatches, picture_names
 from kontrast.positives.images import papers
 
 pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")

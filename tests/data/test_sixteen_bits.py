@@ -16,13 +16,13 @@ from hostile import encoded, png
 from PIL import Image
 
 import kontrast
-from kontrast.data.pixels.decode import to_depth
 from kontrast.data.open import open_source
+from kontrast.data.pixels.decode import to_depth
 from kontrast.errors import Unfit
 from kontrast.modalities.images.evaluation import raw_pixels
-from kontrast.positives.images.view import Keys
 from kontrast.positives.images import views
 from kontrast.positives.images.papers import recipe
+from kontrast.positives.images.view import Keys
 
 
 def scans(n: int = 24, top: int = 4095, side: int = 12) -> npt.NDArray[np.uint16]:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from kontrast import keyed
 from kontrast.encoders import hub
-from kontrast.encoders.images.by_name import image_encoder
+from kontrast.encoders.images.open import image_encoder
 from kontrast.errors import Unfit
 
 
@@ -146,7 +146,7 @@ def test_published_weights_without_a_network_end_in_a_sentence_and_soon(name: st
     """A hub that does not answer: its own client would ask again and again for most of a minute."""
     program = (
         "import time\n"
-        "from kontrast.encoders.images.by_name import image_encoder\n"
+        "from kontrast.encoders.images.open import image_encoder\n"
         "from kontrast.encoders.text.open import text_encoder\n"
         "from kontrast.errors import Unfit\n"
         "import huggingface_hub.file_download, timm\n"

@@ -11,8 +11,8 @@ from kontrast import keyed
 from kontrast.encoders.text import tokens
 from kontrast.encoders.text.bert import Bert, Shape
 from kontrast.encoders.text.dropout import dropout, row_keys
-from kontrast.encoders.text.masked_words import IGNORED, Predictor, hidden
 from kontrast.encoders.text.encoder import POOLERS, Table, embed, pooled
+from kontrast.encoders.text.masked_words import IGNORED, Predictor, hidden
 from kontrast.encoders.text.open import rebuilt, text_encoder
 from kontrast.errors import Unfit
 

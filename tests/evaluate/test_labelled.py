@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from kontrast import keyed
-from kontrast.evaluate import kmeans, few_label, linear
+from kontrast.evaluate import few_label, kmeans, linear
 
 
 def blobs(rows: int, width: int, classes: int, noise: float, name: str = "") -> tuple[torch.Tensor, np.ndarray]:

@@ -12,14 +12,14 @@ import torch
 from torch import Tensor
 
 from kontrast import keyed
-from kontrast.data.source import Source
 from kontrast.data.open import open_source
+from kontrast.data.source import Source
 from kontrast.errors import Unfit
-from kontrast.evaluate import labelled, splits, formatting
-from kontrast.evaluate.view_retrieval import drawn
-from kontrast.positives.images.papers import recipe
-from kontrast.modalities.images.evaluation import evaluate, raw_pixels
+from kontrast.evaluate import formatting, splits
 from kontrast.evaluate.intervals import wilson
+from kontrast.evaluate.view_retrieval import drawn
+from kontrast.modalities.images.evaluation import evaluate, raw_pixels
+from kontrast.positives.images.papers import recipe
 
 AFFINE = recipe("affine", 8, 1)
 

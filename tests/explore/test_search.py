@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 
 from kontrast import keyed
-from kontrast.data.source import Source
 from kontrast.data.open import open_source
+from kontrast.data.source import Source
 from kontrast.evaluate import knn
-from kontrast.report.image_neighbours import gallery
 from kontrast.evaluate.knn import search
+from kontrast.report.image_neighbours import gallery
 
 
 def test_search_finds_what_a_full_sort_finds() -> None:

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from kontrast.report.contact_sheet import CELL, GAP, neighbour_sheet, told, views_sheet
-from kontrast.positives.images import papers
-from kontrast.positives.images.view import Keys
+from kontrast.positives.images import papers, views
 from kontrast.positives.images.draw import draw
-from kontrast.positives.images import views
+from kontrast.positives.images.view import Keys
+from kontrast.report.contact_sheet import CELL, GAP, neighbour_sheet, told, views_sheet
 
 
 def coloured(*colours: tuple[int, int, int]) -> torch.Tensor:

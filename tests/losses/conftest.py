@@ -2,8 +2,8 @@
 
 import pytest
 
-from kontrast.losses.engine import tiled, sigmoid_tiles, small_batch, tiles
 from kontrast.losses import redundancy
+from kontrast.losses.engine import sigmoid_tiles, small_batch, tiled, tiles
 
 
 @pytest.fixture(params=["small", "one tile", "tiny tiles, kept", "tiny tiles, recomputed"])

@@ -6,10 +6,10 @@ import pytest
 import yaml
 
 from kontrast import methods
-from kontrast.run import start
 from kontrast.errors import Unfit
 from kontrast.recipes.resolve import PUBLISHED, complete, planned
 from kontrast.recipes.rules import Facts
+from kontrast.run import start
 from kontrast.settings import Settings, pairs
 
 PICTURES = [name for name, known in methods.METHODS.items() if known.kind == "images"]

@@ -9,12 +9,12 @@ import torch
 
 from kontrast import keyed
 from kontrast.data.open import open_source
-from kontrast.modalities.texts.batches import TextBatches
 from kontrast.encoders.text.dropout import row_keys
 from kontrast.encoders.text.open import rebuilt, text_encoder
 from kontrast.errors import Unfit
 from kontrast.methods.method import Batch, Embeddings
 from kontrast.methods.simcse import Config, SimCSE
+from kontrast.modalities.texts.batches import TextBatches
 
 TEXTS = [
     "A man saw the dog 2 times.", "Two girls found the old house by the river.", "The king lost the war.",

@@ -8,7 +8,7 @@ import torch
 
 from kontrast.methods import moco, simclr
 from kontrast.methods.method import Embeddings
-from kontrast.negatives import in_batch, random, false_negatives
+from kontrast.negatives import false_negatives, in_batch, random
 from kontrast.negatives.extra import Added
 
 B, D, T = 10, 6, 0.3

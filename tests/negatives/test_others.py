@@ -2,10 +2,10 @@
 
 import torch
 
-from kontrast.modalities.images.batches import ImageBatches
-from kontrast.modalities.images.random_negatives import WithOthers
 from kontrast.data.open import open_source
 from kontrast.methods import simclr
+from kontrast.modalities.images.batches import ImageBatches
+from kontrast.modalities.images.random_negatives import WithOthers
 from kontrast.positives.images import papers
 
 

@@ -8,11 +8,11 @@ import torch
 from PIL import Image
 
 import kontrast
-from kontrast.run.guide import Guided
-from kontrast.data.sampler import batch_ids
 from kontrast.data.open import open_source
-from kontrast.modalities.texts.batches import TextBatches
+from kontrast.data.sampler import batch_ids
 from kontrast.methods.method import Batch
+from kontrast.modalities.texts.batches import TextBatches
+from kontrast.run.guide import Guided
 
 
 def trained(data, out, **words):

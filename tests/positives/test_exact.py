@@ -15,12 +15,11 @@ from real import pictures, smooth
 from torch import Tensor
 from torchvision.transforms import InterpolationMode
 
-from kontrast.positives.images import exact, papers
+from kontrast.positives.images import exact, papers, views
 from kontrast.positives.images.blur import blurred
-from kontrast.positives.images.view import Drawn, Keys, View
 from kontrast.positives.images.draw import draw
-from kontrast.positives.images import views
 from kontrast.positives.images.resample import turned
+from kontrast.positives.images.view import Drawn, Keys, View
 
 N = 96
 OFF = View(32, crop=None, flip=0.0)

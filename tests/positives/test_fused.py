@@ -14,11 +14,10 @@ from hypothesis import strategies as st
 from real import pictures, smooth
 from torch import Tensor
 
-from kontrast.positives.images import fused, papers
-from kontrast.positives.images.view import Drawn, Keys, Mode, View
+from kontrast.positives.images import fused, papers, prepare, views
 from kontrast.positives.images.draw import draw
-from kontrast.positives.images import prepare, views
 from kontrast.positives.images.resample import resampled
+from kontrast.positives.images.view import Drawn, Keys, Mode, View
 from kontrast.recipes.resolve import planned
 from kontrast.recipes.rules import Facts
 from kontrast.settings import Settings

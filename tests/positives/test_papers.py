@@ -9,9 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kontrast.errors import Unfit
-from kontrast.positives.images import papers
+from kontrast.positives.images import papers, views
 from kontrast.positives.images.view import Keys
-from kontrast.positives.images import views
 
 
 def test_published_numbers() -> None:

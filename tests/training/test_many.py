@@ -17,14 +17,14 @@ import numpy as np
 import pytest
 import torch
 
-from kontrast.run import trainer, start
+from kontrast.distributed import processes
+from kontrast.errors import Failed
 from kontrast.modalities.images import report
 from kontrast.modalities.pairs import report
 from kontrast.modalities.texts import report
-from kontrast.errors import Failed
+from kontrast.run import start, trainer
 from kontrast.training import checkpoints
-from kontrast.distributed import processes
-from kontrast.verify import tiny_methods, multiprocess
+from kontrast.verify import multiprocess, tiny_methods
 from tests import small_data
 
 STEPS = 20

@@ -6,11 +6,11 @@ import torch
 from safetensors.torch import load_file
 
 import kontrast
-from kontrast.modalities.images.batches import ImageBatches
 from kontrast.data.open import open_source
-from kontrast.encoders.images.by_name import image_encoder
+from kontrast.encoders.images.open import image_encoder
 from kontrast.errors import Failed
 from kontrast.methods.simclr import Config, SimCLR
+from kontrast.modalities.images.batches import ImageBatches
 from kontrast.positives.images import papers
 from kontrast.training.nonfinite import first_not_finite
 

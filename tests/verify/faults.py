@@ -4,9 +4,8 @@ import torch
 import torch.distributed as dist
 
 from kontrast import losses
-from kontrast.distributed import gather
+from kontrast.distributed import gather, processes
 from kontrast.training import checkpoints
-from kontrast.distributed import processes
 
 
 def gather_without_gradient():

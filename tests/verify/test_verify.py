@@ -10,11 +10,11 @@ import torch
 from tests.verify import faults
 
 from kontrast import keyed, losses, verify
-from kontrast.modalities.images import batches
 from kontrast.errors import Unfit
+from kontrast.modalities.images import batches
 from kontrast.training import checkpoints
 from kontrast.training import chunks as cutting
-from kontrast.verify import tiny_methods, chance, chunks, crash, gradients, numerics, resume, views, multiprocess
+from kontrast.verify import chance, chunks, crash, gradients, multiprocess, numerics, resume, tiny_methods, views
 
 
 def reds(findings):

@@ -1,21 +1,19 @@
-"""DOC kontrast.commands.embed."""
+"""`kontrast embed`: one vector a sample, in a file."""
 
 from __future__ import annotations
+
 import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
-from kontrast.data.open import Source, open_source
+
+from kontrast.commands.vectors import Vectors, names, opened, vectors
 from kontrast.errors import Unfit
-from kontrast.evaluate.knn import search as nearest_rows
-from kontrast.report.contact_sheet import neighbour_sheet
 from kontrast.modalities.images.model import Model
 from kontrast.modalities.registry import load
-from kontrast.modalities.texts.model import ROLES, TextModel
-from kontrast.commands.vectors import Vectors, opened, vectors, names
 
 
 def embed(run: str | Path, data: Any, out: Path, *, split: str | None = None) -> list[str]:

@@ -1,22 +1,21 @@
-"""DOC kontrast.commands.search."""
+"""`kontrast search`: what is nearest, exactly."""
 
 from __future__ import annotations
-import csv
-from collections.abc import Sequence
+
 from pathlib import Path
 from typing import Any
+
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
+
+from kontrast.commands.vectors import LONGEST, Vectors, names, opened, vectors
 from kontrast.data.open import Source, open_source
 from kontrast.errors import Unfit
 from kontrast.evaluate.knn import search as nearest_rows
-from kontrast.report.contact_sheet import neighbour_sheet
 from kontrast.modalities.images.model import Model
 from kontrast.modalities.registry import load
-from kontrast.modalities.texts.model import ROLES, TextModel
-from kontrast.commands.vectors import LONGEST, Vectors, opened, vectors, names
-from kontrast.commands.embed import embed
+from kontrast.modalities.texts.model import TextModel
+from kontrast.report.contact_sheet import neighbour_sheet
 
 
 def search(

@@ -5,24 +5,15 @@ Shapes: N samples, D width.
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from kontrast.data.open import Source, open_source
 from kontrast.errors import Unfit
-from kontrast.evaluate.knn import search as nearest_rows
-from kontrast.report.contact_sheet import neighbour_sheet
 from kontrast.modalities.images.model import Model
-from kontrast.modalities.registry import load
 from kontrast.modalities.texts.model import ROLES, TextModel
-from kontrast.commands.embed import embed
-from kontrast.commands.search import search
 
 LONGEST = 120  # letters of a sentence that stand for it in a list
 Vectors = npt.NDArray[np.float32]
@@ -63,15 +54,3 @@ def _sentences(source: Source) -> list[str]:
     if role is None:
         raise Unfit(f"{source.name} holds {source.kind}; sentences or pictures were expected.")
     return source.texts(source.ids, role)
-
-
-
-
-
-
-
-
-
-
-
-

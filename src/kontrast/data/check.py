@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kontrast.data.messages import shown
 from kontrast.data.pixels.store import Skipped
 from kontrast.data.source import Source
-from kontrast.data.messages import shown
 
 
 @dataclass(frozen=True)
@@ -46,24 +46,24 @@ class Facts:
 
     def lines(self) -> list[str]:
         """What a user should hear, a line each; silent about what is as it should be."""
-        said = []
+        messages = []
         if self.skipped:
-            said.append(f"{len(self.skipped):,} of {self.samples:,} cannot be used:")
-            said += [f"  {shown(sample.name)}: {sample.reason}" for sample in self.skipped[:5]]
-            said += [f"  and {len(self.skipped) - 5:,} more"] if len(self.skipped) > 5 else []
+            messages.append(f"{len(self.skipped):,} of {self.samples:,} cannot be used:")
+            messages += [f"  {shown(sample.name)}: {sample.reason}" for sample in self.skipped[:5]]
+            messages += [f"  and {len(self.skipped) - 5:,} more"] if len(self.skipped) > 5 else []
         if self.bits == 16:
             bits = round(np.log2(self.white + 1))
-            said.append(f"16-bit pictures with values up to {self.highest:,}: {self.white:,} is white ({bits} bits); "
-                        "--white says otherwise")  # fmt: skip
+            messages.append(f"16-bit pictures with values up to {self.highest:,}: {self.white:,} is white ({bits} bits);"
+                        " --white says otherwise")  # fmt: skip
         extra = sum(len(group) - 1 for group in self.repeats)
         if extra:
-            harm = "they count twice" if self.kind == "judged" else "each is pushed away from its own copy"
-            said.append(f"{extra:,} exact repeats ({extra / self.usable:.1%}): {harm}")
+            harm = "they count twice" if self.kind == "scored_pairs" else "each is pushed away from its own copy"
+            messages.append(f"{extra:,} exact repeats ({extra / self.usable:.1%}): {harm}")
         if self.shared:
-            said.append(f"{self.shared:,} samples are in the test data too: its score will be too good")
+            messages.append(f"{self.shared:,} samples are in the test data too: its score will be too good")
         if self.words is not None:
-            said.append("words in a text: {} to {}, half have at most {}".format(*np.array(self.words)[[0, 2, 1]]))
-        return said
+            messages.append("words in a text: {} to {}, half have at most {}".format(*np.array(self.words)[[0, 2, 1]]))
+        return messages
 
 
 def check(source: Source, against: Source | None = None) -> Facts:

@@ -11,15 +11,61 @@ Shapes: N usable samples, B samples of the whole batch.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
 from kontrast import keyed
-from kontrast.data.pixels.store import Ids
 from kontrast.errors import Unfit
+from kontrast.keyed import Ids
 
 SMALL = 1 << 16  # samples; up to here the shuffle of an epoch is made once, above it step by step
+
+
+@dataclass(frozen=True, eq=False)
+class Sampler:
+    """The order of a run, and the part of it that is this process's.
+
+    ids         the samples to draw from; kept ascending, so their order tells nothing
+    batch_size  rows of one step, in total over all processes
+    steps       of the whole run
+    """
+
+    ids: Ids
+    batch_size: int
+    seed: int
+    steps: int
+    rank: int = 0
+    processes: int = 1
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "ids", np.sort(self.ids))
+        steps_per_epoch(len(self.ids), self.batch_size)  # refuses a batch larger than the set
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return steps_per_epoch(len(self.ids), self.batch_size)
+
+    def epoch(self, step: int) -> int:
+        """Passes over the data that are over when this step begins."""
+        return step // self.steps_per_epoch
+
+    def whole(self, step: int) -> Ids:
+        """The sample ids of a step, (B,), of all processes together; no id twice."""
+        return batch_ids(self.ids, step, self.batch_size, self.seed)
+
+    def own(self, step: int) -> Ids:
+        """This process's rows of them."""
+        return self.whole(step)[self.rows]
+
+    @property
+    def rows(self) -> slice:
+        return self.share(self.batch_size)
+
+    def share(self, count: int) -> slice:
+        """This process's part of so many rows."""
+        return own_rows(count, self.rank, self.processes)
 
 
 def steps_per_epoch(samples: int, batch_size: int) -> int:

@@ -1,6 +1,6 @@
 """Rows of two members and a judgement (a, b, label): the samples are the rows, and the margin loss takes both kinds.
 
-Sentences come so from their table. Of pictures a source has each one once, and `Source.judged` tells the rows;
+Sentences come so from their table. Of pictures a source has each one once, and `Source.scored` tells the rows;
 `by_rows` makes the rows its samples. Both then have the columns `score`, as it is in the table, and `similar`, 1 or 0.
 
     listing of pictures   a of row 0, a of row 1, ..., b of row 0, b of row 1, ...       ids: the first half
@@ -18,39 +18,42 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kontrast.data.pixels.store import Ids, InMemory, OnDemand, Pictures
+from kontrast.data.pixels.store import InMemory, OnDemand, Pictures
 from kontrast.data.source import Source
 from kontrast.errors import Unfit
+from kontrast.keyed import Ids
 
 NO_PLACE: Mapping[str, str] = {  # settings that the margin loss has no place for
     "same": "the labels say who belongs together",
     "crops": "each of the two has one view",
     "negatives": "the rows bring their own dissimilar ones",
     "decoupled": "there is no softmax",
+    "mlm": "masked words are not learned beside labels",
 }
 
 
 def by_rows(source: Source) -> Source:
     """The rows as samples, if the source is of pictures with rows beside them; else itself."""
-    if source.judged is None or source.kind == "judged":
+    if source.scored is None or source.kind == "scored_pairs":
         return source
-    first_R, second_R, score_R = source.judged
+    first_R, second_R, score_R = source.scored
     place_N, rows = np.concatenate([first_R, second_R]), len(first_R)
     digests = {row: b"".join(source.digests[int(i)] for i in two) for row, two in enumerate(zip(first_R, second_R))}
     return replace(
-        source, kind="judged", names=[source.names[int(i)] for i in place_N], ids=np.arange(rows), digests=digests,
+        source, kind="scored_pairs", names=[source.names[int(i)] for i in place_N], ids=np.arange(rows),
+        digests=digests,
         pictures=_renumbered(source.pictures, place_N), columns={"score": [*score_R, *score_R]},
-        judged=(np.arange(rows), np.arange(rows, 2 * rows), score_R),
+        scored=(np.arange(rows), np.arange(rows, 2 * rows), score_R),
     )  # fmt: skip
 
 
 def each_once(source: Source) -> Source:
     """The pictures of the usable rows, each once, under the first of its places. Other sources: themselves."""
-    if source.kind != "judged" or source.judged is None:
+    if source.kind != "scored_pairs" or source.scored is None:
         return source
     _, first_N, number_N = np.unique(source.names, return_index=True, return_inverse=True)
     places = np.concatenate([source.ids, Second(source).partner(source.ids)])
-    return replace(source, kind="images", ids=np.unique(first_N[number_N[places]]), judged=None, digests={})
+    return replace(source, kind="images", ids=np.unique(first_N[number_N[places]]), scored=None, digests={})
 
 
 @dataclass(frozen=True)
@@ -61,13 +64,13 @@ class Second:
 
     def partner(self, ids_B: Ids, seed: int = 0, epoch: int = 0) -> Ids:
         """The place of each row's second member in the listing."""
-        assert self.source.judged is not None
-        second_B: Ids = self.source.judged[1][ids_B]
+        assert self.source.scored is not None
+        second_B: Ids = self.source.scored[1][ids_B]
         return second_B
 
 
 def similar(source: Source, ids_B: Ids, device: torch.device) -> dict[str, Tensor]:
-    """What a batch is given of these rows, {"similar": (B, 1)}, 1 or 0; nothing where nobody judged."""
+    """What a batch is given of these rows, {"similar": (B, 1)}, 1 or 0; nothing where nobody scored."""
     if "similar" not in source.columns:
         return {}
     similar_B = [source.columns["similar"][row] for row in ids_B.tolist()]
@@ -93,20 +96,22 @@ def decided(source: Source, similar_from: float | None, *, must: bool = True) ->
 
 
 def similar_ids(source: Source, ids: Ids) -> Ids:
-    """Of judged rows those whose two are similar, which may be shown as positives; of other sources all."""
+    """Of scored pairs those whose two are similar, which may be shown as positives; of other sources all."""
     if "similar" not in source.columns:
         return ids
     similar: Ids = ids[np.asarray(source.columns["similar"])[ids] == 1]
     return similar
 
 
-def taken(source: Source, ids: Ids, config: Any, said: Mapping[str, Any]) -> str:
+def taken(source: Source, ids: Ids, config: Any, requested: Mapping[str, Any]) -> str:
     """What is said before training on these rows; Unfit in a sentence where the margin loss cannot learn from them."""
     for name, why in NO_PLACE.items():
-        if said.get(name) or getattr(config, name, None):
+        if requested.get(name) or vars(config).get(name):
             raise Unfit(f"--{name} has no place on rows a, b, label ({source.name}): {why}.")
     if config.similarity not in ("cosine", "euclidean"):
         raise Unfit(f"--similarity {config.similarity} is no distance: rows a, b, label take cosine or euclidean.")
+    if vars(config).get("contrast", 1.0) != 1:
+        raise Unfit(f"--set contrast={config.contrast} has no place on rows a, b, label: the margin loss stands alone.")
     if not config.margin > 0:
         raise Unfit(f"--set margin={config.margin}: a number greater than 0 was expected.")
     similar = int(np.asarray(source.columns["similar"])[ids].sum())

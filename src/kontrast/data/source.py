@@ -19,17 +19,18 @@ import numpy.typing as npt
 from torch import Tensor
 
 from kontrast import keyed
-from kontrast.data.pixels.store import Ids, Pictures, Skipped
 from kontrast.data.messages import shown
+from kontrast.data.pixels.store import Pictures, Skipped
 from kontrast.errors import Unfit
+from kontrast.keyed import Ids
 
-Kind: TypeAlias = Literal["images", "texts", "pairs", "triplets", "judged"]
+Kind: TypeAlias = Literal["images", "texts", "pairs", "triplets", "scored_pairs"]
 CALLED: dict[Kind, str] = {
     "images": "pictures",
     "texts": "sentences",
     "pairs": "pairs",
     "triplets": "triplets",
-    "judged": "judged pairs",
+    "scored_pairs": "scored pairs",
 }
 
 
@@ -53,7 +54,7 @@ class Options:
 class Source:
     """Samples that can be read by id.
 
-    kind      images; texts; pairs (image or anchor, and text or positive); triplets; judged (two members and a score)
+    kind      images; texts; pairs (image or anchor, and text or positive); triplets; scored_pairs (two and a score)
     names     by id: the path inside the folder, or the row
     ids       the usable samples of the chosen split, ascending
     skipped   (id, name, reason) of every sample that cannot be used
@@ -61,10 +62,10 @@ class Source:
     groups    by id: what `same` named; equal groups belong together and are never each other's negatives
     columns   by role (text, anchor, positive, negative, score), then by id; a caption may be a list of captions
     splits    usable ids of each split that the data names
-    judged    of pictures: ids of first and second, and how alike each two are (rows a, b, label)
+    scored    of pictures: ids of first and second, and how alike each two are (rows a, b, label)
     channels, size, bits   of the pictures as they are given out; size is None when they differ
     highest, white   of 16-bit pictures: the largest value there is, and the value that stands for 1
-    said      lines to say aloud before anything is trained
+    messages  lines to say aloud before anything is trained
     """
 
     name: str
@@ -84,10 +85,10 @@ class Source:
     groups: Ids | None = None
     columns: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     splits: Mapping[str, Ids] = field(default_factory=dict)
-    judged: tuple[Ids, Ids, Sequence[float]] | None = None
+    scored: tuple[Ids, Ids, Sequence[float]] | None = None
     shapes: Mapping[tuple[int, int], int] = field(default_factory=dict)  # (height, width) -> how many
     digests: Mapping[int, bytes] = field(default_factory=dict)  # sample id -> hash of its encoded bytes
-    said: tuple[str, ...] = ()
+    messages: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.names)

@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from torch.distributed.distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
 
-from kontrast.errors import Failed, Unfit
 from kontrast.distributed.gather import processes, rank
+from kontrast.errors import Failed, Unfit
 
 TIMEOUT = datetime.timedelta(minutes=10)  # a process that hangs is noticed after this long; one that died, at once
 LETTERS = 1000  # bytes of a sentence that is passed on

@@ -26,16 +26,7 @@ from torch.nn import functional as F
 
 from kontrast import keyed
 from kontrast.distributed import gather
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any
-import torch
-from torch import nn
-from kontrast.encoders import norm
 from kontrast.errors import Unfit
-from kontrast.methods.method import Batch
-from kontrast.settings import Settings
-from kontrast.training import chunks, loop
-from kontrast.distributed import processes
 
 
 class BatchNorm(nn.Module):
@@ -269,11 +260,11 @@ def _ours(old: BatchNorm | nn.BatchNorm1d | nn.BatchNorm2d, groups: int, norm: s
     return ours
 
 
-def normed(encoder: Any, s: Settings, *, old_weights: bool = False) -> Any:
-    """The encoder with the norms that were asked for; `old_weights`: they come from a model with BatchNorm."""
-    if s.norm == "group" and old_weights:
+def normed(encoder: Any, norm: str | None, *, old_weights: bool = False) -> Any:
+    """The encoder with the norms of `--norm`; `old_weights`: they come from a model with BatchNorm."""
+    if norm == "group" and old_weights:
         raise Unfit("--norm group cannot go on from these weights, which were trained with BatchNorm: --norm frozen.")
-    if s.norm in ("group", "frozen"):
-        encoder.net = norm.convert(encoder.net, norm=s.norm)
-        encoder.spec["norm"] = s.norm
+    if norm in ("group", "frozen"):
+        encoder.net = convert(encoder.net, norm=norm)
+        encoder.spec["norm"] = norm
     return encoder

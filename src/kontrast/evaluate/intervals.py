@@ -1,27 +1,8 @@
-"""DOC kontrast.evaluate.intervals."""
+"""How far a measured share may be from the true one."""
 
 from __future__ import annotations
+
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
-import numpy as np
-import numpy.typing as npt
-import torch
-from torch import Tensor
-from kontrast.data.scored_pairs import Second, by_rows, each_once
-from kontrast.data.source import Source
-from kontrast.errors import Unfit
-from kontrast.evaluate import geometry, scored_pairs
-from kontrast.evaluate.kmeans import kmeans
-from kontrast.evaluate.few_label import few_label
-from kontrast.evaluate.knn import knn_predict, neighbours_to_ask
-from kontrast.evaluate.linear import linear_probe
-from kontrast.evaluate.splits import Split, halves, labelled, renamed, some
-from kontrast.evaluate.view_retrieval import ITEMS, drawn, view_recall
-from kontrast.evaluate.formatting import sentence, table
-from kontrast.positives.images.view import Recipe
-from kontrast.positives.images import prepare
-from kontrast.similarity import pairwise
 
 
 def wilson(share: float, count: int) -> list[float]:

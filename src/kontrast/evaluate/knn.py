@@ -17,9 +17,6 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
-import numpy as np
-import numpy.typing as npt
-from kontrast.evaluate.knn import Vectors, neighbours
 
 Vectors: TypeAlias = "Tensor | npt.NDArray[Any]"
 

@@ -10,9 +10,6 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from kontrast.evaluate.knn import Vectors
-import torch
-from kontrast.evaluate.knn import Vectors
-from kontrast.evaluate.retrieval import retrieval
 
 BLOCK_BYTES = 1 << 25
 

@@ -1,9 +1,9 @@
-"""Are similar pairs nearer than dissimilar ones? Cosines of judged pairs beside what the judges said.
+"""Are similar pairs nearer than dissimilar ones? Cosines of scored pairs beside what the judges said.
 
     spearman   rank correlation of cosine and score (`evaluate.sts`)
     pair_auc   of a similar and a dissimilar pair, how often the similar one has the higher cosine; a tie counts half
 
-Shapes: M judged pairs, P similar and N dissimilar ones, H feature width.
+Shapes: M scored pairs, P similar and N dissimilar ones, H feature width.
 """
 
 from __future__ import annotations

@@ -9,14 +9,13 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from kontrast import keyed
 from kontrast.data.source import Source
 from kontrast.evaluate.few_label import ranked_in_class
+from kontrast.keyed import Ids
 
-Ids: TypeAlias = npt.NDArray[np.int64]
 Split: TypeAlias = "tuple[Ids, Ids]"  # rows of the bank, rows of the test
 
 

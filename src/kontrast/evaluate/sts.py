@@ -1,9 +1,9 @@
-"""Do similarities of sentences agree with human judgement? Spearman's rank correlation on judged pairs.
+"""Do similarities of sentences agree with human judgement? Spearman's rank correlation on scored pairs.
 
 The "all" setting: all pairs of a set are ranked together, subsets are not averaged (Gao et al. 2021, appendix B, shows
 how much the other settings differ). Cosine of the embeddings as they are, nothing is fitted, nothing cut at 32 tokens.
 
-Shapes: M judged pairs, H feature width.
+Shapes: M scored pairs, H feature width.
 """
 
 from __future__ import annotations
@@ -48,15 +48,15 @@ def interval(correlation: float, count: int) -> list[float]:
 
 
 def sts(embed: Embed, source: Source) -> float:
-    """Spearman between the cosine of each judged pair and its score, in fp32. Chance is 0."""
+    """Spearman between the cosine of each scored pair and its score, in fp32. Chance is 0."""
     return spearman(likeness(embed, source), np.asarray(source.columns["score"], dtype=np.float64)[source.ids])
 
 
 def likeness(embed: Embed, source: Source) -> Tensor:
-    """The cosine of the two sentences of each judged pair, (M,)."""
-    if source.kind != "judged" or "first" not in source.columns:
+    """The cosine of the two sentences of each scored pair, (M,)."""
+    if source.kind != "scored_pairs" or "first" not in source.columns:
         raise Unfit(
-            f"{source.name} holds {source.kind}; judged pairs of sentences were expected (two texts and a score)."
+            f"{source.name} holds {source.kind}; scored pairs of sentences were expected (two texts and a score)."
         )
     first, second = source.texts(source.ids, "first"), source.texts(source.ids, "second")
     parts = []

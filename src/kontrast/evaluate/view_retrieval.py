@@ -19,8 +19,8 @@ from kontrast import keyed
 from kontrast.data.source import Source
 from kontrast.evaluate.knn import Vectors
 from kontrast.evaluate.retrieval import ranks, recall_at
-from kontrast.positives.images.view import Keys, Recipe
 from kontrast.positives.images import views
+from kontrast.positives.images.view import Keys, Recipe
 
 ITEMS = 2000  # at most; more items make the search harder, so the number is part of the result
 

@@ -2,7 +2,7 @@
 
 from kontrast.encoders.images.folders import Stored
 from kontrast.encoders.images.folders import stored as read
-from kontrast.exchange.card import About
-from kontrast.exchange.image_folder import Certificate, write
+from kontrast.exchange.card import About, Certificate
+from kontrast.exchange.image_folder import write
 
 __all__ = ["About", "Certificate", "Stored", "read", "write"]

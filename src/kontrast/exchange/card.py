@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 
@@ -32,6 +33,27 @@ class About:
     evaluated_on: str = ""
     license: str = "unknown"
     white: int | None = None
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """How a folder was read again, by the reading library itself, and how far its vectors were from the live ones.
+
+    layout      "timm", "plain", "sentence-transformers", "open_clip"
+    loaders     who reads the folder, in words
+    difference  largest absolute difference of a feature;  largest  the largest absolute feature, for scale
+    card        the text of README.md for what is known about the model by now
+    """
+
+    layout: str
+    loaders: str
+    difference: float
+    largest: float
+    card: Callable[[About], str]
+
+    def write_card(self, folder: Path, about: About) -> None:
+        """Write README.md, once before the model is evaluated and again with its figures."""
+        (folder / "README.md").write_text(self.card(about), encoding="utf-8")
 
 
 def card(
@@ -66,6 +88,31 @@ def card(
         f"rely on it. Licence of the weights: {about.license}.",
     ]
     return "\n\n".join(section.strip("\n") for section in sections if section) + "\n"
+
+
+def pair_card(width: int, image_size: int, about: About, *, loaders: str, difference: float) -> str:
+    """The text of README.md for two towers."""
+    tags = ["clip", "zero-shot-image-classification", "contrastive-learning", about.method]
+    front = ["---", "library_name: open_clip", "tags:", *(f"- {json.dumps(tag)}" for tag in tags)]
+    front += [f"license: {json.dumps(about.license)}"] if about.license != "unknown" else []
+    sections = [
+        "\n".join([*front, "---"]),
+        f"# Pictures and sentences in one space, trained with {about.method}",
+        f"A picture of {image_size} pixels or a sentence in, a vector of {width} numbers out. Trained by contrast on "
+        f"{about.data}. A picture and the words that fit it have a large cosine.",
+        about.verdict,
+        "## Load it",
+        f"Read by {loaders}. Read again after writing and compared with the towers in memory: largest difference "
+        f"{difference:.1e}.",
+        "## How good it is",
+        table(about) or "It was not evaluated.",
+        "## How it was trained",
+        settings_table(about),
+        "## Limits",
+        "It knows what its captions named. Measure it on your own pictures before you rely on it. Licence of the "
+        f"weights: {about.license}.",
+    ]
+    return "\n\n".join(section for section in sections if section) + "\n"
 
 
 def _front(about: About, library: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -13,25 +13,10 @@ from kontrast import keyed
 from kontrast.encoders.images.encoder import ImageEncoder
 from kontrast.errors import Failed
 from kontrast.exchange import standalone, timm
-from kontrast.exchange.card import About, card
+from kontrast.exchange.card import About, Certificate, card
 
 PROBES = 16  # pictures of noise for the certificate
 TOLERANCE = 1e-4  # largest difference over largest value; the same kernels in fp32 give 0
-
-
-@dataclass(frozen=True)
-class Certificate:
-    """How the folder was read again, by the reading library itself, and how far its vectors were from the live ones.
-
-    layout      "timm" or "plain"
-    loaders     who reads the folder, in words
-    difference  largest absolute difference of a feature;  largest  the largest absolute feature, for scale
-    """
-
-    layout: str
-    loaders: str
-    difference: float
-    largest: float
 
 
 def write(folder: str | Path, encoder: ImageEncoder, about: About) -> Certificate:
@@ -58,11 +43,18 @@ def write(folder: str | Path, encoder: ImageEncoder, about: About) -> Certificat
         raise Failed(
             f"{folder} was written but gives other vectors when it is read again (difference {difference:.2g})."
         )
-    usage = layout.USAGE.format(width=width, needs=standalone.needs(encoder), mode=standalone.MODES.get(spec["channels"], "RGB"))
+    usage = layout.USAGE.format(
+        width=width, needs=standalone.needs(encoder), mode=standalone.MODES.get(spec["channels"], "RGB")
+    )
     library = "timm" if layout is timm else "pytorch"
-    text = card(spec, width, about, library=library, loaders=loaders, usage=usage, difference=difference)
-    (folder / "README.md").write_text(text, encoding="utf-8")
-    return Certificate("timm" if layout is timm else "plain", loaders, difference, largest)
+
+    def told(known: About) -> str:
+        seen = replace(known, mean=about.mean, std=about.std, white=about.white)
+        return card(spec, width, seen, library=library, loaders=loaders, usage=usage, difference=difference)
+
+    certificate = Certificate("timm" if layout is timm else "plain", loaders, difference, largest, told)
+    certificate.write_card(folder, about)
+    return certificate
 
 
 @torch.no_grad()

@@ -21,11 +21,11 @@ from torch import Tensor
 
 from kontrast.encoders.text.bert import Shape
 from kontrast.encoders.text.encoder import TextEncoder, embed
-from kontrast.encoders.text.open import text_encoder
 from kontrast.encoders.text.folders import BERT_NAMES
+from kontrast.encoders.text.open import text_encoder
 from kontrast.errors import Failed
-from kontrast.exchange.card import About, settings_table, table
-from kontrast.exchange.image_folder import TOLERANCE, Certificate
+from kontrast.exchange.card import About, Certificate, settings_table, table
+from kontrast.exchange.image_folder import TOLERANCE
 
 PROBES = ("A dog.", "Two children play football in the rain.", "no", "It cost 12 dollars, not 20!",
           "The committee, which had met only twice that year, put off its decision until the spring.")  # fmt: skip
@@ -46,8 +46,8 @@ def write(folder: str | Path, encoder: TextEncoder, about: About) -> Certificate
         for place, (kind, path) in enumerate(modules)
     ]
     _json(folder / "modules.json", listed)
-    said: dict[str, Any] = {"prompts": {}, "default_prompt_name": None, "similarity_fn_name": "cosine"}
-    _json(folder / "config_sentence_transformers.json", {"__version__": {}, **said})
+    content: dict[str, Any] = {"prompts": {}, "default_prompt_name": None, "similarity_fn_name": "cosine"}
+    _json(folder / "config_sentence_transformers.json", {"__version__": {}, **content})
     live_BH, again_BH = embed(encoder, PROBES), embed(text_encoder(str(folder), seed=0), PROBES)
     difference, largest = float((live_BH - again_BH).abs().max()), float(live_BH.abs().max())
     if not difference <= TOLERANCE * max(1.0, largest):
@@ -56,8 +56,10 @@ def write(folder: str | Path, encoder: TextEncoder, about: About) -> Certificate
         )
     loaders = "sentence-transformers (5 or newer) and kontrast" if static else (
         "sentence-transformers (5 or newer), transformers (AutoModel, AutoTokenizer) and kontrast")  # fmt: skip
-    (folder / "README.md").write_text(_card(encoder, about, loaders, difference), encoding="utf-8")
-    return Certificate("sentence-transformers", loaders, difference, largest)
+    certificate = Certificate("sentence-transformers", loaders, difference, largest,
+                              lambda known: _card(encoder, known, loaders, difference))  # fmt: skip
+    certificate.write_card(folder, about)
+    return certificate
 
 
 def _static(folder: Path, encoder: TextEncoder) -> list[tuple[str, str]]:
@@ -91,20 +93,20 @@ def _transformer(folder: Path, encoder: TextEncoder) -> list[tuple[str, str]]:
         layers = config.get("num_hidden_layers") or config["n_layers"]
         used = (1, layers) if pooler == "first-last" else (layers - 1, layers)
         each = torch.tensor([float(place in used) for place in range(layers + 1)])
-        said = {"word_embedding_dimension": encoder.width, "layer_start": 0, "num_hidden_layers": layers}
-        _json(folder / modules[-1][1] / "config.json", said)
+        content = {"word_embedding_dimension": encoder.width, "layer_start": 0, "num_hidden_layers": layers}
+        _json(folder / modules[-1][1] / "config.json", content)
         _weights(folder / modules[-1][1], {"layer_weights": each})
     modules.append(("Pooling", f"{len(modules)}_Pooling"))
     first = pooler.startswith("cls")
     modes = {"cls_token": first, "mean_tokens": not first, "max_tokens": False, "mean_sqrt_len_tokens": False,
              "weightedmean_tokens": False, "lasttoken": False}  # fmt: skip
-    said = {"word_embedding_dimension": encoder.width, "include_prompt": True}
-    _json(folder / modules[-1][1] / "config.json", said | {f"pooling_mode_{name}": on for name, on in modes.items()})
+    content = {"word_embedding_dimension": encoder.width, "include_prompt": True}
+    _json(folder / modules[-1][1] / "config.json", content | {f"pooling_mode_{name}": on for name, on in modes.items()})
     if pooler == "cls":
         modules.append(("Dense", f"{len(modules)}_Dense"))
-        said = {"in_features": encoder.width, "out_features": encoder.width, "bias": True}
-        said["activation_function"] = "torch.nn.modules.activation.Tanh"
-        _json(folder / modules[-1][1] / "config.json", said)
+        content = {"in_features": encoder.width, "out_features": encoder.width, "bias": True}
+        content["activation_function"] = "torch.nn.modules.activation.Tanh"
+        _json(folder / modules[-1][1] / "config.json", content)
         _weights(folder / modules[-1][1], {f"linear.{name}": x for name, x in encoder.dense.state_dict().items()})
     return modules
 

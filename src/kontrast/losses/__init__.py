@@ -17,17 +17,17 @@ explaining    explain                              a small batch as a table, wor
 Beneath: `candidates` (who is a negative), `blocks` and `tiles` (the engine).
 """
 
-from kontrast.losses.engine.candidates import Guide
+from kontrast.losses.alignment_uniformity import alignment, uniformity
+from kontrast.losses.chance import chance
 from kontrast.losses.clusters import sinkhorn, swapped_prediction
 from kontrast.losses.contrastive import info_nce, nt_xent
+from kontrast.losses.dclw import dclw
+from kontrast.losses.engine.candidates import Guide
 from kontrast.losses.explain import explain
-from kontrast.losses.chance import chance
-from kontrast.losses.supervised import margin, sup_con
 from kontrast.losses.image_text import clip, siglip
 from kontrast.losses.redundancy import barlow_twins
 from kontrast.losses.regression import byol
-from kontrast.losses.alignment_uniformity import alignment, uniformity
-from kontrast.losses.dclw import dclw
+from kontrast.losses.supervised import margin, sup_con
 
 __all__ = [
     "Guide",

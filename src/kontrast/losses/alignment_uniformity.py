@@ -13,8 +13,8 @@ import math
 
 from torch import Tensor
 
-from kontrast.losses.engine.candidates import Against
 from kontrast.losses.engine.arguments import Reduction, matrices, ours, reduced
+from kontrast.losses.engine.candidates import Against
 from kontrast.losses.engine.tiles import Stripes
 from kontrast.similarity import pairwise
 

@@ -14,7 +14,7 @@ Precision: float64 stays float64; all else is computed in float32, where a loss 
 Options beside those that each loss explains (`clip` has them too):
     temperature      > 0; a tensor gets its gradient
     decoupled        leave the positive out of the sum (Yeh et al. 2022, arXiv:2110.06848)
-    tau_plus, beta   debiased and reweighted negatives (`losses.candidates`); `signs` then receives "clamp_rate"
+    tau_plus, beta   debiased and reweighted negatives (`losses.candidates`); `diagnostics` then receives "clamp_rate"
     rows             the rows that are ours
     reduction        "mean" over all rows, or "none"
 
@@ -29,8 +29,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from kontrast.losses.engine import small_batch
-from kontrast.losses.engine.candidates import Against, Guide
 from kontrast.losses.engine.arguments import Reduction, arange, integers, matrices, ours, reduced
+from kontrast.losses.engine.candidates import Against, Guide
 from kontrast.losses.engine.tiles import Stripes, Tag, Tags
 from kontrast.similarity import Similarity, logit
 
@@ -66,7 +66,7 @@ def nt_xent(
     guide: Guide | None = None,
     tau_plus: float = 0.0,
     beta: float = 0.0,
-    signs: dict[str, Tensor] | None = None,
+    diagnostics: dict[str, Tensor] | None = None,
     rows: slice | None = None,
     reduction: Reduction = "mean",
 ) -> Tensor:
@@ -93,7 +93,7 @@ def nt_xent(
         raise ValueError(f"views must be float (V, B, D), V and B >= 2, got {views_VBD.dtype} {tuple(views_VBD.shape)}")
     V, B, _ = views_VBD.shape
     integers(B, ids_B=ids_B, groups_B=groups_B)
-    against = Against.of(temperature, similarity, tau_plus=tau_plus, beta=beta, signs=signs, balanced=True)
+    against = Against.of(temperature, similarity, tau_plus=tau_plus, beta=beta, diagnostics=diagnostics, balanced=True)
     mine, R, all_ours = ours(rows, B)
     more = (negatives_KD is not None and len(negatives_KD)) or own_negatives is not None or guide is not None
     if all_ours and V == 2 and not more and against.plain and small_batch.fits(2 * B, against.largest):
@@ -143,7 +143,7 @@ def info_nce(
     guide: Guide | None = None,
     tau_plus: float = 0.0,
     beta: float = 0.0,
-    signs: dict[str, Tensor] | None = None,
+    diagnostics: dict[str, Tensor] | None = None,
     rows: slice | None = None,
     reduction: Reduction = "mean",
 ) -> Tensor:
@@ -172,7 +172,7 @@ def info_nce(
     Q, K = len(query_QD), len(key_KD)
     integers(Q, positive_Q=positive_Q, query_ids_Q=query_ids_Q, query_groups_Q=query_groups_Q)
     integers(K, key_ids_K=key_ids_K, key_groups_K=key_groups_K)
-    against = Against.of(temperature, similarity, tau_plus=tau_plus, beta=beta, signs=signs)
+    against = Against.of(temperature, similarity, tau_plus=tau_plus, beta=beta, diagnostics=diagnostics)
     mine, _, _ = ours(rows, Q)
     query_RE, key_KE = against.query(query_QD[mine]), against.key(key_KD)
     tags: list[Tag] = []

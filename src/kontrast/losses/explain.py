@@ -17,8 +17,8 @@ from torch import Tensor
 
 from kontrast.losses import explain_by_hand
 from kontrast.losses.contrastive import info_nce, nt_xent
-from kontrast.losses.supervised import sup_con
 from kontrast.losses.image_text import clip
+from kontrast.losses.supervised import sup_con
 from kontrast.similarity import Similarity, table
 
 Marks = list[list[str]]  # of each row: "+" positive, "-" negative, "x" left out
@@ -139,5 +139,5 @@ def _softmax_table(logit_NK: Tensor, marks: Marks, decoupled: bool, loss: float 
         lines.append(
             f"{i:4d}  {cells}   ln {len(candidates)} candidates {total:7.4f} - positive {mean:7.4f} = {losses[-1]:7.4f}"
         )
-    said = f"mean {sum(losses) / max(1, len(losses)):.4f}" + ("" if loss is None else f"; the library: {loss:.4f}")
-    return "\n".join([*lines, said])
+    line = f"mean {sum(losses) / max(1, len(losses)):.4f}" + ("" if loss is None else f"; the library: {loss:.4f}")
+    return "\n".join([*lines, line])

@@ -11,7 +11,8 @@ import math
 
 from torch import Tensor
 
-from kontrast.losses import clusters, supervised, image_text, redundancy, regression, alignment_uniformity, dclw
+from kontrast.losses import alignment_uniformity, clusters, image_text, redundancy, regression, supervised
+from kontrast.losses import dclw as weighted
 from kontrast.similarity import Similarity, pairwise, table
 
 OF_TWO = ("siglip", "margin", "alignment", "byol", "barlow_twins", "swapped_prediction")
@@ -47,9 +48,9 @@ def uniformity(row_ND: Tensor, t: float) -> str:
     square_NN = [[2 - 2 * cosine for cosine in row] for row in cosine_NN]
     lines = [f"{i:4d}  " + "  ".join(f"{square:6.3f}" for square in row[:i]) for i, row in enumerate(square_NN)]
     below = [math.exp(-t * square) for i, row in enumerate(square_NN) for square in row[:i]]
-    said = _beside("uniformity", f"ln of the mean of exp(-{t:g} d^2) is", math.log(_mean(below)),
+    line = _beside("uniformity", f"ln of the mean of exp(-{t:g} d^2) is", math.log(_mean(below)),
                    alignment_uniformity.uniformity(row_ND, t=t))  # fmt: skip
-    return "\n".join(["squared distances of the pairs, each once", *lines, said])
+    return "\n".join(["squared distances of the pairs, each once", *lines, line])
 
 
 def siglip(image_BD: Tensor, text_BD: Tensor, temperature: float, bias: float, ids_B: Tensor | None) -> str:
@@ -97,7 +98,7 @@ def dclw(views_VBD: Tensor, temperature: float, sigma: float, ids_B: Tensor | No
         each.append(others - weight * positive)
         lines.append(f"{i:4d}  ln {len(negatives)} negatives {others:7.4f} - weight {weight:7.4f} x positive "
                      f"{positive:7.4f} = {each[-1]:7.4f}")  # fmt: skip
-    library = dclw.dclw(views_VBD, temperature=temperature, sigma=sigma, ids_B=ids_B)
+    library = weighted.dclw(views_VBD, temperature=temperature, sigma=sigma, ids_B=ids_B)
     return "\n".join([*lines, _beside("dclw", "mean", _mean(each), library)])
 
 
@@ -107,9 +108,9 @@ def barlow_twins(first_BD: Tensor, second_BD: Tensor, off_diagonal_weight: float
     lines = ["  ".join(f"{entry:6.3f}" for entry in row) for row in cross_DD]
     on = sum((row[i] - 1) ** 2 for i, row in enumerate(cross_DD))
     off = sum(entry**2 for i, row in enumerate(cross_DD) for j, entry in enumerate(row) if i != j)
-    said = f"on the diagonal {on:.4f} + {off_diagonal_weight} x off the diagonal {off:.4f} ="
+    line = f"on the diagonal {on:.4f} + {off_diagonal_weight} x off the diagonal {off:.4f} ="
     library = redundancy.barlow_twins(first_BD, second_BD, off_diagonal_weight=off_diagonal_weight)
-    last = _beside("barlow_twins", said, on + off_diagonal_weight * off, library)
+    last = _beside("barlow_twins", line, on + off_diagonal_weight * off, library)
     return "\n".join(["correlation of the two views' dimensions", *lines, last])
 
 

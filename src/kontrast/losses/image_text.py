@@ -9,10 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from kontrast.losses.engine import small_batch
-from kontrast.losses.engine.candidates import Against, Guide
 from kontrast.losses.contrastive import softened, surprise
+from kontrast.losses.engine import small_batch
 from kontrast.losses.engine.arguments import Reduction, integers, matrices, ours, reduced, scale_of
+from kontrast.losses.engine.candidates import Against, Guide
 from kontrast.losses.engine.sigmoid_tiles import softplus_sum
 from kontrast.losses.engine.tiles import Limits, Stripes, Tag
 from kontrast.similarity import Similarity, logit, unit
@@ -30,7 +30,7 @@ def clip(
     guide: Guide | None = None,
     tau_plus: float = 0.0,
     beta: float = 0.0,
-    signs: dict[str, Tensor] | None = None,
+    diagnostics: dict[str, Tensor] | None = None,
     rows: slice | None = None,
     reduction: Reduction = "mean",
 ) -> Tensor:
@@ -55,7 +55,7 @@ def clip(
     if B < 2:
         raise ValueError(f"a batch needs at least 2 pairs, or there are no negatives; got {B}")
     integers(B, ids_B=ids_B, groups_B=groups_B)
-    against = Against.of(temperature, similarity, tau_plus=tau_plus, beta=beta, signs=signs)
+    against = Against.of(temperature, similarity, tau_plus=tau_plus, beta=beta, diagnostics=diagnostics)
     tags: list[Tag] = [(name_B[mine], name_B) for name_B in (ids_B, groups_B) if name_B is not None]
     if ids_B is None:
         tags.append(Stripes(2 * B, mine.start))

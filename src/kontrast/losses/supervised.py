@@ -8,8 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from kontrast.losses.engine.candidates import Against
 from kontrast.losses.engine.arguments import Reduction, integers, matrices, ours, reduced
+from kontrast.losses.engine.candidates import Against
 from kontrast.losses.engine.tiles import Equal, Stripes
 from kontrast.similarity import Similarity, logit, pairwise, wide
 
@@ -74,7 +74,7 @@ def margin(
     *,
     margin: float = 1.0,
     similarity: Similarity = "euclidean",
-    signs: dict[str, Tensor] | None = None,
+    diagnostics: dict[str, Tensor] | None = None,
     rows: slice | None = None,
     reduction: Reduction = "mean",
 ) -> Tensor:
@@ -86,8 +86,8 @@ def margin(
     dissimilar pair at distance 0 has no gradient. What guessing costs depends on the share p of similar pairs: who
     cannot tell them apart puts all at one distance, does best with (1 - p) margin, and pays p (1 - p) margin^2 / 2.
 
-    similar_B: (B,) bool, or integers 0 and 1. signs: receives `similar`, the share p, and the mean distances of both
-    kinds in margins, `similar_apart` and `dissimilar_apart`. Source: Hadsell, Chopra, LeCun 2006.
+    similar_B: (B,) bool, or integers 0 and 1. diagnostics: receives `similar`, the share p, and the mean distances of
+    both kinds in margins, `similar_apart` and `dissimilar_apart`. Source: Hadsell, Chopra, LeCun 2006.
     """
     matrices(first=first_BD, second=second_BD, rows_too=True)
     B = len(first_BD)
@@ -98,8 +98,8 @@ def margin(
     if not margin > 0:
         raise ValueError(f"margin must be > 0, got {margin}")
     mine, _, _ = ours(rows, B)
-    if signs is not None:
-        signs |= _apart(first_BD.detach(), second_BD.detach(), similar_B.bool(), margin, similarity)
+    if diagnostics is not None:
+        diagnostics |= _apart(first_BD.detach(), second_BD.detach(), similar_B.bool(), margin, similarity)
     first_RD, second_RD, similar_R = first_BD[mine], second_BD[mine], similar_B[mine].bool()
     if similarity == "euclidean":
         apart_R, square_R = (

@@ -20,10 +20,15 @@ class Entry:
     kind: str  # images, texts or pairs
     line: str
     preset: dict[str, Any]  # what this name changes in the file's Config (MoCo v1 and v2 share one file)
+    scored: str = ""  # the file whose loss takes rows a, b, label; none: it has no use for such rows
+    grouped: str = ""  # the file whose loss takes whole groups (--same); none: two of a group are a pair
 
 
 METHODS = {
-    "simclr": Entry("simclr", "SimCLR", "images", "two views of each picture against the rest of the batch", {}),
+    "simclr": Entry(
+        "simclr", "SimCLR", "images", "two views of each picture against the rest of the batch", {},
+        scored="margin", grouped="supcon",
+    ),
     "moco": Entry(
         "moco", "MoCo", "images", "a view against a queue of keys made by a slow twin: for small batches", {}
     ),
@@ -35,17 +40,15 @@ METHODS = {
     ),
     "byol": Entry("byol", "BYOL", "images", "predict what a slow twin makes of the other view; no negatives", {}),
     "barlow-twins": Entry(
-        "barlow_twins",
-        "BarlowTwins",
-        "images",
-        "views agree feature by feature, features are uncorrelated; no negatives",
-        {},
+        "barlow_twins", "BarlowTwins", "images",
+        "views agree feature by feature, features are uncorrelated; no negatives", {},
     ),
     "clip": Entry("clip", "CLIP", "pairs", "pictures and their captions in one space: search and classes in words", {}),
     "simcse": Entry(
-        "simcse", "SimCSE", "texts", "a sentence must find itself under other dropout, or its given partner", {}
+        "simcse", "SimCSE", "texts", "a sentence must find itself under other dropout, or its given partner", {},
+        scored="margin",
     ),
-}
+}  # fmt: skip
 
 
 def entry(name: str) -> Entry:

@@ -27,7 +27,7 @@ from kontrast import losses
 from kontrast.encoders.clip.towers import Towers
 from kontrast.methods.method import Batch, Embeddings, Group, Outcome, Progress, groups
 from kontrast.negatives import in_batch, parsed
-from kontrast.negatives.extra import Added, Keys
+from kontrast.negatives.extra import Extra, Keys
 from kontrast.similarity import Similarity
 
 
@@ -65,8 +65,8 @@ class CLIP(nn.Module):
             nn.init.constant_(encoder.logit_scale, -math.log(config.temperature))
         encoder.logit_scale.requires_grad_(config.learned)
         encoder.lock(*config.lock.split())
-        said = parsed(config.negatives)
-        self.texts, self.images = (Added(said, width, config.similarity, seed=seed + side) for side in (0, 1))
+        requested = parsed(config.negatives)
+        self.texts, self.images = (Extra(requested, width, config.similarity, seed=seed + side) for side in (0, 1))
 
     def temperature(self) -> Tensor:
         """exp(-logit_scale), a scalar with gradient, in float32 or wider."""
@@ -85,11 +85,10 @@ class CLIP(nn.Module):
 
     def compare(self, z: Embeddings) -> Outcome:
         """Every picture against every caption, both ways. `ids_B` names the picture, `groups_B` the caption."""
-        c, temperature, signs = self.config, self.temperature(), self.texts.signs(z.step)
-        tau_plus, beta = self.texts.hardness
-        said: dict[str, Any] = {
+        c, temperature, diagnostics = self.config, self.temperature(), self.texts.diagnostics(z.step)
+        how: dict[str, Any] = {
             "temperature": temperature, "similarity": c.similarity, "decoupled": c.decoupled, "rows": z.rows,
-            "tau_plus": tau_plus, "beta": beta, "signs": signs, "guide": self.texts.guide(z.roles.get("guide")),
+            "diagnostics": diagnostics, "guide": self.texts.guide(z.roles.get("guide")), **self.texts.hardness,
         }  # fmt: skip
         ids: dict[str, Any] = {"ids_B": z.ids_B, "groups_B": z.groups_B}
         if c.loss == "sigmoid":
@@ -98,22 +97,22 @@ class CLIP(nn.Module):
             loss = losses.siglip(z["image"], z["text"], temperature=temperature, bias=bias, rows=z.rows, **ids)
             guessing = losses.chance("siglip", batch=len(z.ids_B), bias=float(bias.detach()))
         elif not self.texts.adds and z.others is None:
-            loss = losses.clip(z["image"], z["text"], **ids, **said)
+            loss = losses.clip(z["image"], z["text"], **ids, **how)
             guessing = losses.chance("clip", batch=len(z.ids_B), decoupled=c.decoupled, **ids)
         else:
             ways = ((z["image"], z["text"], self.texts, z.others), (z["text"], z["image"], self.images, None))
-            loss, guessing = (sum(parts) / 2 for parts in zip(*(self._one_way(z, *way, said) for way in ways)))
+            loss, guessing = (sum(parts) / 2 for parts in zip(*(self._one_way(z, *way, how) for way in ways)))
         pair = (z["image"].detach(), z["text"].detach())
-        return Outcome(loss, guessing, z, pair=pair, signs=signs | {"temperature": temperature.detach()})
+        return Outcome(loss, guessing, z, pair=pair, diagnostics=diagnostics | {"temperature": temperature.detach()})
 
     def _one_way(
-        self, z: Embeddings, query_BD: Tensor, key_BD: Tensor, added: Added, drawn: Keys | None, said: dict[str, Any]
+        self, z: Embeddings, query_BD: Tensor, key_BD: Tensor, extra: Extra, drawn: Keys | None, how: dict[str, Any]
     ) -> tuple[Tensor, float]:
         """With more negatives: queries among the batch's keys and, of the keys' own kind, what is added or `drawn`."""
-        more = added(query_BD, z.names_B, (z.seed, z.step), drawn=drawn, batch=(key_BD, z.names_B))
+        more = extra(query_BD, z.names_B, (z.seed, z.step), drawn=drawn, batch=(key_BD, z.names_B))
         loss = losses.info_nce(
             query_BD, key_BD, query_ids_Q=z.names_B, key_ids_K=z.names_B, query_groups_Q=z.ids_B, key_groups_K=z.ids_B,
-            negatives_KD=more.shared_ND, negative_ids_K=more.names_N, own_negatives=more.own, **said,
+            **more.for_loss, **how,
         )  # fmt: skip
         return loss, in_batch.guessing(in_batch.others(z.names_B) + more.count_B, decoupled=self.config.decoupled)
 

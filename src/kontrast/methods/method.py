@@ -104,14 +104,14 @@ class Outcome:
     loss      scalar with gradient: this process's share of the joined loss
     guessing  the loss of pure guessing (equal similarities), in the loss's own units
     pair      two projector outputs of the same items, (B, D) each, detached: what the watch looks at
-    signs     the method's own words for the watch, name -> number
+    diagnostics     the method's own words for the watch, name -> number
     """
 
     loss: Tensor
     guessing: float
     embeddings: Embeddings
     pair: tuple[Tensor, Tensor]
-    signs: Mapping[str, float | Tensor] = field(default_factory=dict)
+    diagnostics: Mapping[str, float | Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

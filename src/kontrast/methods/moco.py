@@ -27,7 +27,7 @@ from kontrast.encoders import heads, norm
 from kontrast.encoders.twin import Twin
 from kontrast.methods.method import Batch, Embeddings, Group, Outcome, Progress
 from kontrast.negatives import Queue, in_batch, parsed
-from kontrast.negatives.extra import Added
+from kontrast.negatives.extra import Extra
 from kontrast.similarity import Similarity
 
 
@@ -51,6 +51,11 @@ class Config:
 class MoCo(nn.Module):
     """The paper's algorithm 1. The twin moves after the step: it encodes keys with the weights the paper gives it."""
 
+    no_norm_per_chunk = (  # read by `run.chunking`
+        "would put a query and its key into one BatchNorm batch, and MoCo would cheat by it (it shuffles groups for "
+        "that reason)"
+    )
+
     def __init__(self, encoder: nn.Module, width: int, config: Config = Config(), *, seed: int = 0) -> None:
         super().__init__()
         self.config = config
@@ -59,9 +64,9 @@ class MoCo(nn.Module):
         head = heads.mlp(widths, norm=config.head_norm, last_norm=last, bias=not config.head_norm, seed=seed)
         self.encoder, self.projector = (norm.convert(part, groups=config.bn_groups) for part in (encoder, head))
         self.twin = Twin(nn.Sequential(self.encoder, self.projector))
-        said = parsed(config.negatives)
-        said = said if said.queue else said + Queue(config.queue)
-        self.negatives = Added(said, config.width, config.similarity, seed=seed)
+        requested = parsed(config.negatives)
+        requested = requested if requested.queue else requested + Queue(config.queue)
+        self.negatives = Extra(requested, config.width, config.similarity, seed=seed)
 
     def embed(self, batch: Batch) -> Embeddings:
         """Queries and keys, each view by itself. Keys see BatchNorm groups drawn anew: ShuffleBN."""
@@ -78,21 +83,20 @@ class MoCo(nn.Module):
 
     def compare(self, z: Embeddings) -> Outcome:
         """Every query against its own key and the queue; the mean over queries, the sum over the key views."""
-        c, query_QBD, key_ABD, signs = self.config, z["query"], z["key"], self.negatives.signs(z.step)
+        c, query_QBD, key_ABD, diagnostics = self.config, z["query"], z["key"], self.negatives.diagnostics(z.step)
         pairs = [(q, a) for a in range(len(key_ABD)) for q in range(len(query_QBD)) if q != a or not c.symmetric]
-        tau_plus, beta = self.negatives.hardness
         each, guessing = [], 0.0
         for q, a in pairs:
             more = self.negatives(query_QBD[q], z.names_B, (z.seed, z.step, q, a), drawn=z.others)
             each.append(losses.info_nce(
                 query_QBD[q], more.shared_ND, positive_QD=key_ABD[a], temperature=c.temperature,
                 similarity=c.similarity, decoupled=c.decoupled, query_ids_Q=z.names_B, key_ids_K=more.names_N,
-                own_negatives=more.own, rows=z.rows, signs=signs, tau_plus=tau_plus, beta=beta,
+                own_negatives=more.own, rows=z.rows, diagnostics=diagnostics, **self.negatives.hardness,
             ))  # fmt: skip
             guessing += in_batch.guessing(more.count_B, decoupled=c.decoupled)
         sums = len(key_ABD) / len(pairs)
         pair = (query_QBD[0].detach(), key_ABD[-1])
-        return Outcome(torch.stack(each).sum() * sums, guessing * sums, z, pair, signs)
+        return Outcome(torch.stack(each).sum() * sums, guessing * sums, z, pair, diagnostics)
 
     def after_step(self, outcome: Outcome, progress: Progress) -> None:
         """The twin follows and the keys join the queue, of both views at once and after both losses."""

@@ -1,10 +1,10 @@
 """SimCLR: two heavy views of each picture must find each other among all other views of the batch.
 
-positives   two (or more) views of one picture; with `--same`, of all its group; of rows a, b, label the similar two
+positives   two (or more) views of one picture; with `--same`, of its group
 encoder     any, trained through an MLP projector that is thrown away afterwards
 negatives   the other views in the batch, and what is added to them (`--negatives`)
 similarity  cosine
-loss        nt_xent: softmax over all other rows, the positive too (decoupled: not); groups: sup_con; labels: margin
+loss        nt_xent: softmax over all other rows, the positive too (decoupled: not)
 
 Chen, Kornblith, Norouzi, Hinton: A Simple Framework for Contrastive Learning of Visual Representations, ICML 2020,
 arXiv:2002.05709; v2's deeper head: arXiv:2006.10029.
@@ -23,7 +23,7 @@ from kontrast import losses
 from kontrast.encoders import heads
 from kontrast.methods.method import Batch, Embeddings, Group, Outcome, Progress, encoded, groups
 from kontrast.negatives import in_batch
-from kontrast.negatives.extra import Added
+from kontrast.negatives.extra import Extra
 from kontrast.similarity import Similarity
 
 
@@ -50,7 +50,7 @@ class SimCLR(nn.Module):
         self.encoder = encoder
         hidden = config.hidden or width
         self.projector = heads.mlp([width, *[hidden] * (config.layers - 1), config.width], last_norm="scale", seed=seed)
-        self.negatives = Added(config.negatives, config.width, config.similarity, seed=seed)
+        self.negatives = Extra(config.negatives, config.width, config.similarity, seed=seed)
 
     def embed(self, batch: Batch) -> Embeddings:
         """All views through one forward pass, so that BatchNorm sees them together (the paper's global BN)."""
@@ -62,41 +62,18 @@ class SimCLR(nn.Module):
 
     def compare(self, z: Embeddings) -> Outcome:
         """Every view against all others of the batch, and what is added."""
-        c, views_VBD, name_B, signs = self.config, z["views"], z.names_B, self.negatives.signs(z.step)
-        V, (tau_plus, beta) = len(views_VBD), self.negatives.hardness
-        pair = (views_VBD[0].detach(), views_VBD[1].detach())
-        if "similar" in z.roles:  # rows a, b, label: each alone
-            (a_BD, b_BD), y_B = views_VBD, z["similar"][:, 0] > 0
-            loss = losses.margin(a_BD, b_BD, y_B, margin=c.margin, similarity=c.similarity, rows=z.rows, signs=signs)
-            guessing = losses.chance("margin", similar=float(signs["similar"]), margin=c.margin)
-            return Outcome(loss, guessing, z, pair, signs)
-        if z.groups_B is not None and self.takes_groups:
-            return self._of_one_group(z)
+        c, n, views_VBD, name_B = self.config, self.negatives, z["views"], z.names_B
+        diagnostics = n.diagnostics(z.step)
+        V = len(views_VBD)
         batch = (views_VBD.flatten(0, 1), name_B.repeat(V))
-        more = self.negatives(views_VBD, name_B, (z.seed, z.step), drawn=z.others, batch=batch)
+        more = n(views_VBD, name_B, (z.seed, z.step), drawn=z.others, batch=batch)
         loss = losses.nt_xent(
             views_VBD, temperature=c.temperature, similarity=c.similarity, decoupled=c.decoupled, ids_B=name_B,
-            negatives_KD=more.shared_ND, negative_ids_K=more.names_N, own_negatives=more.own, rows=z.rows, signs=signs,
-            tau_plus=tau_plus, beta=beta, guide=self.negatives.guide(z.roles.get("guide")),
+            rows=z.rows, diagnostics=diagnostics, guide=n.guide(z.roles.get("guide")), **more.for_loss, **n.hardness,
         )  # fmt: skip
         count_B = in_batch.others(name_B, V) + more.count_B
         guessing = in_batch.guessing(count_B, positives=V - 1, decoupled=c.decoupled)
-        return Outcome(loss, guessing, z, pair, signs)
-
-    @property
-    def takes_groups(self) -> bool:
-        """Whether all rows of a group are each other's positives; else its partner alone, the others left out."""
-        n = self.negatives
-        return not (self.config.decoupled or n.adds or n.said.guide or any(n.hardness))
-
-    def _of_one_group(self, z: Embeddings) -> Outcome:
-        """All rows of a group find each other among all rows (Khosla et al. 2020, arXiv:2004.11362, L_out)."""
-        c, views_VBD = self.config, z["views"]
-        (V, B), (start, stop, _) = views_VBD.shape[:2], z.rows.indices(views_VBD.shape[1])
-        row_ND = views_VBD.transpose(0, 1).flatten(0, 1)
-        name_N, mine = z.names_B.repeat_interleave(V), slice(V * start, V * stop)
-        loss = losses.sup_con(row_ND, name_N, temperature=c.temperature, similarity=c.similarity, rows=mine)
-        return Outcome(loss, losses.chance("sup_con", rows=V * B), z, (views_VBD[0].detach(), views_VBD[1].detach()))
+        return Outcome(loss, guessing, z, (views_VBD[0].detach(), views_VBD[1].detach()), diagnostics)
 
     def after_step(self, outcome: Outcome, progress: Progress) -> None:
         """SimCLR remembers nothing, unless it was given a queue: then the second views."""

@@ -4,7 +4,7 @@ positives   the same sentence with other dropout masks (unsupervised), an edited
 encoder     a pretrained language model; its output is the first token or the mean over tokens
 negatives   the other sentences in the batch; given hard negatives of all rows, the own one weighted
 similarity  cosine
-loss        info_nce, one direction; on rows a, b, label: margin
+loss        info_nce, one direction
 
 Gao, Yao, Chen: SimCSE: Simple Contrastive Learning of Sentence Embeddings, EMNLP 2021, arXiv:2104.08821.
 It needs a pretrained language model: from random weights dropout alone teaches little (the authors say so, too). For
@@ -30,7 +30,7 @@ from kontrast.encoders.text.dropout import row_keys
 from kontrast.encoders.text.encoder import TextEncoder, pooled, together
 from kontrast.methods.method import Batch, Embeddings, Group, Outcome, Progress, groups
 from kontrast.negatives import in_batch
-from kontrast.negatives.extra import Added
+from kontrast.negatives.extra import Extra
 from kontrast.similarity import Similarity, pairwise
 
 
@@ -60,7 +60,7 @@ class SimCSE(nn.Module):
         if config.head == "mlp" or (config.head == "auto" and encoder.pooler == "cls-before-pooler"):
             self.head = nn.Sequential(heads.mlp([width, width], norm=False, bias=True, seed=seed), nn.Tanh())
         self.predictor = masked_words.Predictor(encoder, seed=seed) if config.mlm else None
-        self.negatives = Added(config.negatives, width, config.similarity, seed=seed)
+        self.negatives = Extra(config.negatives, width, config.similarity, seed=seed)
 
     def embed(self, batch: Batch) -> Embeddings:
         """One forward pass over all views; another for masked words, where asked for."""
@@ -86,33 +86,27 @@ class SimCSE(nn.Module):
     def compare(self, z: Embeddings) -> Outcome:
         """Every sentence against the positives, and the hard negatives, of all."""
         c, views_VBH = self.config, z["views"]
-        loss, guessing, signs = views_VBH.new_zeros(()), 0.0, self.negatives.signs(z.step)
+        loss, guessing, diagnostics = views_VBH.new_zeros(()), 0.0, self.negatives.diagnostics(z.step)
         if c.contrast:
-            loss, guessing = self._contrast(z, signs)
+            loss, guessing = self._contrast(z, diagnostics)
         if self.predictor is not None:
             words_B2 = z["words"]
             loss = loss + c.mlm * words_B2[z.rows, 0].sum() / words_B2[:, 1].sum().clamp(min=1)
             guessing += c.mlm * math.log(len(self.predictor.bias))
-            signs = {**signs, "contrast": torch.tensor(c.contrast)}
-        return Outcome(loss, guessing, z, (views_VBH[0].detach(), views_VBH[1].detach()), signs)
+            diagnostics = {**diagnostics, "contrast": torch.tensor(c.contrast)}
+        return Outcome(loss, guessing, z, (views_VBH[0].detach(), views_VBH[1].detach()), diagnostics)
 
-    def _contrast(self, z: Embeddings, signs: dict[str, Tensor]) -> tuple[Tensor, float]:
+    def _contrast(self, z: Embeddings, diagnostics: dict[str, Tensor]) -> tuple[Tensor, float]:
         c, (query_BH, positive_BH, *hard), name_B = self.config, z["views"], z.names_B
-        if "similar" in z.roles:  # rows a, b, label: each alone
-            (a_BH, b_BH), y_B = z["views"], z["similar"][:, 0] > 0
-            loss = losses.margin(a_BH, b_BH, y_B, margin=c.margin, similarity=c.similarity, rows=z.rows, signs=signs)
-            guessing = losses.chance("margin", similar=float(signs["similar"]), margin=c.margin)
-            return c.contrast * loss, c.contrast * guessing
         key_KH, own_B = torch.cat([positive_BH, *hard]), torch.arange(len(name_B), device=name_B.device)
         stranger_B = torch.full_like(name_B, -1)  # a hard negative is nobody's false negative
         name_K, own_K = torch.cat([name_B, *[stranger_B] * len(hard)]), torch.cat([stranger_B, *[own_B] * len(hard)])
         more = self.negatives(query_BH, name_B, (z.seed, z.step), drawn=z.others, batch=(key_KH, name_K))
-        tau_plus, beta = self.negatives.hardness
         loss_R = losses.info_nce(
             query_BH, key_KH, temperature=c.temperature, similarity=c.similarity, decoupled=c.decoupled or bool(hard),
-            query_ids_Q=name_B, key_ids_K=name_K, query_groups_Q=own_B, key_groups_K=own_K, rows=z.rows, signs=signs,
-            negatives_KD=more.shared_ND, negative_ids_K=more.names_N, own_negatives=more.own, tau_plus=tau_plus,
-            beta=beta, reduction="none", guide=self.negatives.guide(z.roles.get("guide"), len(key_KH) - len(query_BH)),
+            query_ids_Q=name_B, key_ids_K=name_K, query_groups_Q=own_B, key_groups_K=own_K, rows=z.rows,
+            guide=self.negatives.guide(z.roles.get("guide"), len(key_KH) - len(query_BH)), diagnostics=diagnostics,
+            reduction="none", **more.for_loss, **self.negatives.hardness,
         )  # fmt: skip
         for hard_BH in hard:  # the own one was left out above: here it joins, with its weight
             nearer_B = pairwise(query_BH, hard_BH, c.similarity) - pairwise(query_BH, positive_BH, c.similarity)

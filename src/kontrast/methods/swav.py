@@ -71,9 +71,9 @@ class SwAV(nn.Module):
         loss = losses.swapped_prediction(scores_VBK, codes_ABK, temperature=c.temperature, rows=z.rows)
         guessing = losses.chance("swapped_prediction", prototypes=c.prototypes)
         used = torch.zeros_like(scores_VBK[0, 0]).index_fill_(0, scores_VBK[0].argmax(1), 1.0).sum()
-        signs = {"prototypes_in_use": used, "assignment_entropy": torch.special.entr(codes_ABK).sum(-1).mean()}
+        diagnostics = {"prototypes_in_use": used, "assignment_entropy": torch.special.entr(codes_ABK).sum(-1).mean()}
         pair = (z["views"][0].detach(), z["views"][1].detach())
-        return Outcome(loss, guessing, z, pair, signs)
+        return Outcome(loss, guessing, z, pair, diagnostics)
 
     @torch.no_grad()
     def _codes(self, scores_BK: torch.Tensor, a: int) -> torch.Tensor:

@@ -1,157 +1,35 @@
-"""What differs between kinds of data, gathered once: pictures, pictures with captions, sentences.
+"""What a kind of data is to everything above it: one contract, one folder for each kind.
 
-A kit has the encoder, makes batches of any source of its kind, knows the trained encoder in use, and writes what a run
-leaves. `run.train` needs no other word about what its data are.
+    Modality            pictures, sentences, or pictures with captions: what it reads, and its models in use
+    Modality.open(...)  the same, made ready for one run: encoder, batches, evaluation, export, report
+
+`registry.MODALITIES` lists them. A run, a verb and the report know no kind of data by name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import torch
+from PIL import Image
+from torch import Tensor
 
-from kontrast.run import chunking
-from kontrast.modalities.images import report
-from kontrast.modalities.pairs import report
-from kontrast.modalities.texts import report
-from kontrast import methods
-from kontrast.modalities.images.batches import ImageBatches
-from kontrast.run.guide import Guided
-from kontrast.data.scored_pairs import similar_ids
-from kontrast.modalities.images.random_negatives import WithOthers
-from kontrast.modalities.pairs.batches import PairBatches
-from kontrast.data.pixels.store import Ids
-from kontrast.data.source import CALLED, Source
-from kontrast.modalities.texts.batches import ROLES, TextBatches
-from kontrast.encoders.images.by_name import image_encoder
-from kontrast.encoders.text.open import text_encoder
-from kontrast.errors import Unfit
-from kontrast.evaluate import labelled
-from kontrast.modalities.texts import evaluation
-from kontrast.modalities.images.model import Model
-from kontrast.modalities.registry import load
-from kontrast.distributed import gather
-from kontrast.negatives import parsed
-from kontrast.modalities.pairs.model import PairModel, started
-from kontrast.positives.images.view import Mode, Recipe
-from kontrast.negatives.by_rule import RULES
-from kontrast.positives.texts.wordnet import WordNet
-from kontrast.recipes.resolve import Plan
-from kontrast.modalities.texts.model import TextModel
-from kontrast.training.loop import Batches
-from kontrast.training.run_folder import Folder
-from kontrast.modalities.images.modality import _pictures
-from kontrast.modalities.texts.modality import EXAMPLES, SEARCHED
-from collections.abc import Callable
-from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from safetensors.torch import save_file
-from kontrast.modalities.pairs import report
-from kontrast.modalities.texts import report
-from kontrast.modalities.images.batches import ImageBatches
-from kontrast.data.scored_pairs import each_once, similar_ids
-from kontrast.data.source import CALLED
-from kontrast.data.open import Source, open_source
-from kontrast.errors import Unfit
-from kontrast.evaluate import labelled as rooms
-from kontrast.evaluate import formatting
-from kontrast.exchange import image_folder as model_folder
-from kontrast.exchange import open_clip
-from kontrast.exchange.card import About
-from kontrast.report import page
-from kontrast.report.image_neighbours import gallery
-from kontrast.report.contact_sheet import views_sheet
-from kontrast.methods.method import Batch
-from kontrast.modalities.images.model import Model
-from kontrast.modalities.registry import load
-from kontrast.positives.images import papers
-from kontrast.positives.images.view import Keys, Recipe
-if TYPE_CHECKING:
-    from kontrast.modalities.modality import Parts
-    from kontrast.recipes.resolve import Plan
-    from kontrast.training.run_folder import Folder
-from dataclasses import dataclass, replace
-from typing import Any
-import numpy as np
-import torch
-from kontrast import methods
-from kontrast.data import scored_pairs
-from kontrast.data.check import check
-from kontrast.data.pixels.store import Ids
-from kontrast.modalities.texts.batches import ROLES
+from kontrast.data.sampler import Sampler
+from kontrast.data.source import Source
+from kontrast.exchange.card import About, Certificate
+from kontrast.keyed import Ids
 from kontrast.positives.images.view import Recipe
-from kontrast.recipes.resolve import Plan, planned
-from kontrast.recipes.rules import Facts
+from kontrast.recipes.resolve import Plan
+from kontrast.report.image_neighbours import Question
 from kontrast.settings import Settings
-from kontrast.distributed import processes
-
-if TYPE_CHECKING:
-    from kontrast.modalities.modality import Parts
-
-Leave = Callable[[Folder, Any, Any, dict[str, Any], Callable[[str], None]], None]
-
-
-EXAMPLES, SEARCHED = 6, 2_000  # positives shown, and training sentences searched, in a report on sentences
-Score = Callable[[Any, Source, Ids], tuple[str, float]]
-
-
-class MakeBatches(Protocol):
-    """Batches of these samples; with the random negatives that were asked for, if `training`."""
-
-    def __call__(
-        self, source: Source, ids: Ids, batch_size: int, seed: int, steps: int, *, training: bool
-    ) -> Batches: ...
-
-
-@dataclass(frozen=True)
-class Kit:
-    """The encoder, its batches, and what comes of it.
-
-    model    the trained encoder -> the model in use
-    learned  the encoder begins with weights that know something: they are a column of the evaluation
-    score    (model, source, ids) -> (name, number): how good it is on held-out data; higher is better
-    masks    dropout masks make the second view: checks keep them on, or there would be nothing to find
-    leave    (folder, model, model with the first weights or None, summary, say): write what a run leaves
-    """
-
-    encoder: Any
-    batches: MakeBatches
-    model: Callable[[Any], Any]
-    leave: Leave
-    score: Score
-    learned: bool
-    masks: bool = False
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-def _rules(plan: Plan) -> tuple[str, ...]:
-    """The rules for hard negatives that were asked for."""
-    said = parsed(plan.settings.negatives or "").rules
-    return RULES if said == "all" else tuple(said.split(",")) if said else ()
-
-
-SHOWN = ("encoder", "image_size", "views", "epochs", "batch_size", "temperature", "lr", "seed", "precision")
+from kontrast.training.loop import Batches
 
 
 @dataclass
-class Parts:
+class Samples:
     """What a plan is about to run on."""
 
     source: Source
@@ -160,3 +38,116 @@ class Parts:
     check_ids: Ids
     recipe: Recipe | None  # of views of pictures
     device: torch.device
+
+
+@dataclass(frozen=True)
+class Request:
+    """What `kontrast evaluate` was asked for.
+
+    protocols   names of tests; none: all that fit the data
+    split       the value of the `split` column;  labels  "folder", or the column with the names
+    train_data  labelled data that neighbours and probes may learn from
+    classes     for zero-shot: the column with the names, or a text file with a name a line
+    templates   for zero-shot: "80", "7" or a text file with a sentence a line
+    """
+
+    protocols: tuple[str, ...] = ()
+    split: str | None = None
+    labels: str | None = None
+    train_data: Any = None
+    classes: str | None = None
+    templates: str | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Sections:
+    """What a kind of data shows in a report, beside verdict, table and curves.
+
+    pairs       a sheet of real positive pairs
+    neighbours  held-out pictures with their neighbours, from `report.image_neighbours`
+    more        further sections as HTML, from `report.sections`
+    commands    what to type next
+    """
+
+    pairs: Image.Image | None = None
+    neighbours: Sequence[Question] = ()
+    more: Sequence[str] = ()
+    commands: Sequence[str] = ()
+
+
+class InUse(Protocol):
+    """A trained model in use: always fp32, evaluation mode, the same look at everything."""
+
+    encoder: Any
+
+    @property
+    def width(self) -> int: ...
+    def embed(self, data: Any) -> Any: ...
+    def embed_source(self, source: Source, ids: Ids) -> Tensor: ...
+    def random(self, seed: int = 0) -> Any: ...
+    def with_weights(self, weights: Mapping[str, Tensor]) -> Any: ...
+
+
+class Opened(Protocol):
+    """A kind of data made ready for one run.
+
+    encoder  what is trained;  learned  it begins with weights that know something
+    masks    dropout masks make the second view: checks keep them on, or there would be nothing to find
+    """
+
+    encoder: Any
+    learned: bool
+    masks: bool
+
+    def batches(self, source: Source, sampler: Sampler, *, training: bool) -> Batches:
+        """Batches of these samples; with the random negatives that were asked for, if `training`."""
+
+    def model(self, encoder: Any) -> Any:
+        """The model in use that has this trained encoder."""
+
+    def score(self, model: Any, source: Source, ids: Ids) -> tuple[str, float]:
+        """(name, number): how good it is on held-out data; higher is better."""
+
+    def export(self, folder: Path, model: Any, about: About) -> Certificate:
+        """Write the folder that other libraries load, read it again, and compare."""
+
+    def evaluate(self, columns: Mapping[str, Any]) -> dict[str, Any]:
+        """The JSON of an evaluation of these models on the held-out part, with raw input beside them."""
+
+    def table(self, result: Mapping[str, Any]) -> list[str]:
+        """The evaluation as lines for a terminal."""
+
+    def sentence(self, result: Mapping[str, Any]) -> str:
+        """What was learned, in a sentence."""
+
+    def sections(self, columns: Mapping[str, Any], result: Mapping[str, Any], run: Path) -> Sections:
+        """What the report of this run shows."""
+
+
+class Modality(Protocol):
+    """A kind of data.
+
+    name      as methods name what they read: images, pairs, texts
+    channels  how many the pictures must have; None: as many as they have
+    """
+
+    name: str
+    channels: int | None
+
+    def check(self, source: Source, settings: Settings) -> None:
+        """Unfit where a method that reads this kind cannot learn from the source."""
+
+    def recipe(self, plan: Plan, source: Source) -> Recipe | None:
+        """How views of pictures are drawn; None where there are none."""
+
+    def open(self, plan: Plan, samples: Samples, weights_from: str | Path | None) -> Opened: ...
+
+    def holds(self, folder: Path) -> bool:
+        """Whether a model folder is of this kind."""
+
+    def load(self, folder: Path) -> Any:
+        """The model in use of a model folder."""
+
+    def evaluate(self, path: Path, data: Any, request: Request) -> tuple[dict[str, Any], list[str]]:
+        """(the JSON, the lines of its table) of a run or model folder on any data of this kind."""

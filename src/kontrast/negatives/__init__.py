@@ -8,15 +8,15 @@ Sources add up, in Python and on the command line:
     random:N       N more keyed samples a step, encoded with gradient                   `random.py`
     mined:N        of all these, only the N hardest of each row                         `hard.py`
     mixed:N        N points made between the hardest (MoCHi)                            `hard.py`
-    reweighted:B   harder ones count more, by exp(B s / T) (HCL)                        `losses.candidates`
-    debiased:P     a share P of the negatives is taken to be positives in disguise      `losses.candidates`
+    reweighted:B   harder ones count more, by exp(B s / T) (HCL)                        `losses.engine.candidates`
+    debiased:P     a share P of the negatives is taken to be positives in disguise      `losses.engine.candidates`
     rules:all      for sentences and captions: a hard negative made by rule, all or some
                    of negation, antonym, number, entity, order, relation
-                   (rules:number,order)                                                 `positives.opposites`
+                   (rules:number,order)                                                 `negatives.by_rule`
     guide:FOLDER   rows of the batch that the model of FOLDER finds nearly the same
                    sample are not negatives: its cosine above 1 - margin (margin:0.1)   `losses.Guide`
 
-Nothing is ever a negative of its own sample, or of its own group where there are groups (`repeats.py`).
+Nothing is ever a negative of its own sample, or of its own group where there are groups (`false_negatives.py`).
 This file imports no torch: command lines are checked before anything heavy is loaded.
 """
 
@@ -26,6 +26,7 @@ from dataclasses import dataclass, fields, replace
 
 from kontrast.errors import Unfit
 
+RULES = ("negation", "antonym", "number", "entity", "order", "relation")  # of `by_rule`
 WORDS = {"queue": "queue", "random": "random", "mined": "mined", "mixed": "mixed", "reweighted": "beta",
          "debiased": "tau_plus", "rules": "rules", "guide": "guide", "margin": "margin"}  # fmt: skip
 
@@ -49,15 +50,17 @@ class Negatives:
             raise Unfit(f"negatives: counts and reweighted must be at least 0, debiased in [0, 1); got {self}.")
 
     def __add__(self, other: Negatives) -> Negatives:
-        said = {f.name: getattr(other, f.name) for f in fields(other) if getattr(other, f.name)}
-        for name in said:
+        requested = {f.name: getattr(other, f.name) for f in fields(other) if getattr(other, f.name)}
+        for name in requested:
             if getattr(self, name):
                 raise Unfit(f"negatives: {name} is said twice, in {self} and in {other}.")
-        return replace(self, **said)
+        return replace(self, **requested)
 
     def __str__(self) -> str:
-        said = {word: getattr(self, name) for word, name in WORDS.items() if getattr(self, name)}
-        return "+".join(f"{word}:{value if isinstance(value, str) else f'{value:g}'}" for word, value in said.items())
+        requested = {word: getattr(self, name) for word, name in WORDS.items() if getattr(self, name)}
+        return "+".join(
+            f"{word}:{value if isinstance(value, str) else f'{value:g}'}" for word, value in requested.items()
+        )
 
 
 def Queue(size: int) -> Negatives:
@@ -91,7 +94,7 @@ def Debiased(tau_plus: float) -> Negatives:
 
 
 def Rules(rules: str = "all") -> Negatives:
-    """For sentences and captions: one hard negative each, by these rules of `positives.opposites`, joined by commas."""
+    """For sentences and captions: one hard negative each, by these rules of `negatives.by_rule`, joined by commas."""
     return Negatives(rules=rules)
 
 
@@ -104,13 +107,13 @@ def parsed(text: str) -> Negatives:
     """The grammar above, read."""
     found = Negatives()
     for part in text.split("+") if text.strip() else ():
-        word, _, said = (piece.strip() for piece in part.partition(":"))
+        word, _, requested = (piece.strip() for piece in part.partition(":"))
         if word not in WORDS:
             raise Unfit(
                 f"--negatives {part!r}: known are {', '.join(f'{w}:{EXAMPLES[w]}' for w in WORDS)}, joined by +."
             )
         try:
-            value = type(EXAMPLES[word])(said)
+            value = type(EXAMPLES[word])(requested)
         except ValueError:
             value = ""
         if value == "":
@@ -123,14 +126,24 @@ def parsed(text: str) -> Negatives:
     return found
 
 
-def check_fits(said: Negatives, method: str, kind: str) -> None:
+def rules_of(text: str) -> tuple[str, ...]:
+    """The rules for hard negatives that were asked for, by name."""
+    rules = parsed(text).rules
+    return RULES if rules == "all" else tuple(rules.split(",")) if rules else ()
+
+
+def check_fits(requested: Negatives, method: str, kind: str) -> None:
     """Unfit where a source of negatives means nothing to a method that reads pictures, pairs or sentences (`kind`)."""
-    if said.rules and kind not in ("texts", "pairs"):
-        raise Unfit(f"--negatives rules:{said.rules} makes sentences; {method} reads {kind}.")
-    if said.guide and method.startswith("moco"):
-        raise Unfit(f"--negatives guide:{said.guide} judges the rows of a batch; {method} compares with its queue.")
-    if said.random and kind == "pairs":
-        raise Unfit(f"--negatives random:{said.random}: a batch of pairs is a random draw already; raise --batch-size.")
+    if requested.rules and kind not in ("texts", "pairs"):
+        raise Unfit(f"--negatives rules:{requested.rules} makes sentences; {method} reads {kind}.")
+    if requested.guide and method.startswith("moco"):
+        raise Unfit(
+            f"--negatives guide:{requested.guide} judges the rows of a batch; {method} compares with its queue."
+        )
+    if requested.random and kind == "pairs":
+        raise Unfit(
+            f"--negatives random:{requested.random}: a batch of pairs is a random draw already; raise --batch-size."
+        )
 
 
 def check_size(queue: int, samples: int) -> None:

@@ -21,9 +21,9 @@ import numpy.typing as npt
 
 from kontrast import keyed
 from kontrast.errors import Unfit
+from kontrast.negatives import RULES
 from kontrast.positives.texts.wordnet import NUMBERS, WordNet, bare, listed
 
-RULES = ("negation", "antonym", "number", "entity", "order", "relation")
 AUXILIARY = sorted(listed("is are was were am be can could will would should must may might do does did has have had"))
 ARTICLES = listed("a an the")
 BETWEEN = listed("to than from into over under behind before after above below beside against onto")

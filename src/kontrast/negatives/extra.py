@@ -5,14 +5,14 @@ Shapes: B rows, V views, N added keys shared by all rows, M of each row's own, D
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from kontrast.losses.engine.candidates import Guide
-from kontrast.negatives import Negatives, hard, parsed, false_negatives
+from kontrast.negatives import Negatives, false_negatives, hard, parsed
 from kontrast.negatives.queue import Ring
 from kontrast.similarity import Similarity, unit
 
@@ -27,19 +27,24 @@ class More(NamedTuple):
     own: Tensor | None
     count_B: Tensor  # how many of them each row has
 
+    @property
+    def for_loss(self) -> dict[str, Any]:
+        """The same as a loss takes it."""
+        return {"negatives_KD": self.shared_ND, "negative_ids_K": self.names_N, "own_negatives": self.own}
 
-class Added(nn.Module):
+
+class Extra(nn.Module):
     """The queue, the random draws, and the hard ones among or between them, for a method of `width` dimensions.
 
-    `added(...)` is pure. `push` is for `after_step`. `hardness` goes to the loss.
+    `extra(...)` is pure. `push` is for `after_step`. `hardness` goes to the loss as it is.
     """
 
-    def __init__(self, said: str | Negatives, width: int, similarity: Similarity, *, seed: int) -> None:
+    def __init__(self, requested: str | Negatives, width: int, similarity: Similarity, *, seed: int) -> None:
         super().__init__()
-        self.said = parsed(str(said))
+        self.requested = parsed(str(requested))
         self.similarity: Similarity = similarity
-        self.queue = Ring(self.said.queue, width, seed=seed) if self.said.queue else None
-        if self.said.mixed and similarity != "cosine":
+        self.queue = Ring(self.requested.queue, width, seed=seed) if self.requested.queue else None
+        if self.requested.mixed and similarity != "cosine":
             raise ValueError(f"mixed negatives are points on a sphere: similarity must be cosine, not {similarity}")
 
     def forward(
@@ -59,10 +64,10 @@ class Added(nn.Module):
         """
         keys = [] if self.queue is None else [(self.queue.keys_KD, self.queue.names_K)]
         keys += [] if drawn is None else [drawn]
-        bank = keys if self.said.mined or batch is None else [*keys, batch]
-        own = self._hard(query, name_B, key, bank) if self.said.mined or self.said.mixed else None
+        bank = keys if self.requested.mined or batch is None else [*keys, batch]
+        own = self._hard(query, name_B, key, bank) if self.requested.mined or self.requested.mixed else None
         count_B = torch.full_like(name_B, 0 if own is None else own.shape[-2])
-        if self.said.mined or not keys:
+        if self.requested.mined or not keys:
             return More(query.reshape(-1, query.shape[-1])[:0].detach(), name_B[:0], own, count_B)
         shared_ND, names_N = _joined(keys)
         return More(shared_ND, names_N, own, count_B + len(names_N) - false_negatives.count(name_B, names_N))
@@ -72,12 +77,12 @@ class Added(nn.Module):
         row_RD, (bank_KD, name_K) = query.flatten(0, -2), _joined(bank)
         name_R = name_B.repeat(len(row_RD) // len(name_B))
         left = len(bank_KD) - int(false_negatives.count(name_B, name_K).max())
-        top = min(self.said.mined or self.said.mixed, left)
+        top = min(self.requested.mined or self.requested.mixed, left)
         places_RN, _ = hard.mined(row_RD, bank_KD, top, similarity=self.similarity, name_Q=name_R, name_K=name_K)
         hard_RND = bank_KD[places_RN]
-        made = [hard_RND] if self.said.mined else []
-        if self.said.mixed:
-            made.append(hard.mixed(row_RD, hard_RND, self.said.mixed, *key, np.arange(len(row_RD))[:, None]))
+        made = [hard_RND] if self.requested.mined else []
+        if self.requested.mixed:
+            made.append(hard.mixed(row_RD, hard_RND, self.requested.mixed, *key, np.arange(len(row_RD))[:, None]))
         own: Tensor = torch.cat(made, dim=1).unflatten(0, query.shape[:-1])
         return own
 
@@ -94,21 +99,21 @@ class Added(nn.Module):
         if guide_BG is None:
             return None
         key_KG = torch.cat([guide_BG, guide_BG.new_zeros(more_keys, guide_BG.shape[1])])
-        return Guide(guide_BG, key_KG, self.said.margin)
+        return Guide(guide_BG, key_KG, self.requested.margin)
 
     @property
     def adds(self) -> bool:
         """Whether there are more negatives than the batch's own."""
-        return bool(self.said.queue or self.said.random or self.said.mined or self.said.mixed)
+        return bool(self.requested.queue or self.requested.random or self.requested.mined or self.requested.mixed)
 
     @property
-    def hardness(self) -> tuple[float, float]:
-        """How negatives count, for the loss: tau_plus and beta."""
-        return self.said.tau_plus, self.said.beta
+    def hardness(self) -> dict[str, Any]:
+        """How negatives count, as a loss takes it."""
+        return {"tau_plus": self.requested.tau_plus, "beta": self.requested.beta}
 
-    def signs(self, step: int) -> dict[str, Tensor]:
+    def diagnostics(self, step: int) -> dict[str, Tensor]:
         """The queue's own numbers."""
-        return {} if self.queue is None else self.queue.signs(step)
+        return {} if self.queue is None else self.queue.diagnostics(step)
 
 
 def _joined(keys: list[Keys]) -> Keys:

@@ -56,7 +56,7 @@ class Ring(nn.Module):
         return int(self.pushed) >= len(self)
 
     @torch.no_grad()
-    def signs(self, step: int) -> dict[str, Tensor]:
+    def diagnostics(self, step: int) -> dict[str, Tensor]:
         """For the watch: share of places filled, mean age of those in steps, and how many directions the keys take.
 
         queue_rank = (sum of eigenvalues)^2 / sum of squared eigenvalues of the keys' second moments, on at most 1,024

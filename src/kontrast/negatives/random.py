@@ -9,12 +9,10 @@ Shapes: N samples of the set, B of them in the batch, M draws.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from kontrast import keyed
 from kontrast.errors import Unfit
-
-Ids = npt.NDArray[np.int64]
+from kontrast.keyed import Ids
 
 
 def drawn(ids_N: Ids, batch_B: Ids, count: int, seed: int, step: int) -> Ids:

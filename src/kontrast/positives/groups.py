@@ -14,11 +14,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from kontrast import keyed
-
-Ids = npt.NDArray[np.int64]
+from kontrast.keyed import Ids
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from kontrast.errors import Unfit
 from kontrast.negatives import check_fits, check_size, parsed
 from kontrast.recipes import barlow_twins, byol, clip, moco, simclr, simcse, swav
 from kontrast.recipes.rules import FIXED, SMALL_PICTURE, Facts, by_method, by_size, by_text
-from kontrast.settings import NAMES, Settings, checked, pairs
+from kontrast.settings import NAMES, Resolved, Settings, checked, pairs
 
 PUBLISHED: dict[str, dict[str, Callable[[], Settings]]] = {
     "simclr": {"imagenet": simclr.imagenet, "cifar10": simclr.cifar10},
@@ -49,16 +49,16 @@ class Choice:
 class Plan:
     """A complete run: every setting has a value, the method's Config too."""
 
-    settings: Settings
+    settings: Resolved
     config: Any
     choices: list[Choice]
     recipe: str
 
 
-def planned(said: Settings, facts: Facts) -> Plan:
+def planned(requested: Settings, facts: Facts) -> Plan:
     """The complete run for these words and this data."""
-    said = checked(said)
-    name = said.method or "simclr"
+    requested = checked(requested)
+    name = requested.method or "simclr"
     methods.entry(name)
     texts = methods.entry(name).kind == "texts"
     recipe = "cifar10" if facts.side <= SMALL_PICTURE else "imagenet"
@@ -68,11 +68,11 @@ def planned(said: Settings, facts: Facts) -> Plan:
     numbers = methods.numbers(name)
     fields = [field for field, _, _ in numbers]
     chosen: dict[str, Any] = {}
-    own = pairs(said.set, "--set")
+    own = pairs(requested.set, "--set")
     methods.configured(name, own)  # refuses what no rule below could read
     as_published = vars(methods.configured(name, {})) | pairs(published.set, "recipe")
     choices = []
-    rules = {**FIXED, **(by_text(facts, said, published) if texts else by_size(facts, said, published))}
+    rules = {**FIXED, **(by_text(facts, requested, published) if texts else by_size(facts, requested, published))}
     batch = rules["batch_size"][0]
     steps = max(1, facts.n // batch) * rules["epochs"][0]
     for field, (value, reason) in {**rules, **by_method(name, facts.n, batch, steps, own, as_published)}.items():
@@ -82,14 +82,14 @@ def planned(said: Settings, facts: Facts) -> Plan:
                 choices.append(Choice(field, value, as_published[field], reason))
             continue
         if field in IN_METHOD and field not in fields:
-            if getattr(said, field) is not None:
+            if getattr(requested, field) is not None:
                 raise Unfit(f"--{field} means nothing to {name}: {methods.entry(name).line}.")
             continue
-        word, value = (_as_published(each, field, published) for each in (getattr(said, field), value))
+        word, value = (_as_published(each, field, published) for each in (getattr(requested, field), value))
         chosen[field] = value if word is None else word
         if word is None:
             choices.append(Choice(field, value, getattr(published, field), reason))
-    settings = replace(said, method=name, **chosen)
+    settings = replace(requested, method=name, **chosen)
     if settings.warmup and settings.epochs and settings.warmup > settings.epochs:
         raise Unfit(f"--warmup {settings.warmup:g} epochs is longer than the whole run of {settings.epochs}.")
     within = {field: chosen[field] for field in IN_METHOD if field in fields}
@@ -99,7 +99,7 @@ def planned(said: Settings, facts: Facts) -> Plan:
     against = parsed(vars(config).get("negatives", ""))
     check_fits(against, name, methods.entry(name).kind)
     check_size(against.queue or vars(config).get("queue", 0), facts.n)
-    return Plan(settings, config, choices, f"{name}, {recipe}")
+    return Plan(Resolved.of(settings), config, choices, f"{name}, {recipe}")
 
 
 def _as_published(word: Any, field: str, published: Settings) -> Any:
@@ -113,5 +113,5 @@ def _as_published(word: Any, field: str, published: Settings) -> Any:
 
 def complete(plan: Plan, data: str) -> dict[str, Any]:
     """What `config.yaml` holds: enough to repeat the run bit by bit."""
-    settings = {k: v for k, v in asdict(plan.settings).items() if k not in ("method", "set", "out") and v is not None}
+    settings = {k: v for k, v in plan.settings.requested().items() if k not in ("method", "set", "out")}
     return {"data": data, "method": {"name": plan.settings.method, **asdict(plan.config)}, **settings}

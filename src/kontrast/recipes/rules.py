@@ -30,13 +30,13 @@ def power_of_two(limit: float) -> int:
     return 1 << max(1, int(limit).bit_length() - 1)
 
 
-def by_size(facts: Facts, said: Settings, published: Settings) -> dict[str, tuple[Any, str]]:
+def by_size(facts: Facts, requested: Settings, published: Settings) -> dict[str, tuple[Any, str]]:
     """The table: what depends on the data and the machine, with a one-line reason each."""
     small = facts.side <= SMALL_PICTURE
-    batch = said.batch_size or min(512, power_of_two(facts.n / 4))
-    epochs = said.epochs or next(epochs for limit, epochs in EPOCHS if facts.n < limit)
+    batch = requested.batch_size or min(512, power_of_two(facts.n / 4))
+    epochs = requested.epochs or next(epochs for limit, epochs in EPOCHS if facts.n < limit)
     steps = max(1, facts.n // batch) * epochs
-    muon = (said.optimizer or "").split(":")[0] == "muon"
+    muon = (requested.optimizer or "").split(":")[0] == "muon"
     rule = "for Muon" if muon else "for AdamW"
     table: dict[str, tuple[Any, str]] = {
         "channels": (facts.channels, "as the pictures are"),
@@ -54,7 +54,7 @@ def by_size(facts: Facts, said: Settings, published: Settings) -> dict[str, tupl
         "encoder": ("resnet18", "the smallest net of the papers"),
         "precision": ("fp32", "this processor has no fast bf16"),
     }
-    if said.optimizer is not None and said.optimizer == (published.optimizer or "").split(":")[0]:
+    if requested.optimizer is not None and requested.optimizer == (published.optimizer or "").split(":")[0]:
         assert published.lr and published.batch_size
         rate = published.lr * batch / published.batch_size
         table["schedule"] = (published.schedule, "as published")
@@ -75,12 +75,12 @@ def by_size(facts: Facts, said: Settings, published: Settings) -> dict[str, tupl
     return table
 
 
-def by_text(facts: Facts, said: Settings, published: Settings) -> dict[str, tuple[Any, str]]:
+def by_text(facts: Facts, requested: Settings, published: Settings) -> dict[str, tuple[Any, str]]:
     """The same for sentences. What begins with learned weights is moved gently, as published."""
-    encoder = said.encoder or "small"
+    encoder = requested.encoder or "small"
     fresh = encoder in ("small", "static")
-    batch = said.batch_size or min(64 if published.views == "dropout" else 128, power_of_two(facts.n / 4))
-    epochs = said.epochs or (10 if fresh else published.epochs or 1)
+    batch = requested.batch_size or min(64 if published.views == "dropout" else 128, power_of_two(facts.n / 4))
+    epochs = requested.epochs or (10 if fresh else published.epochs or 1)
     steps = max(1, facts.n // batch) * epochs
     rate = {"small": 5e-4, "static": 1e-2}.get(encoder, published.lr)
     return {

@@ -12,9 +12,8 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from kontrast.positives.images.view import Drawn, Keys, Pictures, Recipe, View
 from kontrast.positives.images.draw import draw
-from kontrast.positives.images.view import white_of
+from kontrast.positives.images.view import Drawn, Keys, Pictures, Recipe, View, white_of
 
 CELL = 112  # pixels of a picture on the sheet, at least
 GAP, LINE = 6, 13

@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 from torch import Tensor
 
 from kontrast import keyed
 from kontrast.data.source import Source
 from kontrast.evaluate.knn import search
+from kontrast.keyed import Ids
 
-Ids: TypeAlias = npt.NDArray[np.int64]
 Embedder: TypeAlias = "Callable[[Source, Ids], Tensor]"
 
 

@@ -55,14 +55,14 @@ def write(
     neighbours  held-out pictures with their neighbours, from `gallery`
     commands    what to type next
     """
-    said = []
+    messages = []
     try:
         script, charts = drawn(log)
     except ImportError:
         script, charts = "", []
-        said.append('the report has no curves, because Bokeh is not installed: pip install "bokeh>=3.6"')
+        messages.append('the report has no curves, because Bokeh is not installed: pip install "bokeh>=3.6"')
         if say is not None:
-            say(said[0])
+            say(messages[0])
     evaluation = summary.get("evaluation") or {}
     headline, others = _verdict(summary, evaluation)
     facts = [(name, config[key]) for key, name in FACTS.items() if config.get(key) is not None]
@@ -70,11 +70,11 @@ def write(
         sections.evaluation(evaluation),
         sections.questions(neighbours),
         *more,
-        sections.curves(charts, log, said),
+        sections.curves(charts, log, messages),
         sections.positives(pairs, pairs_said),
         sections.commands(commands),
     ]
-    page = Template(files("kontrast.explore").joinpath("page.html").read_text("utf-8")).substitute(
+    page = Template(files("kontrast.report").joinpath("page.html").read_text("utf-8")).substitute(
         title=escape(_title(path, summary)),
         subtitle=escape(_subtitle(summary)),
         mood=_mood(summary, evaluation),

@@ -48,22 +48,22 @@ ASKED = {
 }
 
 
-def curves(charts: Sequence[tuple[Chart, str]], log: Sequence[Mapping[str, Any]], said: Sequence[str]) -> str:
+def curves(charts: Sequence[tuple[Chart, str]], log: Sequence[Mapping[str, Any]], caption: Sequence[str]) -> str:
     """The charts with their captions, or why there are none."""
     figures = "".join(
         f'<figure class="chart"><h3>{chart.title}</h3><p>{escape(captioned(chart, log))}</p>{place}</figure>'
         for chart, place in charts
     )
-    body = f'<div class="charts">{figures}</div>' if figures else "".join(f"<p>{escape(line)}.</p>" for line in said)
+    body = f'<div class="charts">{figures}</div>' if figures else "".join(f"<p>{escape(line)}.</p>" for line in caption)
     return _section("How the training went", "", body)
 
 
-def positives(sheet: Image.Image | None, said: str) -> str:
+def positives(sheet: Image.Image | None, caption: str) -> str:
     """Real positive pairs, as the method saw them."""
     if sheet is None:
         return ""
     body = f'<div class="sheet"><img src="{data_uri(sheet)}" alt="pairs that count as the same"></div>'
-    return _section("What counted as the same", escape(said), body)
+    return _section("What counted as the same", escape(caption), body)
 
 
 def commands(lines: Sequence[str]) -> str:
@@ -75,7 +75,7 @@ def evaluation(result: Mapping[str, Any]) -> str:
     """The table of `words.rows`, every test explained in a line."""
     if not result:
         return ""
-    said = (
+    caption = (
         "Every column took the same tests on the same items. Trust the difference between the columns more than any "
         "number alone."
     )
@@ -98,18 +98,18 @@ def evaluation(result: Mapping[str, Any]) -> str:
         f"<tbody>{''.join(lines)}</tbody></table></div>"
         f"<p><small>Below the learned value: its 95 % range.{notes}</small></p>"
     )
-    return _section("What it learned", said, body)
+    return _section("What it learned", caption, body)
 
 
 def _asked(questions: Sequence[Question]) -> str:
-    said = "Held-out pictures that training never used. Each is followed by its nearest neighbours, best first, as "
-    said += "different encoders see them: the better the encoder, the more alike they are to you."
+    caption = "Held-out pictures that training never used. Each is followed by its nearest neighbours, best first, as "
+    caption += "different encoders see them: the better the encoder, the more alike they are to you."
     if any(one.asked.label for one in questions):
-        said += (
+        caption += (
             ' <span class="key"></span> same class, <span class="key other"></span> another class (labels are used for '
             "this colouring only)."
         )
-    return said
+    return caption
 
 
 def questions(asked: Sequence[Question]) -> str:
@@ -131,11 +131,11 @@ def questions(asked: Sequence[Question]) -> str:
     return _section("See for yourself", _asked(asked), "\n".join(cards))
 
 
-def quotes(asked: Sequence[Quote], title: str, said: str, *, raw: str = "") -> str:
+def quotes(asked: Sequence[Quote], title: str, caption: str, *, raw: str = "") -> str:
     """Sentences, captions or pictures, each with what several encoders find nearest."""
     who = WHO | {"raw_input": RAW.get(raw, WHO["raw_input"])}
     if any(answer.own for one in asked for found in one.answers.values() for answer in found):
-        said += ' <span class="key"></span> belongs to it.'
+        caption += ' <span class="key"></span> belongs to it.'
     cards = []
     for one in asked:
         lines = []
@@ -146,10 +146,10 @@ def quotes(asked: Sequence[Quote], title: str, said: str, *, raw: str = "") -> s
             lines.append(f'<div class="who">{name}<small>{what}</small></div><div class="{kind}">{shown}</div>')
         question = _plain(one.asked) if isinstance(one.asked, str) else _thumb(Found(one.asked, "", 1.0), "")
         cards.append(f'<div class="quote"><div class="asked">{question}</div>{"".join(lines)}</div>')
-    return _section(title, said, "\n".join(cards))
+    return _section(title, caption, "\n".join(cards))
 
 
-def examples(rows: Sequence[Sequence[str]], head: Sequence[str], said: str) -> str:
+def examples(rows: Sequence[Sequence[str]], head: Sequence[str], caption: str) -> str:
     """Texts that counted as the same, side by side."""
     if not rows:
         return ""
@@ -158,7 +158,7 @@ def examples(rows: Sequence[Sequence[str]], head: Sequence[str], said: str) -> s
     table = (
         f'<div class="scroll"><table class="texts"><thead><tr>{names}</tr></thead><tbody>{cells}</tbody></table></div>'
     )
-    return _section("What counted as the same", escape(said), table)
+    return _section("What counted as the same", escape(caption), table)
 
 
 def _answer(answer: Answer) -> str:
@@ -202,5 +202,5 @@ def _image(pixels: Tensor) -> Image.Image:
     return Image.fromarray(eight.permute(1, 2, 0).numpy() if len(eight) == 3 else eight[0].numpy())
 
 
-def _section(title: str, said: str, body: str) -> str:
-    return f"<section><h2>{title}</h2>{f'<p>{said}</p>' if said else ''}{body}</section>" if body else ""
+def _section(title: str, caption: str, body: str) -> str:
+    return f"<section><h2>{title}</h2>{f'<p>{caption}</p>' if caption else ''}{body}</section>" if body else ""

@@ -10,15 +10,14 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 from torch import Tensor
 
 from kontrast.data.source import Source
-from kontrast.evaluate.splits import some
 from kontrast.evaluate.embedders import TwoTowers
 from kontrast.evaluate.knn import search
+from kontrast.evaluate.splits import some
+from kontrast.keyed import Ids
 
-Ids: TypeAlias = npt.NDArray[np.int64]
 Embed: TypeAlias = "Callable[[Sequence[str]], Tensor]"
 QUESTIONS, ANSWERS = 10, 4
 SENTENCES, PICTURES = 4_000, 1_000  # searched, at most

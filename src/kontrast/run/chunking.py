@@ -8,46 +8,40 @@ from typing import Any
 import torch
 from torch import nn
 
-from kontrast.encoders import norm
+from kontrast.distributed import processes
 from kontrast.errors import Unfit
 from kontrast.methods.method import Batch
-from kontrast.settings import Settings
+from kontrast.settings import Resolved
 from kontrast.training import chunks, loop
-from kontrast.distributed import processes
 
 
-
-
-def checked(encoder: nn.Module, s: Settings, config: Any) -> None:
+def checked(method: Any, s: Resolved) -> None:
     """`Unfit` where pieces would not give the gradient of the whole batch and the user has not said what is wanted."""
     if s.norm == "per-chunk" and s.chunk is None:
         raise Unfit("--norm per-chunk says how the pieces of --chunk are normalised; there is no --chunk.")
     if s.chunk in (None, "0"):
         return
-    if getattr(config, "mlm", 0):
-        raise Unfit("--chunk cannot cut masked words (mlm > 0); leave one of them out.")
-    if not chunks.by_rows(encoder):
+    if why := chunks.declared(method, "no_chunks"):
+        raise Unfit(f"--chunk cannot cut {why}; leave one of them out.")
+    if not chunks.by_rows(method.encoder):
         raise Unfit("--chunk: this encoder does not say that its rows can be taken apart (by_rows).")
-    if not chunks.needs_whole_batches(encoder):
+    if not chunks.needs_whole_batches(method.encoder):
         return
     ways = "--norm group (GroupNorm), frozen (running statistics, if trained) or per-chunk (each piece for itself)"
     if s.norm != "per-chunk":
         raise Unfit(f"--chunk {s.chunk}: the encoder's BatchNorm needs the whole batch. Say what is wanted: {ways}.")
-    if hasattr(config, "bn_groups"):
-        raise Unfit(
-            f"--norm per-chunk would put a query and its key into one BatchNorm batch, and {s.method} would cheat by "
-            "it (it shuffles groups for that reason): --norm group or frozen."
-        )
+    if why := chunks.declared(method, "no_norm_per_chunk"):
+        raise Unfit(f"--norm per-chunk {why}: --norm group or frozen.")
 
 
-def sizes(method: nn.Module, batch: Batch, s: Settings, device: torch.device) -> tuple[int, int]:
+def sizes(method: nn.Module, batch: Batch, s: Resolved, device: torch.device) -> tuple[int, int]:
     """(rows of a piece, 0 for the whole batch; how many pieces are stored). Counted on this run's own first batch."""
     if s.chunk in (None, "0"):
         return 0, 0
     calls = _calls(method, batch)
 
     def autocast() -> AbstractContextManager[object]:
-        return loop.autocast(s.precision or "fp32", device)
+        return loop.autocast(s.precision, device)
 
     views = len(batch.views) if len(calls) == 1 else 1
     rows = views * len(batch.ids_B)
@@ -76,7 +70,7 @@ def told(size: int, keep: int) -> str:
     return f"{size} rows at a time; {stored} computed twice; the gradient is that of the whole batch"
 
 
-def cut(method: nn.Module, size: int, keep: int, s: Settings) -> AbstractContextManager[None]:
+def cut(method: nn.Module, size: int, keep: int, s: Resolved) -> AbstractContextManager[None]:
     """Inside, the encoder and its twin take their rows in pieces."""
     if not size:
         return nullcontext()

@@ -1,35 +1,35 @@
-"""DOC kontrast.run.failure."""
+"""A run whose numbers went bad: where, by which batch, and how to see it again."""
 
 from __future__ import annotations
-from collections.abc import Callable
-from dataclasses import replace
+
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
-from kontrast.modalities.pairs import report
-from kontrast.modalities.texts import report
-from kontrast.modalities.images.batches import ImageBatches
-from kontrast.data.scored_pairs import each_once, similar_ids
-from kontrast.data.source import CALLED
-from kontrast.data.open import Source, open_source
-from kontrast.errors import Unfit
-from kontrast.evaluate import labelled as rooms
-from kontrast.evaluate import formatting
-from kontrast.exchange import image_folder as model_folder
-from kontrast.exchange import open_clip
-from kontrast.exchange.card import About
-from kontrast.report import page
-from kontrast.report.image_neighbours import gallery
-from kontrast.report.contact_sheet import views_sheet
+
+from kontrast.errors import Failed
 from kontrast.methods.method import Batch
-from kontrast.modalities.images.model import Model
-from kontrast.modalities.registry import load
-from kontrast.positives.images import papers
-from kontrast.positives.images.view import Keys, Recipe
-if TYPE_CHECKING:
-    from kontrast.modalities.modality import Parts
-    from kontrast.recipes.resolve import Plan
-    from kontrast.training.run_folder import Folder
+from kontrast.training import nonfinite
+
+
+def explained(
+    problem: Failed, method: Any, batch: Batch, precision: str, device: torch.device, folder: Path | None
+) -> Failed:
+    """The failure with the first module that is not finite, and the batch kept in the run folder."""
+    where = nonfinite.first_not_finite(method, batch, precision, device)
+    told = f"{problem} {where[:1].upper()}{where[1:]}." if where else str(problem)
+    if folder is None:
+        return Failed(told)
+    try:
+        save_batch(folder, batch)
+        batch_is = f"Its batch is in {folder / 'bad-batch.safetensors'}."
+    except (OSError, SafetensorError) as unwritten:
+        batch_is = f"Its batch could not be written ({unwritten})."
+    return Failed(
+        f"{told} {batch_is} To see the step again, from the last checkpoint: kontrast train --resume {folder}"
+    )
 
 
 def save_batch(folder: Path, batch: Batch) -> None:

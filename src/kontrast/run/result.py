@@ -1,51 +1,30 @@
-"""DOC kontrast.run.result."""
+"""What a run is when it is over, and what a checkpoint begins it again with."""
 
 from __future__ import annotations
-import os
-import signal
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
-import numpy as np
-import torch
-from safetensors import SafetensorError
-from torch import Tensor
-from kontrast.run import chunking
-from kontrast.modalities.images import report
-from kontrast import methods
-from kontrast.modalities.images.batches import advice
-from kontrast.errors import Failed
-from kontrast.modalities.modality import Kit
-from kontrast.methods.method import Group
-from kontrast.modalities.images.model import Model
-from kontrast.distributed import gather
-from kontrast.modalities.modality import Parts
-from kontrast.recipes.resolve import Plan
-from kontrast.settings import Settings
-from kontrast.training import checkpoints, malloc, optimizers, schedules, nonfinite
-from kontrast.distributed import processes
-from kontrast.training.best_weights import Best
-from kontrast.training.scored_pairs import together
-from kontrast.training.loop import Course, Row, State, fit
-from kontrast.training.run_folder import Folder
-from kontrast.training.watch import Watch, retrieval_at_1
 
+from torch import Tensor
+
+from kontrast.recipes.resolve import Plan
 
 Start: TypeAlias = tuple[dict[str, Tensor], dict[str, Any]]  # a checkpoint's tensors and state
 
 
 @dataclass
 class Run:
-    """A run and what came of it. `exit_code`: 0 done, 1 collapsed, 130 or 143 stopped after saving."""
+    """A run and what came of it. `exit_code`: 0 done, 1 collapsed, 130 or 143 stopped after saving.
+
+    `model` is what `kontrast.load` gives, and None of a run that has not ended.
+    """
 
     path: Path | None
     plan: Plan
     ending: str
     summary: dict[str, Any]
-    model: Model | None
+    model: Any = None
     exit_code: int = 0
 
     def what(self) -> str:

@@ -12,25 +12,22 @@ from typing import Any, TypeAlias
 
 import yaml
 
-from kontrast.run import chunking
-from kontrast.run.result import Run, Start
-from kontrast.run.trainer import carry_out
+from kontrast import methods
 from kontrast.data.open import Source
+from kontrast.distributed import gather, processes
 from kontrast.errors import Unfit
-from kontrast.modalities.modality import Kit
-from kontrast.modalities.registry import kit_of
-from kontrast.modalities.registry import load
-from kontrast.distributed import gather
-from kontrast.modalities.modality import Parts
-from kontrast.run.plan import announce, planned_on
+from kontrast.methods.supervised import supervised
+from kontrast.modalities import registry
+from kontrast.modalities.modality import Samples
 from kontrast.recipes.resolve import Plan, complete
+from kontrast.run import chunking
+from kontrast.run.plan import announce, planned_on
+from kontrast.run.result import Run
+from kontrast.run.trainer import Ready, Trainer
 from kontrast.settings import NAMES, Settings, from_environment, from_mapping
 from kontrast.training import checkpoints
-from kontrast.distributed import processes
 from kontrast.training.loop import Row
 from kontrast.training.run_folder import Folder, environment
-
-__all__ = ["Parts", "Run", "planned_on", "to_stderr", "train"]
 
 Say: TypeAlias = Callable[[str], None]
 
@@ -60,71 +57,74 @@ def train(
     weights_from  a run or model folder whose encoder this run begins with
     settings      any field of `kontrast.settings.Settings`
     """
-    said = from_mapping(settings, "train()")
+    requested = from_mapping(settings, "train()")
     with processes.joined(), ExitStack() as held:
         if not processes.first():
             say, show = _silent, None
         with processes.all_or_none() as same:
             ready: Ready | Run
             if resume is not None:
-                ready = _resumed(Path(resume), said, say, held)
+                ready = _resumed(Path(resume), requested, say, held)
             else:
-                ready = _begun(data, said, config, weights_from, dry_run, say, held)
+                begin = Beginning(data, requested, config, weights_from, dry_run)
+                ready = _begun(begin, say, held)
             same.append(ready.what())
         if isinstance(ready, Run):
             return ready
-        return carry_out(ready.folder, ready.plan, ready.parts, ready.kit, say=say, show=show, start=ready.start)
+        return Trainer(ready, say, show).run()
 
 
 @dataclass
-class Ready:
-    """All that is needed to train, from the beginning or from a checkpoint: (tensors, state)."""
+class Beginning:
+    """A new run as the user asked for it; the arguments of `train`."""
 
-    folder: Folder | None  # of the first process alone
-    plan: Plan
-    parts: Parts
-    kit: Kit
-    start: Start | None = None
-
-    def what(self) -> str:
-        """What all processes must agree about."""
-        step = self.start[1]["step"] if self.start else 0
-        return f"{complete(self.plan, '')} {self.parts.source.fingerprint} {step}"
+    data: Any
+    requested: Settings
+    config: str | Path | None
+    weights_from: str | Path | None
+    dry_run: bool
 
 
-def _begun(
-    data: Any,
-    said: Settings,
-    config: str | Path | None,
-    weights_from: str | Path | None,
-    dry_run: bool,
-    say: Say,
-    held: ExitStack,
-) -> Ready | Run:
+def _begun(begin: Beginning, say: Say, held: ExitStack) -> Ready | Run:
     """held: lets the run folder go, however the run ends."""
+    data, weights_from = begin.data, begin.weights_from
     below = from_environment()
-    if config is not None:
-        data, below = _from_file(Path(config), data, below)
-        weights_from = weights_from or yaml.safe_load(Path(config).read_text()).get("from")
-    said = said.over(below)
+    if begin.config is not None:
+        data, below = _from_file(Path(begin.config), data, below)
+        weights_from = weights_from or yaml.safe_load(Path(begin.config).read_text()).get("from")
+    requested = begin.requested.over(below)
     if data is None:
         raise Unfit("train needs data: a folder of pictures, a table, or 'digits'.")
-    name = said.method or "simclr"
-    if processes.restarted() and (again := _interrupted(said.out, name)):
+    name = requested.method or "simclr"
+    if processes.restarted() and (again := _interrupted(requested.out, name)):
         return _resumed(again, Settings(), say, held)
-    plan, parts = planned_on(data, said)
-    announce(plan, parts, say)
-    if dry_run:
+    plan, samples = planned_on(data, requested)
+    announce(plan, samples, say)
+    if begin.dry_run:
         return Run(None, plan, "dry run", {}, None)
-    kit = kit_of(plan, parts, weights_from)
-    chunking.checked(kit.encoder, plan.settings, plan.config)
-    if not processes.first():
-        return Ready(None, plan, parts, kit)
-    folder = held.enter_context(Folder.create(Path(said.out) if said.out else _free(Path("runs"), name)))
-    written = complete(plan, _lasting(data, parts.source))
-    folder.write_json("environment.json", environment())
-    folder.write_yaml("config.yaml", written | ({} if weights_from is None else {"from": _lasting(weights_from)}))
-    return Ready(folder, plan, parts, kit)
+    ready = put_together(plan, samples, weights_from)
+    if processes.first():
+        ready.folder = held.enter_context(
+            Folder.create(Path(requested.out) if requested.out else _free(Path("runs"), name))
+        )
+        written = complete(plan, _lasting(data, samples.source))
+        ready.folder.write_json("environment.json", environment())
+        ready.folder.write_yaml(
+            "config.yaml", written | ({} if weights_from is None else {"from": _lasting(weights_from)})
+        )
+    return ready
+
+
+def put_together(plan: Plan, samples: Samples, weights_from: str | Path | None) -> Ready:
+    """The encoder, the batches' maker and the method of a plan; Unfit where they cannot be cut as it says."""
+    opened = registry.of_method(plan.settings.method).open(plan, samples, weights_from)
+    made_by, _ = methods.load(plan.settings.method)
+    made = made_by(opened.encoder, opened.encoder.width, plan.config, seed=plan.settings.seed)
+    chunking.checked(made, plan.settings)
+    source = samples.source
+    scored, grouped = source.kind == "scored_pairs", source.groups is not None
+    method = supervised(made, plan.settings.method, scored=scored, grouped=grouped)
+    return Ready(None, plan, samples, opened, method)
 
 
 def _interrupted(out: str | None, name: str) -> Path | None:
@@ -141,30 +141,33 @@ def _lasting(data: Any, source: Source | None = None) -> str:
     return source.name if source else str(data)
 
 
-def _resumed(path: Path, said: Settings, say: Say, held: ExitStack) -> Ready | Run:
+def _resumed(path: Path, requested: Settings, say: Say, held: ExitStack) -> Ready | Run:
     folder = held.enter_context(Folder.open(path)) if processes.first() else None
     data, written = _from_file(path / "config.yaml", None, Settings())
-    changed = [name for name, value in said.said().items() if name != "out" and value != getattr(written, name)]
+    changed = [
+        name for name, value in requested.requested().items() if name != "out" and value != getattr(written, name)
+    ]
     if changed:
-        told = ", ".join(f"{name} {getattr(said, name)} (was {getattr(written, name)})" for name in changed)
+        told = ", ".join(f"{name} {getattr(requested, name)} (was {getattr(written, name)})" for name in changed)
         raise Unfit(
             f"--resume goes on with the same run, but these differ: {told}. A new run from old weights: --from."
         )
-    plan, parts = planned_on(data, written)
+    plan, samples = planned_on(data, written)
     if (path / "summary.json").exists():
         say(f"{path} is finished already; nothing to do.")
-        return Run(path, plan, "done", yaml.safe_load((path / "summary.json").read_text()), load(path))
-    kit = kit_of(plan, parts, yaml.safe_load((path / "config.yaml").read_text()).get("from"))
+        return Run(path, plan, "done", yaml.safe_load((path / "summary.json").read_text()), registry.load(path))
+    ready = put_together(plan, samples, yaml.safe_load((path / "config.yaml").read_text()).get("from"))
+    ready.folder = folder
     try:
         tensors, kept, refused = checkpoints.newest(path / "checkpoints")
     except FileNotFoundError as problem:
         say(f"{problem} Starting this run from its beginning.")
         if folder:
             folder.cut_log(0)
-        return Ready(folder, plan, parts, kit)
+        return ready
     for sentence in refused:
         say(sentence)
-    if kept["data"] != parts.source.fingerprint:
+    if kept["data"] != samples.source.fingerprint:
         raise Unfit(f"{data} has changed since this run began, so it cannot go on as the same run. Start a new one.")
     if folder:
         folder.cut_log(kept["step"])
@@ -175,7 +178,8 @@ def _resumed(path: Path, said: Settings, say: Say, held: ExitStack) -> Ready | R
             f"         saved by {_count(before)}, going on with {_count(now)}: batches, order, views, loss and "
             "gradient stay those of the joined batch; sums are added up in another order, so the last bits differ"
         )
-    return Ready(folder, plan, parts, kit, (tensors, kept))
+    ready.start = (tensors, kept)
+    return ready
 
 
 def _count(number: int) -> str:

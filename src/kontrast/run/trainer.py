@@ -1,202 +1,221 @@
-"""A plan carried out: the pieces put together, trained, and what the run leaves."""
+"""One run, from its first step to its last: build, restore, run. What it leaves is `finish`."""
 
 from __future__ import annotations
 
 import os
-import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from torch import Tensor
 
-from kontrast.run import chunking
-from kontrast.modalities.images import report
-from kontrast import methods
-from kontrast.modalities.images.batches import advice
+from kontrast.data.sampler import Sampler
+from kontrast.distributed import gather, processes
 from kontrast.errors import Failed
-from kontrast.modalities.modality import Kit
-from kontrast.methods.method import Group
-from kontrast.modalities.images.model import Model
-from kontrast.distributed import gather
-from kontrast.modalities.modality import Parts
-from kontrast.recipes.resolve import Plan
-from kontrast.settings import Settings
-from kontrast.training import checkpoints, malloc, optimizers, schedules, nonfinite
-from kontrast.distributed import processes
-from kontrast.training.best_weights import Best
-from kontrast.training.scored_pairs import together
-from kontrast.training.loop import Course, Row, State, fit
-from kontrast.training.run_folder import Folder
-from kontrast.training.watch import Watch, retrieval_at_1
+from kontrast.modalities.images.batches import advice
+from kontrast.modalities.modality import Opened, Samples
+from kontrast.recipes.resolve import Plan, complete
+from kontrast.run import chunking, failure
+from kontrast.run.finish import finish
+from kontrast.run.guide import guided
 from kontrast.run.result import Run, Start
-from kontrast.training.signals import _signals
-from kontrast.run.failure import save_batch
+from kontrast.training import checkpoints, malloc, optimizers, schedules
+from kontrast.training.best_weights import BestWeights
+from kontrast.training.loop import Course, Row, State, Training, fit
+from kontrast.training.run_folder import Folder
+from kontrast.training.scored_pairs import together
+from kontrast.training.signals import caught_signals
+from kontrast.training.watch import Watch, retrieval_at_1
 
 CORES = os.cpu_count() or 1
 
 
+@dataclass
+class Ready:
+    """All that is needed to train: from the beginning, or from a checkpoint's (tensors, state)."""
+
+    folder: Folder | None  # of the first process alone
+    plan: Plan
+    samples: Samples
+    opened: Opened
+    method: Any
+    start: Start | None = None
+
+    def what(self) -> str:
+        """What all processes must agree about."""
+        step = self.start[1]["step"] if self.start else 0
+        return f"{complete(self.plan, '')} {self.samples.source.fingerprint} {step}"
 
 
+@dataclass
+class Trainer:
+    """Trains what is ready, and keeps its books. `say` takes sentences, `show` log rows with the number of steps."""
 
+    ready: Ready
+    say: Callable[[str], None]
+    show: Callable[[Row, int], None] | None = None
+    waits: list[float] = field(default_factory=list)  # share of the time that steps waited for data, by log line
+    began: float = field(default_factory=time.monotonic)
 
-def carry_out(
-    folder: Folder | None,
-    plan: Plan,
-    parts: Parts,
-    kit: Kit,
-    *,
-    say: Callable[[str], None],
-    show: Callable[[Row, int], None] | None,
-    start: Start | None,
-) -> Run:
-    """Build, train from `start` or from the beginning, then evaluate and write what a run leaves."""
-    s, began = plan.settings, time.monotonic()
-    malloc.kept()
-    assert s.batch_size and s.epochs and s.lr and s.method
-    assert s.precision and s.optimizer and s.weight_decay is not None and s.warmup is not None and s.seed is not None
-    encoder = kit.encoder
-    beginning = {name: tensor.clone() for name, tensor in encoder.state_dict().items()}
-    made_by, _ = methods.load(s.method)
-    method = made_by(encoder, encoder.width, plan.config, seed=s.seed).to(
-        parts.device, memory_format=torch.channels_last
-    )
-    if start is not None:  # before the batches are made: a locked tower reads with these weights
+    def __post_init__(self) -> None:
+        malloc.kept()
+        self.plan, self.samples, self.opened = self.ready.plan, self.ready.samples, self.ready.opened
+        self.folder, self.method = self.ready.folder, self.ready.method
+        self.settings = self.plan.settings
+        encoder = self.opened.encoder
+        self.first_weights = {name: tensor.clone() for name, tensor in encoder.state_dict().items()}
+        self.method = self.method.to(self.samples.device, memory_format=torch.channels_last)
+        if self.ready.start is not None:  # before the batches are made: a locked tower reads with these weights
+            self._restore_weights(self.ready.start)
+        self._build()
+        if self.ready.start is not None:
+            self._restore_books(self.ready.start)
+
+    def _restore_weights(self, start: Start) -> None:
         weights = {k.removeprefix("method."): v for k, v in start[0].items() if k.startswith("method.")}
-        method.load_state_dict(weights)
-    per_epoch = len(parts.train_ids) // s.batch_size
-    steps = per_epoch * s.epochs
-    batches = kit.batches(parts.source, parts.train_ids, s.batch_size, s.seed, steps, training=True)
-    for line in (*getattr(encoder, "said", ()), getattr(batches, "said", "")):
-        if line:
-            say(f"         {line}")
-    groups: list[Group] = method.parameter_groups()
-    optimizer = optimizers.named(groups, s.optimizer, lr=s.lr, weight_decay=s.weight_decay)
-    course_of_rate = schedules.named(
-        s.schedule or "cosine", steps, warmup=round(s.warmup * per_epoch), per_epoch=per_epoch
-    )
-    course = Course(
-        steps, per_epoch, s.lr, course_of_rate, s.precision,
-        log_every=max(1, min(50, steps // 50)), save_seconds=60 * (s.checkpoint_every or 5),
-        stop_seconds=60 * (s.max_minutes or float("inf")), evaluate_every=s.evaluate_every or 0,
-    )  # fmt: skip
-    size, keep = chunking.sizes(method, batches(0), s, parts.device)
-    if s.chunk is not None:
-        if folder and s.chunk == "auto":
-            folder.write_yaml("config.yaml", folder.config() | {"chunk": str(size)})
-        say(f"chunks   {chunking.told(size, keep)}")
-    state, watch, best = State(), Watch(steps), Best()
-    if start is not None:
+        self.method.load_state_dict(weights)
+
+    def _build(self) -> None:
+        """Batches, optimizer and course, all as the plan says."""
+        s, source = self.settings, self.samples.source
+        per_epoch = len(self.samples.train_ids) // s.batch_size
+        steps = per_epoch * s.epochs
+        sampler = Sampler(self.samples.train_ids, s.batch_size, s.seed, steps, gather.rank(), gather.processes())
+        batches = guided(self.opened.batches(source, sampler, training=True), s.negatives, source, sampler)
+        for line in (*self.opened.encoder.messages, *batches.messages):
+            self.say(f"         {line}")
+        groups = self.method.parameter_groups()
+        optimizer = optimizers.named(groups, s.optimizer, lr=s.lr, weight_decay=s.weight_decay)
+        rate = schedules.named(s.schedule, steps, warmup=round(s.warmup * per_epoch), per_epoch=per_epoch)
+        course = Course(
+            steps, per_epoch, s.lr, rate, s.precision, log_every=max(1, min(50, steps // 50)),
+            save_seconds=60 * (s.checkpoint_every or 5), stop_seconds=60 * (s.max_minutes or float("inf")),
+            evaluate_every=s.evaluate_every or 0,
+        )  # fmt: skip
+        self.training = Training(self.method, batches, optimizer, groups, course, State(), Watch(steps))
+        self.best = BestWeights()
+        self.size, self.keep = chunking.sizes(self.method, batches(0), s, self.samples.device)
+        if s.chunk is not None:
+            if self.folder and s.chunk == "auto":
+                self.folder.write_yaml("config.yaml", self.folder.config() | {"chunk": str(self.size)})
+            self.say(f"chunks   {chunking.told(self.size, self.keep)}")
+
+    def _restore_books(self, start: Start) -> None:
+        """Optimizer, step, watch and best weights as the checkpoint has them."""
         tensors, kept = start
-        optimizers.restore(optimizer, groups, {k: v for k, v in tensors.items() if k.startswith("optimizer.")})
-        state, watch = State(**kept["loop"]), Watch(steps, **kept["watch"])
-        best = Best.restored(tensors, kept.get("best", {}))
+        of_optimizer = {k: v for k, v in tensors.items() if k.startswith("optimizer.")}
+        optimizers.restore(self.training.optimizer, self.training.groups, of_optimizer)
+        self.training.state = State(**kept["loop"])
+        self.training.watch = Watch(self.training.course.steps, **kept["watch"])
+        self.best = BestWeights.restored(tensors, kept.get("best", {}))
 
-    waits: list[float] = []
-
-    def log(row: Row) -> None:
-        waits.extend(value for name, value in row.items() if name == "data_wait")
-        if folder:
-            folder.log(row)
-        if show:
-            show(row, steps)
-        if "loss" in row and (told := watch.warning(state.step)):
-            say(f"step {state.step}: {told}")
-
-    def save() -> None:
-        if folder is None:
-            return
-        tensors = {f"method.{name}": tensor for name, tensor in method.state_dict().items()}
-        tensors |= optimizers.tensors(optimizer, groups) | best.tensors()
-        kept = {"step": state.step, "loop": vars(state), "watch": watch.state(), "data": parts.source.fingerprint,
-                "processes": gather.processes(), "best": best.state()}  # fmt: skip
-        try:
-            checkpoints.save(folder.path / "checkpoints", tensors, kept)
-        except OSError as problem:
-            say(f"The checkpoint of step {state.step} could not be written ({problem}); going on, trying again later.")
-
-    def each_epoch(epoch: int) -> None:
-        here, there = parts.source, parts.check  # judged pairs are no positives, and not all are decided
-        if there is not None and (there.kind, "similar" in there.columns) == (here.kind, "similar" in here.columns):
-            row = held_out_row(method, parts, s, kit, steps=steps)
-            log({"step": state.step, "epoch": epoch, **row})
-
-    def evaluate() -> None:
-        assert parts.check is not None
-        name, score = kit.score(kit.model(method.encoder), parts.check, parts.check_ids)
-        best.look(score, state.step, method.encoder.state_dict())
-        log({"step": state.step, "epoch": state.step / per_epoch, f"held_out_{name}": score})
-        say(f"step {state.step}: {name} {score:.4f} on {parts.check.name} (best {best.score:.4f} at step {best.step})")
-
-    with _signals() as caught, chunking.cut(method, size, keep, s):
-        try:
-            ending = fit(method, batches, optimizer, groups, course, state, watch,
-                         log=log, save=save, each_epoch=each_epoch, evaluate=evaluate,
-                         stop=lambda: sum(caught[:1]))  # fmt: skip
-        except Failed as problem:
-            batch = batches(state.step)
-            where = nonfinite.first_not_finite(method, batch, s.precision, parts.device)
-            told = f"{problem} {where[:1].upper()}{where[1:]}." if where else str(problem)
-            if folder is None:
-                raise Failed(told) from None
+    def run(self) -> Run:
+        """Train to the end, or to a signal; then write what a run leaves."""
+        s, training, state = self.settings, self.training, self.training.state
+        path = self.folder.path if self.folder else None
+        with caught_signals() as self.caught, chunking.cut(self.method, self.size, self.keep, s):
             try:
-                save_batch(folder.path, batch)
-                batch_is = f"Its batch is in {folder.path / 'bad-batch.safetensors'}."
-            except (OSError, SafetensorError) as unwritten:
-                batch_is = f"Its batch could not be written ({unwritten})."
-            raise Failed(
-                f"{told} {batch_is} To see the step again, from the last checkpoint: "
-                f"kontrast train --resume {folder.path}"
-            ) from None
-        (code,) = processes.largest(sum(caught[:1]))
-    if parts.recipe and waits and (told := advice(float(np.mean(waits)), parts.source, s.workers or 0, CORES)):
-        say(f"data     {told}")
-    processes.leave()  # what is left to do, the first process does alone
-    path = folder.path if folder else None
-    if ending == "stopped":
-        say(f"Stopped at step {state.step} of {steps} and saved. Go on with: kontrast train --resume {path}")
-        return Run(path, plan, ending, {}, None, exit_code=int(code))
-    if best.weights:
-        say(f"best     the weights of step {best.step} are kept, those that scored highest on the held-out data")
-        method.encoder.load_state_dict(best.weights)
-    model = kit.model(method.encoder.eval())
-    before = model.with_weights(beginning) if kit.learned else None
-    summary = {
-        "verdict": watch.verdict(state.step), "method": s.method, "steps": state.step,
-        "seconds": round(time.monotonic() - began, 2),
-        "samples_per_second": round(s.batch_size * state.step / (time.monotonic() - began), 1),
-    }  # fmt: skip
-    if folder:
+                ending = fit(training, self)
+            except Failed as problem:
+                batch, device = training.batches(state.step), self.samples.device
+                raise failure.explained(problem, self.method, batch, s.precision, device, path) from None
+            (code,) = processes.largest(self.stop())
+        if self.samples.recipe and self.waits:
+            told = advice(float(np.mean(self.waits)), self.samples.source, s.workers, CORES)
+            if told:
+                self.say(f"data     {told}")
+        processes.leave()  # what is left to do, the first process does alone
+        if ending == "stopped":
+            steps = training.course.steps
+            self.say(f"Stopped at step {state.step} of {steps} and saved. Go on with: kontrast train --resume {path}")
+            return Run(path, self.plan, ending, {}, exit_code=int(code))
+        return self._finished(ending, path)
+
+    def _finished(self, ending: str, path: Path | None) -> Run:
+        """With the best weights, and the folder written."""
+        state, watch, encoder = self.training.state, self.training.watch, self.method.encoder
+        if self.best.weights:
+            step = self.best.step
+            self.say(f"best     the weights of step {step} are kept, those that scored highest on the held-out data")
+            encoder.load_state_dict(self.best.weights)
+        model = self.opened.model(encoder.eval())
+        before = model.with_weights(self.first_weights) if self.opened.learned else None
+        seconds = time.monotonic() - self.began
+        summary = {
+            "verdict": watch.verdict(state.step), "method": self.settings.method, "steps": state.step,
+            "seconds": round(seconds, 2),
+            "samples_per_second": round(self.settings.batch_size * state.step / seconds, 1),
+        }  # fmt: skip
+        if self.folder:
+            finish(self.folder, self.ready.plan, self.samples, self.opened, (model, before), summary, self.say)
+        return Run(path, self.plan, ending, summary, model, int(watch.collapsed(state.step)))
+
+    # What the loop asks for while it runs: `training.loop.Books`.
+
+    def log(self, row: Row) -> None:
+        self.waits.extend(value for name, value in row.items() if name == "data_wait")
+        if self.folder:
+            self.folder.log(row)
+        if self.show:
+            self.show(row, self.training.course.steps)
+        state = self.training.state
+        if "loss" in row and (told := self.training.watch.warning(state.step)):
+            self.say(f"step {state.step}: {told}")
+
+    def save(self) -> None:
+        if self.folder is None:
+            return
+        training, step = self.training, self.training.state.step
+        tensors = {f"method.{name}": tensor for name, tensor in self.method.state_dict().items()}
+        tensors |= optimizers.tensors(training.optimizer, training.groups) | self.best.tensors()
+        kept = {
+            "step": step, "loop": vars(training.state), "watch": training.watch.state(),
+            "data": self.samples.source.fingerprint, "processes": gather.processes(), "best": self.best.state(),
+        }  # fmt: skip
         try:
-            kit.leave(folder, model, before, summary, say)
-        except (OSError, SafetensorError) as problem:
-            raise Failed(
-                f"The model cannot be written: {problem}. Make room; kontrast train --resume {folder.path} tries again."
-            ) from problem
-    return Run(path, plan, ending, summary, model, int(watch.collapsed(state.step)))
+            checkpoints.save(self.folder.path / "checkpoints", tensors, kept)
+        except OSError as problem:
+            self.say(f"The checkpoint of step {step} could not be written ({problem}); going on, trying again later.")
 
+    def each_epoch(self, epoch: int) -> None:
+        """Loss and retrieval on the held-out part, where it is of the same kind."""
+        here, there = self.samples.source, self.samples.check  # scored pairs are no positives, and not all are decided
+        if there is not None and (there.kind, "similar" in there.columns) == (here.kind, "similar" in here.columns):
+            row = self.held_out_row()
+            self.log({"step": self.training.state.step, "epoch": epoch, **row})
 
-@torch.no_grad()
-def held_out_row(method: Any, parts: Parts, settings: Settings, kit: Kit, *, steps: int) -> Row:
-    """Loss and retrieval on samples that training never sees, in batches of the training size."""
-    assert parts.check is not None and settings.batch_size and settings.seed is not None
-    size = min(settings.batch_size, len(parts.check_ids))
-    batches = kit.batches(parts.check, parts.check_ids, size, settings.seed + 1, steps, training=False)
-    method.train(kit.masks)
-    rows = []
-    for number in range(len(parts.check_ids) // size):
-        outcome = method.compare(method.embed(batches(number)).joined())
-        mine = together(outcome.embeddings)
-        found = retrieval_at_1(*(side[mine] for side in outcome.pair))
-        rows.append((float(processes.summed(outcome.loss)), float(found)))
-    method.train()
-    loss, retrieval = np.mean(rows, axis=0)
-    return {"held_out_loss": float(loss), "held_out_retrieval_at_1": float(retrieval)}
+    def evaluate(self) -> None:
+        """The score by which the best weights are chosen."""
+        assert self.samples.check is not None
+        state, best, check = self.training.state, self.best, self.samples.check
+        name, score = self.opened.score(self.opened.model(self.method.encoder), check, self.samples.check_ids)
+        best.look(score, state.step, self.method.encoder.state_dict())
+        epoch = state.step / self.training.course.per_epoch
+        self.log({"step": state.step, "epoch": epoch, f"held_out_{name}": score})
+        self.say(f"step {state.step}: {name} {score:.4f} on {check.name} (best {best.score:.4f} at step {best.step})")
 
+    def stop(self) -> int:
+        """The exit code of a signal that came; 0: none did."""
+        return sum(self.caught[:1])
 
+    @torch.no_grad()
+    def held_out_row(self) -> Row:
+        """Loss and retrieval on samples that training never sees, in batches of the training size."""
+        s, check, ids, method = self.settings, self.samples.check, self.samples.check_ids, self.method
+        assert check is not None
+        size = min(s.batch_size, len(ids))
+        sampler = Sampler(ids, size, s.seed + 1, self.training.course.steps, gather.rank(), gather.processes())
+        batches = self.opened.batches(check, sampler, training=False)
+        method.train(self.opened.masks)
+        rows = []
+        for number in range(len(ids) // size):
+            outcome = method.compare(method.embed(batches(number)).joined())
+            mine = together(outcome.embeddings)
+            found = retrieval_at_1(*(side[mine] for side in outcome.pair))
+            rows.append((float(processes.summed(outcome.loss)), float(found)))
+        method.train()
+        loss, retrieval = np.mean(rows, axis=0)
+        return {"held_out_loss": float(loss), "held_out_retrieval_at_1": float(retrieval)}

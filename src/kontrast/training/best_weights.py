@@ -16,7 +16,7 @@ PREFIX = "best."  # of its tensors in a checkpoint
 
 
 @dataclass
-class Best:
+class BestWeights:
     """The encoder's weights at the step of the highest score; the earlier of equal ones."""
 
     score: float = float("-inf")
@@ -39,6 +39,6 @@ class Best:
         return {"score": self.score, "step": self.step} if self.weights else {}
 
     @classmethod
-    def restored(cls, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> Best:
+    def restored(cls, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> BestWeights:
         weights = {name.removeprefix(PREFIX): t.clone() for name, t in tensors.items() if name.startswith(PREFIX)}
         return cls(**state, weights=weights)

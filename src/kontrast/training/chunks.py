@@ -54,6 +54,11 @@ def by_rows(module: nn.Module) -> list[nn.Module]:
     return [found for child in module.children() for found in by_rows(child)]
 
 
+def declared(module: nn.Module, name: str) -> str:
+    """What a module inside declares under this class attribute (`no_chunks`, `no_norm_per_chunk`); "" if none does."""
+    return next((str(vars(type(part))[name]) for part in module.modules() if name in vars(type(part))), "")
+
+
 def needs_whole_batches(module: nn.Module) -> bool:
     """Whether there is a BatchNorm with the statistics of its batch in a module that would be cut."""
     inside = [m for part in by_rows(module) for m in part.modules()]

@@ -21,17 +21,20 @@ import torch
 from torch import Tensor
 
 from kontrast import keyed
+from kontrast.distributed import gather, processes
 from kontrast.methods.method import Batch, Group, Method, Outcome, Progress
-from kontrast.distributed import gather
 from kontrast.training import optimizers
-from kontrast.distributed import processes
 from kontrast.training.watch import Watch
 
 
 class Batches(Protocol):
-    """`batches(step)` gives the batch of a step, a pure function of the step; `waited` counts seconds spent on it."""
+    """`batches(step)` gives the batch of a step, a pure function of the step.
+
+    waited    seconds spent on it so far;  messages  what a user should hear about them before the start
+    """
 
     waited: float
+    messages: tuple[str, ...]
 
     def __call__(self, step: int) -> Batch: ...
 
@@ -70,22 +73,21 @@ class State:
 Row = dict[str, float]
 
 
-def fit(
-    method: Method,
-    batches: Batches,
-    optimizer: torch.optim.Optimizer,
-    groups: list[Group],
-    course: Course,
-    state: State,
-    watch: Watch,
-    *,
-    log: Callable[[Row], None],
-    save: Callable[[], None],
-    each_epoch: Callable[[int], None],
-    evaluate: Callable[[], None] = lambda: None,
-    stop: Callable[[], int],
-) -> str:
-    """Train from `state.step` to `course.steps`; returns "done", "time" or "stopped".
+@dataclass
+class Training:
+    """What the loop works on: a method with its optimizer, the batches, and where the run stands."""
+
+    method: Method
+    batches: Batches
+    optimizer: torch.optim.Optimizer
+    groups: list[Group]
+    course: Course
+    state: State
+    watch: Watch
+
+
+class Books(Protocol):
+    """Who keeps the books of a run; the loop calls these between steps.
 
     log         receives one row of numbers every `log_every` steps
     save        writes a checkpoint; called each epoch, every `save_seconds`, and before a stop
@@ -93,6 +95,18 @@ def fit(
     evaluate    called every `evaluate_every` steps, before a checkpoint of the same step
     stop        asked after every step; an exit code other than 0 saves and ends the run (signals)
     """
+
+    def log(self, row: Row) -> None: ...
+    def save(self) -> None: ...
+    def each_epoch(self, epoch: int) -> None: ...
+    def evaluate(self) -> None: ...
+    def stop(self) -> int: ...
+
+
+def fit(training: Training, books: Books) -> str:
+    """Train from `state.step` to `course.steps`; returns "done", "time" or "stopped"."""
+    method, optimizer, groups = training.method, training.optimizer, training.groups
+    batches, course, state = training.batches, training.course, training.state
     device = next(iter(method.parameters())).device
     began = saved = lap = time.monotonic()
     waited, lap_step = batches.waited, state.step
@@ -107,25 +121,25 @@ def fit(
         now = time.monotonic()
         if state.step % course.log_every == 0 or state.step in (1, course.steps):
             seconds, samples = now - lap, len(outcome.embeddings.ids_B) * (state.step - lap_step)
-            row = watch.look(outcome) | {
+            row = training.watch.look(outcome) | {
                 "step": state.step,
                 "epoch": state.step / course.per_epoch,
                 "lr": rate,
                 "samples_per_second": samples / seconds,
                 "data_wait": (batches.waited - waited) / seconds,
             }
-            log(row)
+            books.log(row)
             lap, lap_step, waited = time.monotonic(), state.step, batches.waited
         if course.evaluate_every and (state.step % course.evaluate_every == 0 or state.step == course.steps):
-            evaluate()
+            books.evaluate()
         epoch_ends = state.step % course.per_epoch == 0 or state.step == course.steps
         if epoch_ends:
-            each_epoch(-(-state.step // course.per_epoch))
+            books.each_epoch(-(-state.step // course.per_epoch))
         ends, timed_out, due = processes.largest(
-            stop(), now - began > course.stop_seconds, now - saved > course.save_seconds
+            books.stop(), now - began > course.stop_seconds, now - saved > course.save_seconds
         )
         if epoch_ends or ends or timed_out or due:
-            save()
+            books.save()
             saved = time.monotonic()
         if state.step < course.steps and (ends or timed_out):
             return "stopped" if ends else "time"

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from kontrast import keyed
-from kontrast.methods.method import Batch
 from kontrast.distributed import gather
+from kontrast.methods.method import Batch
 from kontrast.training.loop import autocast
 
 

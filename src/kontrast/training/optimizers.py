@@ -73,8 +73,8 @@ def optimizer(
 
 def named(groups: Sequence[Group], words: str, *, lr: float, weight_decay: float) -> torch.optim.Optimizer:
     """The optimizer that a recipe names: "adamw", "adamw:beta2=0.98,eps=1e-6", "lars:byol", "sgd:nesterov"."""
-    name, said = worded(words, WORDED["optimizer"], "--optimizer")
-    options: dict[str, Any] = dict(said)
+    name, requested = worded(words, WORDED["optimizer"], "--optimizer")
+    options: dict[str, Any] = dict(requested)
     for flag in ("nesterov", "clip"):
         if flag in options:
             options[flag] = True

@@ -1,4 +1,4 @@
-"""What the watch says of rows a, b, label, by the margin loss's own signs (`losses.margin`).
+"""What the watch says of rows a, b, label, by the margin loss's own diagnostics (`losses.margin`).
 
 Nobody must be found there, so retrieval looks at similar rows alone; and that all lies at one point is told by the
 distances that the loss sees, not by the spread of directions: far from the origin all directions agree.

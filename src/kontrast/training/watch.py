@@ -19,9 +19,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from kontrast.distributed import processes
 from kontrast.methods.method import Outcome
 from kontrast.training import scored_pairs
-from kontrast.distributed import processes
 
 COLLAPSED = 0.1  # share of the healthy spread; a mean cosine above 0.99
 NARROW, FEW = 0.7, 3.0  # the same in few directions: share of the healthy spread, effective rank. A BatchNorm at the
@@ -69,7 +69,7 @@ class Watch:
     steps: int
     encoder_start: dict[str, float] = field(default_factory=dict)
     bad_looks: int = 0  # in a row, at outputs that point the same way
-    accused_looks: int = 0  # in a row, at which the method's own signs accuse
+    accused_looks: int = 0  # in a row, at which the method's own diagnostics accuse
     warned: list[str] = field(default_factory=list)  # first words of what was said already
     last: dict[str, float] = field(default_factory=dict)
 
@@ -94,7 +94,7 @@ class Watch:
             "uniformity": uniformity(first_BD),
             "encoder_spread": spread(features_BH),
             "encoder_effective_rank": effective_rank(features_BH),
-        } | {name: float(value) for name, value in outcome.signs.items()}
+        } | {name: float(value) for name, value in outcome.diagnostics.items()}
         self.note(row)
         return row
 
@@ -109,7 +109,7 @@ class Watch:
         if scored_pairs.labelled(row):
             collapsed = scored_pairs.one_point(row)
         self.bad_looks = self.bad_looks + 1 if collapsed else 0
-        self.accused_looks = self.accused_looks + 1 if own_signs(row) else 0
+        self.accused_looks = self.accused_looks + 1 if own_diagnostics(row) else 0
         self.last = row
 
     def collapsed(self, step: int) -> bool:
@@ -117,7 +117,7 @@ class Watch:
         return self.bad_looks >= PATIENCE and step >= WARM * self.steps
 
     def accused(self, step: int) -> bool:
-        """The same for the method's own signs."""
+        """The same for the method's own diagnostics."""
         return self.accused_looks >= PATIENCE and step >= WARM * self.steps
 
     def verdict(self, step: int) -> str:
@@ -143,7 +143,7 @@ class Watch:
         }  # fmt: skip
 
 
-def own_signs(row: Mapping[str, float]) -> str:
+def own_diagnostics(row: Mapping[str, float]) -> str:
     """What a method's own numbers accuse, or nothing. Healthy runs are far from each limit (measured)."""
     if row.get("prototypes_in_use", 3.0) <= 2:
         return (
@@ -185,7 +185,7 @@ def sentence(row: Mapping[str, float], collapsed: bool, accused: bool) -> str:
             "removed."
         )
     if accused:
-        return f"{own_signs(row)} ({numbers})"
+        return f"{own_diagnostics(row)} ({numbers})"
     if row["loss"] > 0.99 * row["guessing"] and row["retrieval_at_1"] < 3 * row["retrieval_chance"]:
         return (
             f"guessing: the loss {row['loss']:.2f} is that of pure guessing ({row['guessing']:.2f}) and the two views "

@@ -76,7 +76,7 @@ def from_own_keys(name: str) -> float:
     losses = []
     for where in (1.0, -1.0):
         method = tiny_methods.method(name)
-        method.negatives.said = replace(method.negatives.said, mixed=0)
+        method.negatives.requested = replace(method.negatives.requested, mixed=0)
         queue = _queue(method)
         with torch.no_grad():
             z = method.embed(tiny_methods.batch(name, 0))

@@ -15,13 +15,12 @@ from torch import Tensor, nn
 
 from kontrast import keyed
 from kontrast.data.sampler import own_rows
+from kontrast.distributed import gather, processes
 from kontrast.encoders.images.encoder import ImageEncoder
 from kontrast.methods.method import Batch, Progress
-from kontrast.distributed import gather
 from kontrast.training import chunks
-from kontrast.distributed import processes
 from kontrast.training.loop import autocast
-from kontrast.verify import tiny_methods, multiprocess
+from kontrast.verify import multiprocess, tiny_methods
 from kontrast.verify.findings import Finding
 
 SIZE = 7  # rows of a piece: four pieces of one view, eight of two

@@ -15,10 +15,9 @@ from torch import Tensor, nn
 
 from kontrast import losses
 from kontrast.data.sampler import own_rows
+from kontrast.distributed import gather, processes
 from kontrast.methods.method import Progress
-from kontrast.distributed import gather
-from kontrast.distributed import processes
-from kontrast.verify import tiny_methods, multiprocess
+from kontrast.verify import multiprocess, tiny_methods
 from kontrast.verify.findings import Finding
 
 BOUNDS = {torch.float64: 1e-8, torch.float32: 1e-4}
@@ -28,7 +27,9 @@ LR = 0.05
 def check(names: Sequence[str] = tiny_methods.NAMES, *, before: Callable[[], None] | None = None) -> list[Finding]:
     """Two and three processes against one, each method and each loss, in float64 and fp32."""
     findings = []
-    answers = {count: multiprocess.begun(count, measure, tuple(names), before=before) for count in (2, 3)}  # side by side
+    answers = {
+        count: multiprocess.begun(count, measure, tuple(names), before=before) for count in (2, 3)
+    }  # side by side
     for count, answer in answers.items():
         for what, dtype, measured in answer():
             bound = BOUNDS[getattr(torch, dtype)]

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from kontrast import keyed, methods
-from kontrast.encoders.text.bert import Bert, Shape
 from kontrast.encoders.clip.towers import towers
 from kontrast.encoders.images.encoder import ImageEncoder
 from kontrast.encoders.norm import convert
+from kontrast.encoders.text.bert import Bert, Shape
 from kontrast.encoders.text.encoder import TextEncoder
 from kontrast.encoders.weights import drawn_from
 from kontrast.methods.method import Batch, Method

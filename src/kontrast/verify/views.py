@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from kontrast import keyed
-from kontrast.modalities.images.batches import ImageBatches
 from kontrast.data.open import open_source
+from kontrast.data.sampler import Sampler
+from kontrast.modalities.images.batches import ImageBatches
 from kontrast.positives.images import papers
 from kontrast.verify.findings import Finding
 
@@ -45,9 +46,7 @@ def _epoch(
     recipe = papers.recipe(name, SIDE, 3)
     found = {}
     for rank in range(processes):
-        batches = ImageBatches(
-            source, source.ids, recipe, batch, 7, STEPS, workers=workers, rank=rank, processes=processes
-        )
+        batches = ImageBatches(source, Sampler(source.ids, batch, 7, STEPS, rank, processes), recipe, workers=workers)
         for step in range(start, COUNT // batch):
             made = batches(step)
             for v, view in enumerate(made.views):

@@ -21,9 +21,9 @@ import torch
 from torch import Tensor
 
 from kontrast.data.pixels.decode import Broken, Pixels, decode, laid_out, to_channels, to_depth
+from kontrast.keyed import Ids
 from kontrast.positives.images.blur import DENSE
 
-Ids: TypeAlias = npt.NDArray[np.int64]
 Read: TypeAlias = "Callable[[int], bytes | Pixels]"  # sample id -> encoded, or pixels (C, H, W); OSError or Broken
 
 SMALL_FILE = 8192  # bytes; below, handing a picture to a thread costs more than decoding it

@@ -18,12 +18,13 @@ from PIL import Image
 from torch import Tensor
 
 from kontrast import keyed
-from kontrast.data.pixels.decode import Pixels, from_pillow, laid_out, to_channels
-from kontrast.data.readers.images import of_pictures, white_of
-from kontrast.data.pixels.store import Ids, InMemory
-from kontrast.data.source import Options, Source, fingerprint, numbered
 from kontrast.data.messages import described
+from kontrast.data.pixels.decode import Pixels, from_pillow, laid_out, to_channels
+from kontrast.data.pixels.store import InMemory
+from kontrast.data.readers.images import of_pictures, white_of
+from kontrast.data.source import Options, Source, fingerprint, numbered
 from kontrast.errors import Unfit
+from kontrast.keyed import Ids
 
 DIGITS_TEST = 360
 _LAYOUT_CHANNELS = (1, 3, 4)
@@ -31,14 +32,14 @@ _LAYOUT_CHANNELS = (1, 3, 4)
 
 def from_array(array: npt.NDArray[Any] | Tensor, options: Options, name: str = "array") -> Source:
     """Pictures (N, H, W), (N, H, W, C) or (N, C, H, W), uint8 or uint16; floats from 0 to 1 become uint8, said."""
-    said: list[str] = []
+    messages: list[str] = []
     values = array.detach().cpu().numpy() if isinstance(array, Tensor) else np.asarray(array)
     if values.ndim not in (3, 4) or 0 in values.shape:
         raise Unfit(f"{name} of shape {values.shape} holds no pictures: give (N, H, W), (N, H, W, C) or (N, C, H, W).")
-    pixels = laid_out(_channels_first(_whole(values, said, name), isinstance(array, Tensor), said))
+    pixels = laid_out(_channels_first(_whole(values, messages, name), isinstance(array, Tensor), messages))
     if options.channels not in (None, pixels.shape[1]) and pixels.shape[1] in (1, 3):
         pixels = laid_out(np.stack([to_channels(picture, options.channels) for picture in pixels]))
-        said.append(f"turned to {options.channels} channels")
+        messages.append(f"turned to {options.channels} channels")
     count, channels, height, width = pixels.shape
     if options.split is not None:
         raise Unfit(f"split: {name} has no splits; choose the rows before.")
@@ -67,7 +68,7 @@ def from_array(array: npt.NDArray[Any] | Tensor, options: Options, name: str = "
         classes=classes,
         shapes={(height, width): count},
         digests=digests,
-        said=(*lines, *said),
+        messages=(*lines, *messages),
     )
 
 
@@ -107,9 +108,9 @@ def digits(options: Options) -> Source:
     chosen = options.split or "train"
     if chosen not in (*splits, "all"):
         raise Unfit(f"split: digits has no split {chosen!r}; it has train, test and all.")
-    said = f"digits: {len(splits['train']):,} to train, {DIGITS_TEST} held out; {chosen} chosen"
+    messages = f"digits: {len(splits['train']):,} to train, {DIGITS_TEST} held out; {chosen} chosen"
     return replace(
-        whole, ids=splits.get(chosen, whole.ids), splits=splits, said=(*whole.said, said),
+        whole, ids=splits.get(chosen, whole.ids), splits=splits, messages=(*whole.messages, messages),
         **_grouped(options.same, whole.labels),
     )  # fmt: skip
 
@@ -122,7 +123,7 @@ def _grouped(same: str | None, labels: Ids | None) -> dict[str, Any]:
     return {"groups": labels}
 
 
-def _whole(values: npt.NDArray[Any], said: list[str], name: str) -> Pixels:
+def _whole(values: npt.NDArray[Any], messages: list[str], name: str) -> Pixels:
     """The values as uint8 or uint16."""
     if values.dtype in (np.uint8, np.uint16):
         return values
@@ -135,17 +136,17 @@ def _whole(values: npt.NDArray[Any], said: list[str], name: str) -> Pixels:
         if low < 0 or high > 65535:
             raise Unfit(f"{name} holds whole numbers from {low} to {high}: give uint8 (0 to 255) or uint16 pixels.")
         dtype = np.uint8 if high <= 255 else np.uint16
-        said.append(f"{values.dtype} values from {low} to {high} taken as {np.dtype(dtype).name}")
+        messages.append(f"{values.dtype} values from {low} to {high} taken as {np.dtype(dtype).name}")
         return values.astype(dtype)
     if not (np.isfinite(low) and np.isfinite(high)) or low < 0 or high > 1:
         raise Unfit(
             f"{name} holds floats from {low:.4g} to {high:.4g}: give uint8 pixels from 0 to 255, or floats from 0 to 1."
         )
-    said.append(f"floats from {low:.3g} to {high:.3g} scaled to uint8, 0 to 255")
+    messages.append(f"floats from {low:.3g} to {high:.3g} scaled to uint8, 0 to 255")
     return np.rint(values * 255.0).astype(np.uint8)
 
 
-def _channels_first(values: Pixels, from_torch: bool, said: list[str]) -> Pixels:
+def _channels_first(values: Pixels, from_torch: bool, messages: list[str]) -> Pixels:
     """(N, C, H, W). Where both readings are possible, torch's own is channels first and NumPy's channels last."""
     if values.ndim == 3:
         return values[:, None]
@@ -154,7 +155,7 @@ def _channels_first(values: Pixels, from_torch: bool, said: list[str]) -> Pixels
         first, last = values.shape[1] < values.shape[3], values.shape[3] < values.shape[1]
     if first == last:
         first = from_torch
-        said.append(f"shape {values.shape} read as {'(N, C, H, W)' if first else '(N, H, W, C)'}")
+        messages.append(f"shape {values.shape} read as {'(N, C, H, W)' if first else '(N, H, W, C)'}")
     return values if first else values.transpose(0, 3, 1, 2)
 
 

@@ -1,7 +1,7 @@
 """What the columns of a table mean: by name, never by position, and said aloud.
 
-Kinds: pictures (image), pairs (image and text, or anchor and positive), triplets (and negative), texts, and judged
-(two texts and a number that says how alike they are: for evaluation, or the margin loss; never taken as positives).
+Kinds: pictures (image), pairs (image and text, or anchor and positive), triplets (and negative), texts, and scored
+pairs (two texts and a number that says how alike they are: for evaluation, or the margin loss; never taken as positives).
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from kontrast.data.source import Kind, Options
 from kontrast.data.readers.tables import Table
+from kontrast.data.source import Kind, Options
 from kontrast.errors import Unfit
 
 NAMES: dict[str, tuple[str, ...]] = {
@@ -69,7 +69,7 @@ def _kind(table: Table, column: dict[str, str], names: list[str]) -> tuple[Kind,
         ("pairs", ("image", "text")),
         ("triplets", ("anchor", "positive", "negative")),
         ("pairs", ("anchor", "positive")),
-        ("judged", ("first", "second", "score")),
+        ("scored_pairs", ("first", "second", "score")),
         ("images", ("image",)),
     )
     for kind, parts in readings:

@@ -19,9 +19,9 @@ from importlib.metadata import version
 import numpy as np
 
 from kontrast import keyed
-from kontrast.data.readers.arrays import from_array
 from kontrast.data.pixels.cache import cache_folder
 from kontrast.data.pixels.decode import Pixels, decode
+from kontrast.data.readers.arrays import from_array
 from kontrast.data.source import Options, Source, fingerprint
 from kontrast.errors import Unfit
 
@@ -72,7 +72,7 @@ def emoji(options: Options) -> Source:
         classes=classes,
         splits=splits,
         fingerprint=fingerprint(names, drawn.digests, TEST_SHARE),
-        said=(
+        messages=(
             f"{len(points):,} emoji, skin-tone variants left out: {len(splits['train']):,} to train, "
             f"{len(splits['test']):,} held out by base emoji; {chosen} chosen",
             "All emojis designed by OpenMoji, the open-source emoji and icon project. License: CC BY-SA 4.0",

@@ -38,25 +38,27 @@ def from_folder(folder: Path, options: Options) -> Source:
         raise Unfit(f"{folder} holds no pictures{saw}; it or its folders need files such as .jpg or .png.")
     splits, parts = _splits(names)
     wanted = _wanted(splits, options.split, str(folder), len(names))
-    said = [f"{sum(others.values()):,} files that are not pictures left aside: {_most(others)}"] if others else []
+    messages = [f"{sum(others.values()):,} files that are not pictures left aside: {_most(others)}"] if others else []
     labels = groups = None
     classes: tuple[str, ...] = ()
     if options.labels is not None:
         labels, classes = _labels(names, parts, options.labels, str(folder))
-        said.append(f"labels for evaluation only: {len(classes):,} folders")
+        messages.append(f"labels for evaluation only: {len(classes):,} folders")
     if options.same is not None:
         groups, named = _labels(names, parts, options.same, str(folder))
         alone = groups < 0
         groups[alone] = len(named) + np.flatnonzero(alone)  # a picture in no folder is a group of its own
-        said.append(f"positives from the same folder: {len(named):,} groups")
+        messages.append(f"positives from the same folder: {len(named):,} groups")
     if splits:
         chosen = f"{options.split} chosen" if options.split else "all taken"
-        said.append("splits by folder: " + ", ".join(f"{k} {len(v):,}" for k, v in splits.items()) + f"; {chosen}")
+        messages.append("splits by folder: " + ", ".join(f"{k} {len(v):,}" for k, v in splits.items()) + f"; {chosen}")
 
     def read(sample: int) -> bytes:
         return (folder / names[sample]).read_bytes()
 
-    source = of_pictures(str(folder), names, read, wanted.tolist(), options, refused=refused, folder=folder, said=said)
+    source = of_pictures(
+        str(folder), names, read, wanted.tolist(), options, refused=refused, folder=folder, messages=messages
+    )
     kept = {name: np.intersect1d(ids, source.ids) for name, ids in splits.items()}
     return replace(source, labels=labels, classes=classes, groups=groups, splits=kept)
 

@@ -31,12 +31,12 @@ def _table(folder: Path, parts: dict[str, Any]) -> Table:
         raise Unfit(f"{folder} is a saved dataset without any split.")
     whole = arrow.concat_tables(list(parts.values()), promote_options="default")
     columns = {name: column_of(whole.column(name)) for name in whole.column_names}
-    said = ["a dataset saved by Hugging Face datasets"]
+    messages = ["a dataset saved by Hugging Face datasets"]
     if "" not in parts:
         columns["split"] = [name for name, part in parts.items() for _ in range(part.num_rows)]
-        said = [f"a dataset saved by Hugging Face datasets, splits {', '.join(parts)}"]
+        messages = [f"a dataset saved by Hugging Face datasets, splits {', '.join(parts)}"]
     first = next(iter(parts.values()))
-    return Table(folder, columns, whole.num_rows, tuple(said), declared_classes(first.schema.metadata or {}))
+    return Table(folder, columns, whole.num_rows, tuple(messages), declared_classes(first.schema.metadata or {}))
 
 
 def _arrow(folder: Path) -> Any:

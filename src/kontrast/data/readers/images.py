@@ -9,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from kontrast.data.pixels.cache import remember, remembered
-from kontrast.data.pixels.store import Ids, Read, Skipped, store, survey
-from kontrast.data.source import Options, Source, fingerprint, stop_if_broken
 from kontrast.data.messages import described, where_kept
+from kontrast.data.pixels.cache import remember, remembered
+from kontrast.data.pixels.store import Read, Skipped, store, survey
+from kontrast.data.source import Options, Source, fingerprint, stop_if_broken
 from kontrast.errors import Unfit
+from kontrast.keyed import Ids
 
 TWELVE_BITS = 4095
 
@@ -28,7 +29,7 @@ def of_pictures(
     refused: Mapping[int, str] | None = None,
     shares: Ids | None = None,
     folder: Path | None = None,
-    said: Sequence[str] = (),
+    messages: Sequence[str] = (),
 ) -> Source:
     """A source of encoded pictures: every one looked at once, broken ones named, one channel count and depth for all.
 
@@ -80,18 +81,18 @@ def of_pictures(
         skipped=skipped,
         shapes=shapes,
         digests=digests,
-        said=(*said, *lines, *where_kept(found.kept is None, options.memory)),
+        messages=(*messages, *lines, *where_kept(found.kept is None, options.memory)),
     )  # fmt: skip
 
 
-def white_of(name: str, highest: int, bits: int, said: int | None) -> int:
+def white_of(name: str, highest: int, bits: int, requested: int | None) -> int:
     """The pixel value that stands for 1: 255 of 8 bits; of 16 what the user says, else 4,095 where no picture goes
     beyond (cameras, scanners and microscopes write 12 bits into 16-bit files), else 65,535.
     """
     if bits == 8:
-        if said is not None:
-            raise Unfit(f"--white {said} is for 16-bit pictures, and those of {name} have 8 bits.")
+        if requested is not None:
+            raise Unfit(f"--white {requested} is for 16-bit pictures, and those of {name} have 8 bits.")
         return 255
-    if said is not None and highest > said:
-        raise Unfit(f"--white {said} is too small: {name} has values up to {highest:,}.")
-    return said or (TWELVE_BITS if highest <= TWELVE_BITS else 65535)
+    if requested is not None and highest > requested:
+        raise Unfit(f"--white {requested} is too small: {name} has values up to {highest:,}.")
+    return requested or (TWELVE_BITS if highest <= TWELVE_BITS else 65535)

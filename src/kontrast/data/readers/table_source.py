@@ -9,42 +9,44 @@ from typing import Any
 
 import numpy as np
 
-from kontrast.data.pixels.decode import Broken
-from kontrast.data.readers.images import of_pictures
-from kontrast.data.pixels.store import Ids, Skipped
-from kontrast.data.readers.columns import NAMES, WORDS, Roles, assign, names_a_file, understood
-from kontrast.data.source import CALLED, Options, Source, fingerprint, numbered, stop_if_broken
-from kontrast.data.readers.tables import EncodedColumn, Table
 from kontrast.data.messages import shown
+from kontrast.data.pixels.decode import Broken
+from kontrast.data.pixels.store import Skipped
+from kontrast.data.readers.columns import NAMES, WORDS, Roles, assign, names_a_file, understood
+from kontrast.data.readers.images import of_pictures
+from kontrast.data.readers.tables import EncodedColumn, Table
+from kontrast.data.source import CALLED, Options, Source, fingerprint, numbered, stop_if_broken
 from kontrast.errors import Unfit
+from kontrast.keyed import Ids
 
 
 def from_table(table: Table, options: Options) -> Source:
     """The source that a table describes."""
     roles = assign(table, options)
     column = roles.column
-    if roles.kind == "judged" and names_a_file(table, column["first"]):
-        return _judged_pictures(table, column, options)
-    said = [*table.said, understood(table, roles)]
-    splits = _splits(table, options, said)
-    labels, classes = _labels(table, roles, options, said)
-    groups = _groups(table, options.same, said)
+    if roles.kind == "scored_pairs" and names_a_file(table, column["first"]):
+        return _scored_pictures(table, column, options)
+    messages = [*table.messages, understood(table, roles)]
+    splits = _splits(table, options, messages)
+    labels, classes = _labels(table, roles, options, messages)
+    groups = _groups(table, options.same, messages)
     wanted = np.arange(table.rows) if options.split is None else splits[options.split]
     words = {role: table.columns[column[role]] for role in WORDS if role in column}
     empty, cleaned = _cleaned(words, wanted, str(table.path))
-    if "score" in column and roles.kind == "judged":
+    if "score" in column and roles.kind == "scored_pairs":
         cleaned["score"] = _scores(table.columns[column["score"]], column["score"], str(table.path))
     if "image" in column:
-        source = _with_pictures(table, column["image"], wanted, options, empty=empty, said=said)
+        source = _with_pictures(table, column["image"], wanted, options, empty=empty, messages=messages)
     else:
         skipped = tuple(Skipped(row, f"row {row + 1}", reason) for row, reason in sorted(empty.items()))
         ids = np.array([row for row in wanted.tolist() if row not in empty], dtype=np.int64)
         stop_if_broken(str(table.path), skipped, len(ids), options.strict)
         if skipped:
-            said.append(f"{len(skipped):,} skipped; the first is {skipped[0].name}: {skipped[0].reason}")
+            messages.append(f"{len(skipped):,} skipped; the first is {skipped[0].name}: {skipped[0].reason}")
         names = [f"row {row + 1}" for row in range(table.rows)]
-        said.insert(0, f"{len(ids):,} {CALLED[roles.kind]}")
-        source = Source(str(table.path), roles.kind, names, ids, "", skipped=skipped, said=tuple(said))
+        messages.insert(0, f"{len(ids):,} {CALLED[roles.kind]}")
+        source = Source(str(table.path), roles.kind, names, ids, "", skipped=skipped, messages=tuple(messages))
+    kind = "judged" if roles.kind == "scored_pairs" else roles.kind  # its old name: fingerprints in checkpoints have it
     digests = {row: repr([values[row] for values in cleaned.values()]).encode() for row in source.ids.tolist()}
     return replace(
         source,
@@ -54,7 +56,7 @@ def from_table(table: Table, options: Options) -> Source:
         classes=classes,
         groups=source.groups if groups is None else groups,
         splits={name: np.intersect1d(ids, source.ids) for name, ids in splits.items()},
-        fingerprint=fingerprint(source.names, digests, source.fingerprint, roles.kind),
+        fingerprint=fingerprint(source.names, digests, source.fingerprint, kind),
     )
 
 
@@ -96,7 +98,7 @@ def _scores(values: Sequence[Any], name: str, path: str) -> list[float]:
     return [float(value) for value in values]
 
 
-def _splits(table: Table, options: Options, said: list[str]) -> dict[str, Ids]:
+def _splits(table: Table, options: Options, messages: list[str]) -> dict[str, Ids]:
     name = options.columns.get("split", "split")
     if name not in table.columns:
         if options.split is not None:
@@ -107,11 +109,11 @@ def _splits(table: Table, options: Options, said: list[str]) -> dict[str, Ids]:
     if options.split is not None and options.split not in splits:
         raise Unfit(f"split: {table.path} has no rows of split {options.split!r}; it has {', '.join(splits)}.")
     parts = ", ".join(f"{part} {len(rows):,}" for part, rows in splits.items())
-    said.append(f"splits: {parts}; {options.split + ' chosen' if options.split else 'all taken'}")
+    messages.append(f"splits: {parts}; {options.split + ' chosen' if options.split else 'all taken'}")
     return splits
 
 
-def _labels(table: Table, roles: Roles, options: Options, said: list[str]) -> tuple[Ids | None, tuple[str, ...]]:
+def _labels(table: Table, roles: Roles, options: Options, messages: list[str]) -> tuple[Ids | None, tuple[str, ...]]:
     asked = options.labels
     if asked is not None and not isinstance(asked, str):
         raise Unfit(f"labels: name a column of {table.path}: {', '.join(table.columns)}.")
@@ -128,11 +130,11 @@ def _labels(table: Table, roles: Roles, options: Options, said: list[str]) -> tu
     elif name == "label" and "label_name" in table.columns:
         first = {int(label): row for row, label in reversed(list(enumerate(labels)))}
         classes = tuple(str(table.columns["label_name"][first[label]]) for label in range(len(classes)))
-    said.append(f"labels for evaluation only: column {name!r}, {len(classes):,} classes")
+    messages.append(f"labels for evaluation only: column {name!r}, {len(classes):,} classes")
     return labels, classes
 
 
-def _groups(table: Table, same: str | None, said: list[str]) -> Ids | None:
+def _groups(table: Table, same: str | None, messages: list[str]) -> Ids | None:
     if same is None:
         return None
     if same not in table.columns:
@@ -140,7 +142,7 @@ def _groups(table: Table, same: str | None, said: list[str]) -> Ids | None:
     groups, named = numbered(table.columns[same])
     alone = groups < 0
     groups[alone] = len(named) + np.flatnonzero(alone)
-    said.append(f"positives from the same {same!r}: {len(named):,} groups")
+    messages.append(f"positives from the same {same!r}: {len(named):,} groups")
     return groups
 
 
@@ -151,7 +153,7 @@ def _with_pictures(
     options: Options,
     *,
     empty: Mapping[int, str],
-    said: list[str],
+    messages: list[str],
 ) -> Source:
     """Pictures by row: encoded in the table, or files beside it. Rows that name one file share its pixels."""
     values, folder = table.columns[image], table.path.parent.resolve()
@@ -165,39 +167,39 @@ def _with_pictures(
         if len(first) == table.rows:
             shares = None
         else:
-            said.append(f"{len(first):,} pictures in {table.rows:,} rows: rows of one picture are never negatives")
+            messages.append(f"{len(first):,} pictures in {table.rows:,} rows: rows of one picture are never negatives")
     read = _reader(values, folder)
     source = of_pictures(
-        str(table.path), names, read, wanted.tolist(), options, refused=empty, shares=shares, said=said
+        str(table.path), names, read, wanted.tolist(), options, refused=empty, shares=shares, messages=messages
     )
     return replace(source, groups=shares)
 
 
-def _judged_pictures(table: Table, column: Mapping[str, str], options: Options) -> Source:
-    """Rows of two picture files and a number: the pictures are the samples, sorted by name; `judged` tells the rows."""
+def _scored_pictures(table: Table, column: Mapping[str, str], options: Options) -> Source:
+    """Rows of two picture files and a number: the pictures are the samples, sorted by name; `scored` tells the rows."""
     first, second = (list(map(str, table.columns[column[role]])) for role in ("first", "second"))
     scores = _scores(table.columns[column["score"]], column["score"], str(table.path))
     names = sorted({*first, *second})
     place = {name: sample for sample, name in enumerate(names)}
     read = _reader(names, table.path.parent.resolve())
-    said = list(table.said)
-    splits = _splits(table, options, said)
+    messages = list(table.messages)
+    splits = _splits(table, options, messages)
     wanted = range(table.rows) if options.split is None else splits[options.split].tolist()
     shown = sorted({place[side[row]] for side in (first, second) for row in wanted})
-    source = of_pictures(str(table.path), names, read, shown, options, said=said)
+    source = of_pictures(str(table.path), names, read, shown, options, messages=messages)
     usable = set(source.ids.tolist())
     pairs = ((place[first[row]], place[second[row]], scores[row]) for row in wanted)
     rows = [(a, b, score) for a, b, score in pairs if {a, b} <= usable]
     if not rows:
         raise Unfit(f"{table.path}: no row has two pictures that can be used.")
-    left, right, judged = zip(*rows)
-    told = f"{len(rows):,} judged pairs of {len(names):,} pictures" + (
+    left, right, score = zip(*rows)
+    told = f"{len(rows):,} scored pairs of {len(names):,} pictures" + (
         f"; {len(wanted) - len(rows):,} rows with a broken picture left out" if len(rows) < len(wanted) else ""
     )
     return replace(
         source,
-        judged=(np.array(left), np.array(right), list(judged)),
-        said=(told, *source.said),
+        scored=(np.array(left), np.array(right), list(score)),
+        messages=(told, *source.messages),
         fingerprint=fingerprint(source.names, {}, source.fingerprint, rows),
     )
 

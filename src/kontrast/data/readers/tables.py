@@ -29,7 +29,7 @@ class Table:
     path: Path
     columns: Mapping[str, Sequence[Any]]
     rows: int
-    said: tuple[str, ...] = ()
+    messages: tuple[str, ...] = ()
     classes: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
@@ -127,16 +127,18 @@ def _separated(path: Path, text: str, known: frozenset[str]) -> Table:
     except csv.Error as error:
         raise Unfit(f"{path} line {reader.line_num:,} cannot be read as a table ({error}).") from None
     head = [cell.strip() for cell in rows[0]]
-    said = [] if separator in ",\t" else [f"fields separated by {separator!r}"]
+    messages = [] if separator in ",\t" else [f"fields separated by {separator!r}"]
     if _is_header(head, known, path.parent):
         rows = rows[1:]
     else:
         head = [f"column{place + 1}" for place in range(len(head))]
-        said.append(f"no header: columns called {', '.join(head)}")
+        messages.append(f"no header: columns called {', '.join(head)}")
     twice = sorted({name for name in head if head.count(name) > 1})
     if twice:
         raise Unfit(f"{path} has two columns called {twice[0]!r}; rename one.")
-    return Table(path, {name: [row[place] for row in rows] for place, name in enumerate(head)}, len(rows), tuple(said))
+    return Table(
+        path, {name: [row[place] for row in rows] for place, name in enumerate(head)}, len(rows), tuple(messages)
+    )
 
 
 def _fields(line: str, separator: str) -> list[str]:

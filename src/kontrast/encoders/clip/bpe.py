@@ -63,7 +63,7 @@ class Captions:
         """Tokens of each caption before anything is cut."""
         return self.inner.lengths([cleaned(text, self.clean) for text in texts])
 
-    def said(self, texts: Sequence[str]) -> str:
+    def truncated(self, texts: Sequence[str]) -> str:
         """How many of these captions will be cut, in a sentence; empty when none will."""
         length_B = self.lengths(texts)
         long = int((length_B > self.context).sum())
@@ -194,11 +194,11 @@ def write(captions: Captions, folder: Path) -> None:
     inner.no_truncation()
     inner.no_padding()
     inner.save(str(folder / "tokenizer.json"))
-    said = {
+    content = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "model_max_length": captions.context,
         "pad_token": inner.id_to_token(captions.inner.pad_id),
     }
     marks = {"bos_token": START, "eos_token": END, "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
-    said |= {role: mark for role, mark in marks.items() if inner.token_to_id(mark) is not None}
-    (folder / "tokenizer_config.json").write_text(json.dumps(said, indent=2) + "\n")
+    content |= {role: mark for role, mark in marks.items() if inner.token_to_id(mark) is not None}
+    (folder / "tokenizer_config.json").write_text(json.dumps(content, indent=2) + "\n")

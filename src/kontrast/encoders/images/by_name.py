@@ -1,4 +1,4 @@
-"""Picture encoders: our small net, any timm name, any torchvision name. Pixels (B, C, h, w) in, features (B, H) out.
+"""Picture encoders by name: our small net, any timm name, any torchvision name. Pixels in, features (B, H) out.
 
 The classifier is taken off: the output is the pooled features. A ResNet made for 224 x 224 pictures halves a 32 x 32
 picture five times, down to one pixel. So for pictures of at most 64 pixels ResNets get the stem behind every published
@@ -9,26 +9,21 @@ Shapes: B pictures, C channels, h x w pixels, H features (`encoder.width`).
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from kontrast.encoders.images.backbones import backbone, is_resnet, put_cifar_stem, scale_last_norms
+from kontrast.encoders.images.encoder import ImageEncoder, small_net
 from kontrast.encoders.norm import convert
 from kontrast.encoders.weights import drawn_from
 from kontrast.errors import Unfit
-from kontrast.encoders.images.encoder import ImageEncoder, small_net, CIFAR_STEM_UP_TO
-from kontrast.encoders.images.open import _from_folder
+
+CIFAR_STEM_UP_TO = 64  # pixels; the published CIFAR (32) and Tiny ImageNet (64) figures all use it
 
 
-
-
-
-
-
-def image_encoder(
+def image_encoder_by_name(
     name: str,
     *,
     channels: int = 3,
@@ -41,8 +36,7 @@ def image_encoder(
 ) -> ImageEncoder:
     """Build an encoder by name. The same seed gives the same weights; torch's global generator does not move.
 
-    name        "small", a timm name, a torchvision name ("torchvision:resnet18" where timm has that name too), or a
-                run or model folder: its own architecture and weights
+    name        "small", a timm name, or a torchvision name ("torchvision:resnet18" where timm has that name too)
     image_size  side in pixels of the pictures it will see; decides a ResNet's stem and a ViT's tokens
     pretrained  weights from the hub of timm or torchvision; a ResNet then keeps the stem it was trained with
     stem        "cifar" or "imagenet" for ResNets; None chooses by `image_size`
@@ -55,16 +49,14 @@ def image_encoder(
         raise ValueError(f'stem must be "cifar", "imagenet" or None, got {stem!r}')
     if name == "small" and pretrained:
         raise Unfit('The encoder "small" has no published weights: leave --pretrained out.')
-    if Path(name).is_dir():
-        return _from_folder(name, channels, image_size)
-    said: tuple[str, ...] = ()
+    messages: tuple[str, ...] = ()
     chosen = "imagenet"
     with drawn_from("encoder", seed):
         net = small_net(channels, image_size) if name == "small" else backbone(name, channels, image_size, pretrained)
         if is_resnet(net):
             cifar = image_size <= CIFAR_STEM_UP_TO and not pretrained
             chosen = stem or ("cifar" if cifar else "imagenet")
-            said = (_stem_in_words(chosen, image_size, pretrained),)
+            messages = (_stem_in_words(chosen, image_size, pretrained),)
             if chosen == "cifar":
                 put_cifar_stem(net, channels)
             if not pretrained:
@@ -74,9 +66,7 @@ def image_encoder(
         "name": name, "channels": channels, "image_size": image_size,
         "stem": chosen, "zero_init": zero_init, "norm": norm,
     }  # fmt: skip
-    return ImageEncoder(net, _width(net, name, channels, image_size), spec, said)
-
-
+    return ImageEncoder(net, _width(net, name, channels, image_size), spec, messages)
 
 
 def _stem_in_words(stem: str, image_size: int, pretrained: bool) -> str:

@@ -1,36 +1,31 @@
-"""DOC kontrast.encoders.images.encoder."""
+"""What a picture encoder is, and our own small one.
+
+Shapes: B pictures, C channels, h x w pixels, H features (`encoder.width`).
+"""
 
 from __future__ import annotations
-from pathlib import Path
+
 from typing import Any
-import torch
+
 from torch import Tensor, nn
-from kontrast.encoders.images.backbones import backbone, is_resnet, put_cifar_stem, scale_last_norms
-from kontrast.encoders.norm import convert
-from kontrast.encoders.weights import drawn_from
-from kontrast.errors import Unfit
-from kontrast.encoders.images.by_name import image_encoder
-
-
-CIFAR_STEM_UP_TO = 64  # pixels; the published CIFAR (32) and Tiny ImageNet (64) figures all use it
 
 
 class ImageEncoder(nn.Module):
     """A backbone, and what is needed to build it again.
 
     width  H, the length of a feature vector
-    spec   JSON values, the arguments of `image_encoder` with the stem decided (weights and seed excepted)
-    said   what was decided for the user, in sentences
+    spec   JSON values, the arguments of `image_encoder_by_name` with the stem decided (weights and seed excepted)
+    messages  what was decided for the user, in sentences
     """
 
     by_rows = True  # no picture needs another, BatchNorm excepted: a large batch may be cut
 
-    def __init__(self, net: nn.Module, width: int, spec: dict[str, Any], said: tuple[str, ...] = ()) -> None:
+    def __init__(self, net: nn.Module, width: int, spec: dict[str, Any], messages: tuple[str, ...] = ()) -> None:
         super().__init__()
         self.net = net
         self.width = width
         self.spec = spec
-        self.said = said
+        self.messages = messages
 
     def forward(self, pixels_BChw: Tensor) -> Tensor:
         features_BH: Tensor = self.net(pixels_BChw)

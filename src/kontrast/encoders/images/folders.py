@@ -10,14 +10,14 @@ from typing import Any
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
+from kontrast.encoders.images.by_name import image_encoder_by_name
 from kontrast.encoders.images.encoder import ImageEncoder
-from kontrast.encoders.images.by_name import image_encoder
 from kontrast.errors import Unfit
 
 
 @dataclass(frozen=True)
 class Stored:
-    """What a folder says about its encoder: the arguments of `image_encoder`, and how its pictures were normalised."""
+    """What a folder says about its encoder: arguments of `image_encoder_by_name`, and how pictures were normalised."""
 
     folder: Path
     spec: dict[str, Any]
@@ -28,7 +28,7 @@ class Stored:
     def encoder(self, image_size: int | None = None) -> ImageEncoder:
         """The encoder with its weights, every one of them used; for pictures of another size if it can take them."""
         spec = self.spec | {"image_size": image_size or self.spec["image_size"]}
-        encoder = image_encoder(**spec, seed=0)
+        encoder = image_encoder_by_name(**spec, seed=0)
         weights = self.folder / "model.safetensors"
         try:
             encoder.net.load_state_dict(load_file(weights))
@@ -37,7 +37,7 @@ class Stored:
         except RuntimeError as problem:
             told = " ".join(str(problem).split())
             raise Unfit(f"{weights} does not fit the encoder that its config.json names: {told[:300]}") from None
-        encoder.said = (f"weights: {self.folder}",)
+        encoder.messages = (f"weights: {self.folder}",)
         return encoder
 
 

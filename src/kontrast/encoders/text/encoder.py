@@ -1,31 +1,25 @@
-"""DOC kontrast.encoders.text.encoder."""
+"""What a sentence encoder is: a network with its tokenizer, its pooling, and how texts go through it.
+
+Shapes: B texts, L tokens of the longest, H features (`encoder.width`), N texts of a whole set.
+"""
 
 from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from pathlib import Path
 from typing import Any, Protocol
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
-from kontrast.encoders.text import tokens as tokenizers
-from kontrast.encoders.text.bert import Bert, Shape
+
 from kontrast.encoders.text.dropout import dropout
 from kontrast.encoders.text.tokens import Tokenizer
 from kontrast.encoders.weights import drawn_from
 from kontrast.errors import Unfit
-from kontrast.encoders.text.open import rebuilt
-
 
 POOLERS = ("cls", "cls-before-pooler", "mean", "first-last", "top2")
-
-
 TOKENS_AT_ONCE = 16_384  # in one forward pass of `embed`: bounds memory, about 0.5 GB at width 384
-
-
 STATIC_WIDTH = 256
-
-
 UNLIMITED = 1 << 20  # tokens of a text that only averages its words
 
 
@@ -75,17 +69,17 @@ class TextEncoder(nn.Module):
                 first-last, top2   the mean over tokens of layer 1 and the last, or of the last two
     width       H, the length of a feature vector
     spec        JSON values: with a tokenizer, all that `rebuilt` needs (weights excepted)
-    said        what was decided for the user, in sentences
+    messages    what was decided for the user, in sentences
     """
 
     by_rows = True  # no text needs another: a large batch may be cut
 
-    def __init__(self, net: Any, tokenizer: Tokenizer, spec: dict[str, Any], said: tuple[str, ...] = (),
+    def __init__(self, net: Any, tokenizer: Tokenizer, spec: dict[str, Any], messages: tuple[str, ...] = (),
                  *, seed: int = 0) -> None:  # fmt: skip
         super().__init__()
         if spec["pooler"] not in POOLERS:
             raise Unfit(f"--pooler {spec['pooler']!r} is unknown; known: {', '.join(POOLERS)}.")
-        self.net, self.tokenizer, self.spec, self.said = net, tokenizer, spec, said
+        self.net, self.tokenizer, self.spec, self.messages = net, tokenizer, spec, messages
         self.width: int = spec["width"]
         self.pooler: str = spec["pooler"]
         if self.pooler == "cls":

@@ -95,9 +95,9 @@ def from_folder(folder: Path, *, pooler: str | None, seed: int, name: str) -> Te
     if layout.static is not None:
         return _static(layout, name, pooler)
     config = layout.config()
-    said = []
+    messages = []
     if pooler is None and layout.pooler is None:
-        said.append(f"{name} names no pooling: the mean over tokens is taken (--pooler changes it)")
+        messages.append(f"{name} names no pooling: the mean over tokens is taken (--pooler changes it)")
     chosen = pooler or layout.pooler or "mean"
     tokenizer = tokenizers.read(
         layout.model, max_length=layout.length(config), pad_id=config.get("pad_token_id"), lower=layout.lower
@@ -117,7 +117,7 @@ def from_folder(folder: Path, *, pooler: str | None, seed: int, name: str) -> Te
     else:
         spec |= {"name": "huggingface", "config": config}
         net = _foreign(layout.model, name)
-    encoder = TextEncoder(net, tokenizer, spec, tuple(said), seed=seed)
+    encoder = TextEncoder(net, tokenizer, spec, tuple(messages), seed=seed)
     if chosen == "cls" and pooler is None:
         encoder.dense.load_state_dict({key.removeprefix("linear."): value for key, value in layout.dense().items()})
     return encoder
@@ -138,8 +138,8 @@ class _Layout:
             kind, path = module["type"].rsplit(".", 1)[-1], folder / module["path"]
             if kind == "Transformer":
                 self.model = path
-                said = _json(path / "sentence_bert_config.json") or {}
-                self._limit, self.lower = said.get("max_seq_length"), bool(said.get("do_lower_case"))
+                content = _json(path / "sentence_bert_config.json") or {}
+                self._limit, self.lower = content.get("max_seq_length"), bool(content.get("do_lower_case"))
             elif kind == "StaticEmbedding":
                 self.static = path
             elif kind == "Pooling":
@@ -155,8 +155,8 @@ class _Layout:
         if layers:
             self.pooler = _by_layers(layers, folder)
         if self._dense is not None:
-            said = _json(self._dense / "config.json") or {}
-            if self.pooler != "cls-before-pooler" or not str(said.get("activation_function", "")).endswith("Tanh"):
+            content = _json(self._dense / "config.json") or {}
+            if self.pooler != "cls-before-pooler" or not str(content.get("activation_function", "")).endswith("Tanh"):
                 raise Unfit(f"{folder}: a Dense module is read only as SimCSE's pooler, a tanh after the first token.")
             self.pooler = "cls"
 
@@ -168,11 +168,11 @@ class _Layout:
 
     def length(self, config: dict[str, Any]) -> int:
         """Tokens a text may have: as the folder says, at most what its positions allow."""
-        said = (_json(self.model / "tokenizer_config.json") or {}).get("model_max_length")
+        content = (_json(self.model / "tokenizer_config.json") or {}).get("model_max_length")
         positions = config.get("max_position_embeddings") or config.get("n_positions") or 512
         if config["model_type"] in ("roberta", "xlm-roberta", "mpnet", "camembert"):
             positions -= 2  # their positions begin after the padding's
-        return int(min(self._limit or said or positions, positions))
+        return int(min(self._limit or content or positions, positions))
 
     def weights(self) -> dict[str, Tensor]:
         path = self.model / "model.safetensors"
@@ -196,14 +196,14 @@ def _json(path: Path) -> Any:
         raise Unfit(f"{path} is not JSON: {error}") from error
 
 
-def _pooling(said: dict[str, Any], folder: Path) -> str:
+def _pooling(content: dict[str, Any], folder: Path) -> str:
     asked = {
         key.removeprefix("pooling_mode_")
-        for key, value in said.items()
+        for key, value in content.items()
         if key.startswith("pooling_mode_") and value is True
     }
     asked |= {"mean_tokens": {"mean_tokens"}, "mean": {"mean_tokens"}, "cls": {"cls_token"}}.get(
-        said.get("pooling_mode", ""), set()
+        content.get("pooling_mode", ""), set()
     )
     known = {frozenset({"mean_tokens"}): "mean", frozenset({"cls_token"}): "cls-before-pooler"}
     if frozenset(asked) not in known:

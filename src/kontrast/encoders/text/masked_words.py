@@ -46,6 +46,8 @@ def hidden(
 class Predictor(nn.Module):
     """BERT's head, thrown away after training: Linear, GELU, LayerNorm, the vocabulary's own vectors and a bias."""
 
+    no_chunks = "masked words (mlm > 0)"  # read by `run.chunking`: they are hidden in whole batches
+
     def __init__(self, encoder: TextEncoder, *, seed: int = 0) -> None:
         super().__init__()
         if encoder.spec["name"] == "static" or encoder.tokenizer.mask_id is None:

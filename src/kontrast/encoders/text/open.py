@@ -13,33 +13,19 @@ Shapes: B texts, L tokens of the longest, H features (`encoder.width`), N texts 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.nn.functional import normalize
 
 from kontrast.encoders.text import tokens as tokenizers
 from kontrast.encoders.text.bert import Bert, Shape
-from kontrast.encoders.text.dropout import dropout
+from kontrast.encoders.text.encoder import STATIC_WIDTH, UNLIMITED, Net, Table, TextEncoder
+from kontrast.encoders.text.folders import Foreign, fetched, from_folder
 from kontrast.encoders.text.tokens import Tokenizer
-from kontrast.encoders.weights import drawn_from
 from kontrast.errors import Unfit
-from kontrast.encoders.text.encoder import Net, Table, TextEncoder, POOLERS, STATIC_WIDTH, UNLIMITED
-
-
-
-
-
-
-
-
-
-
-
 
 
 def text_encoder(
@@ -61,8 +47,6 @@ def text_encoder(
         if pretrained:
             raise Unfit(f'The encoder "{name}" has no published weights: leave --pretrained out.')
         return _own(name, texts, seed, pooler)
-    from kontrast.encoders.text.folders import fetched, from_folder
-
     folder = Path(name)
     if not folder.is_dir():
         folder = fetched(name, pretrained)
@@ -82,11 +66,11 @@ def _own(name: str, texts: Sequence[str], seed: int, pooler: str | None) -> Text
         "name": "bert" if name == "small" else "static", "shape": shape, "width": shape["width"],
         "pooler": pooler or "mean", "normalize": False, "max_length": longest, "lower": False,
     }  # fmt: skip
-    said = (f"tokenizer: {tokenizer.size:,} word pieces, trained on {len(texts):,} texts",)
+    messages = (f"tokenizer: {tokenizer.size:,} word pieces, trained on {len(texts):,} texts",)
     net = _net(spec, seed)
     if isinstance(net, Table):
         net.weigh(torch.from_numpy(tokenizer.found_in(texts)), len(texts))
-    return TextEncoder(net, tokenizer, spec, said, seed=seed)
+    return TextEncoder(net, tokenizer, spec, messages, seed=seed)
 
 
 def rebuilt(spec: dict[str, Any], tokenizer: Tokenizer, *, seed: int = 0) -> TextEncoder:
@@ -99,8 +83,4 @@ def _net(spec: dict[str, Any], seed: int) -> Net:
         return Bert(Shape(**spec["shape"]), seed=seed)
     if spec["name"] == "static":
         return Table(spec["shape"]["vocabulary"], spec["width"], seed=seed)
-    from kontrast.encoders.text.folders import Foreign
-
     return Foreign.of(spec["config"], seed)
-
-

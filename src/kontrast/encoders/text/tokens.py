@@ -84,18 +84,18 @@ class Tokenizer:
         self.inner.no_truncation()
         self.inner.no_padding()
         self.inner.save(str(folder / "tokenizer.json"))
-        said = {
+        content = {
             "tokenizer_class": "PreTrainedTokenizerFast",
             "model_max_length": self.max_length,
             "pad_token": self.inner.id_to_token(self.pad_id),
         }
         marks = {"unk_token": ("[UNK]", "<unk>"), "cls_token": ("[CLS]", "<s>"), "sep_token": ("[SEP]", "</s>")}
-        said |= {
+        content |= {
             role: mark for role, names in marks.items() for mark in names if self.inner.token_to_id(mark) is not None
         }
         if self.mask_id is not None:
-            said["mask_token"] = self.inner.id_to_token(self.mask_id)
-        (folder / "tokenizer_config.json").write_text(json.dumps(said, indent=2) + "\n")
+            content["mask_token"] = self.inner.id_to_token(self.mask_id)
+        (folder / "tokenizer_config.json").write_text(json.dumps(content, indent=2) + "\n")
 
 
 def read(

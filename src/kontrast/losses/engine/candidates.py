@@ -8,7 +8,7 @@
 with s already divided by T and N the row's number of negatives; N_g replaces the sum over negatives. Everything stays
 in log space: ln sum_j w_j e^{s_j} = ln N + lse_{1+beta} - lse_beta, two log-sums of one row. The weights have gradient.
 Mind the clamp: at s_p = 1 with orthogonal negatives it holds whenever e^{1/T} > about 1/tau_plus (tau_plus 0.1: T below
-0.43), and a clamped row gives its negatives no gradient at all. `signs["clamp_rate"]` is the share of such rows.
+0.43), and a clamped row gives its negatives no gradient at all. `diagnostics["clamp_rate"]` is the share of such rows.
 
 Sources: Chuang et al. 2020, arXiv:2007.00224 (debiased); Robinson et al. 2021, arXiv:2010.04592 (reweighted);
 Solatorio 2024, arXiv:2402.16829 (guide).
@@ -27,8 +27,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from kontrast.losses.engine.tiled import Columns, log_sum_exp, negatives_left
 from kontrast.losses.engine.arguments import integers, matrices, scale_of
+from kontrast.losses.engine.tiled import Columns, log_sum_exp, negatives_left
 from kontrast.losses.engine.tiles import Limits, Stripes, Tags
 from kontrast.similarity import Similarity, checked, logit, prepared, unit
 
@@ -63,7 +63,7 @@ class Against:
     scale: Tensor | float
     tau_plus: float
     beta: float
-    signs: dict[str, Tensor] | None
+    diagnostics: dict[str, Tensor] | None
     balanced: bool  # queries and keys are treated alike, so that they can be the same tensor
 
     @classmethod
@@ -74,7 +74,7 @@ class Against:
         *,
         tau_plus: float = 0.0,
         beta: float = 0.0,
-        signs: dict[str, Tensor] | None = None,
+        diagnostics: dict[str, Tensor] | None = None,
         balanced: bool = False,
     ) -> Against:
         if not 0 <= tau_plus < 1:
@@ -84,7 +84,12 @@ class Against:
         if tau_plus and similarity != "cosine":
             raise ValueError(f"tau_plus needs the least similarity there is, -1 for cosine; got {similarity!r}")
         return cls(
-            checked(similarity), scale_of(temperature), tau_plus, beta, signs, balanced and similarity != "euclidean"
+            checked(similarity),
+            scale_of(temperature),
+            tau_plus,
+            beta,
+            diagnostics,
+            balanced and similarity != "euclidean",
         )
 
     def query(self, x: Tensor) -> Tensor:
@@ -200,6 +205,6 @@ class Against:
         left_R = left_R - math.log1p(-self.tau_plus)
         floor_R = count_R - self.scale
         clamped_R = (below_R | (left_R < floor_R)) & ~none_R
-        if self.signs is not None:
-            self.signs["clamp_rate"] = clamped_R.float().mean()
+        if self.diagnostics is not None:
+            self.diagnostics["clamp_rate"] = clamped_R.float().mean()
         return torch.where(clamped_R, floor_R, left_R)

@@ -1,127 +1,80 @@
-"""DOC kontrast.modalities.images.evaluation."""
+"""`kontrast evaluate` of a picture encoder: which data, which bank, beside which columns."""
 
 from __future__ import annotations
-import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
-import numpy as np
-import numpy.typing as npt
-import torch
-from torch import Tensor
-from kontrast.data.scored_pairs import Second, by_rows, each_once
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from kontrast.data.open import open_source
 from kontrast.data.source import Source
 from kontrast.errors import Unfit
-from kontrast.evaluate import geometry, scored_pairs
-from kontrast.evaluate.kmeans import kmeans
-from kontrast.evaluate.few_label import few_label
-from kontrast.evaluate.knn import knn_predict, neighbours_to_ask
-from kontrast.evaluate.linear import linear_probe
-from kontrast.evaluate.splits import Split, halves, labelled, renamed, some
-from kontrast.evaluate.view_retrieval import ITEMS, drawn, view_recall
-from kontrast.evaluate.formatting import sentence, table
-from kontrast.positives.images.view import Recipe
-from kontrast.positives.images import prepare
-from kontrast.similarity import pairwise
-from kontrast.evaluate.labelled import Ids, LABELLED, DRAWS, _fitting, _counts, _judged, _averaged, _chances
+from kontrast.evaluate import formatting, suite
 from kontrast.evaluate.embedders import Embedder
-from kontrast.evaluate.intervals import wilson
+from kontrast.modalities.images.model import Model, load
+from kontrast.modalities.inference import columns_of
+from kontrast.modalities.modality import Request
+from kontrast.positives.images import papers
+from kontrast.positives.images.view import Recipe
 
 
-VERSION = 1
+def embedders(columns: Mapping[str, Model]) -> dict[str, Embedder]:
+    """What the tests call, with the raw pixels beside the encoders."""
+    found: dict[str, Embedder] = {name: model.embed_source for name, model in columns.items()}
+    return found | {"raw_input": suite.raw_pixels}
 
 
-GEOMETRY_ITEMS = 5000
+def about(model: Model) -> dict[str, str]:
+    """What is measured, in words."""
+    return {"network": model.spec["name"], "layer": "encoder output"}
 
 
-def evaluate(
-    columns: Mapping[str, Embedder],
-    source: Source,
-    *,
-    bank: Source | None = None,
-    recipe: Recipe | None = None,
-    protocols: Sequence[str] | None = None,
-    seed: int = 0,
-    about: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
-    """`{column: {metric: value}, ..., "about": {...}}`, ready for JSON; fractions lie between 0 and 1.
-
-    columns    name -> embedder: "learned", "before", "random_weights", "raw_input"
-    source     what is tested: its usable ids, and its labels if it has some
-    bank       labelled data that neighbours and probes may learn from. None: halves of `source`, stratified, 5 draws
-    recipe     how the two fresh views of the `views` protocol are drawn; None: that protocol does not fit
-    protocols  of `knn, linear, kmeans, few_label, views`; None: all that fit. The geometry is always given
-    about      more to say about the encoder (network, layer, weights); added to `about` of the result
-
-    Of rows a, b, label the cosine of each two is held beside the label (`evaluate.judged`); all else sees each picture
-    once.
-
-    Raises Unfit for a protocol that the data cannot answer. Labels are compared by class name.
-    """
-    rows = by_rows(source)
-    source, bank = each_once(rows), None if bank is None else each_once(by_rows(bank))
-    chosen, notes = _fitting(source, bank, recipe, protocols)
-    test_ids, answer_M = labelled(source) if set(chosen) & set(LABELLED) else (source.ids, np.zeros(0, np.int64))
-    items = some(source.ids, ITEMS, "views", seed)
-    shape_ids = some(source.ids, GEOMETRY_ITEMS, "geometry", seed)
-    said: dict[str, Any] = {"version": VERSION, "data": source.name, "items": len(rows.ids), "seed": seed}
-    bank_ids, label_K, splits = test_ids, answer_M, []
-    if set(chosen) & set(LABELLED):
-        if bank is None:
-            splits = [halves(answer_M, seed, draw) for draw in range(DRAWS)]
-            said["bank"] = f"half of {source.name}, stratified, mean of {DRAWS} draws"
-        else:
-            bank_ids, label_K = labelled(bank)
-            answer_M = renamed(answer_M, source.classes, bank.classes)
-            splits = [(np.arange(len(bank_ids)), np.arange(len(test_ids)))]
-            said["bank"] = bank.name
-        said |= _counts(label_K, answer_M, splits[0], notes)
-    if "views" in chosen:
-        said |= {"views": recipe.name if recipe else "", "view_items": len(items)}
-
-    result: dict[str, Any] = {}
-    ranges: dict[str, dict[str, list[float]]] = {}
-    for name, embed in columns.items():
-        twin = next((other for other in result if columns[other] == embed), None)
-        if twin is not None:  # the weights it began with are the random ones: measured once
-            result[name], ranges[name] = dict(result[twin]), dict(ranges[twin])
-            continue
-        found: dict[str, float] = {}
-        around: dict[str, list[float]] = {}
-        if splits:
-            test_MH = embed(source, test_ids).float()
-            bank_KH = test_MH if bank is None else embed(bank, bank_ids).float()
-            per_split = [
-                _judged(
-                    chosen,
-                    bank=(bank_KH[rows], label_K[rows], bank_ids[rows]),
-                    test=(test_MH[asked], answer_M[asked]),
-                    seed=seed,
-                )
-                for rows, asked in splits
-            ]
-            found, around = _averaged(per_split, len(splits[0][1]))
-        if "views" in chosen and recipe is not None:
-            first_NH, second_NH = (embed(view, items).float() for view in drawn(source, recipe, seed))
-            found["recall_at_1"] = view_recall(first_NH, second_NH)
-            around["recall_at_1"] = wilson(found["recall_at_1"], len(items))
-            found["alignment"] = geometry.alignment(first_NH, second_NH)
-        if rows.kind == "judged":
-            first_RH, second_RH = embed(rows, rows.ids).float(), embed(rows, Second(rows).partner(rows.ids)).float()
-            agreed, within = scored_pairs.agreement(pairwise(first_RH, second_RH), rows)
-            found, around = found | agreed, around | within
-        shape_NH = embed(source, shape_ids).float()
-        found["uniformity"] = geometry.uniformity(shape_NH)
-        found["effective_rank"] = geometry.effective_rank(shape_NH)
-        said.setdefault("width", {})[name] = shape_NH.shape[1]
-        result[name], ranges[name] = found, around
-    chances = _chances(chosen, answer_M, label_K, splits, len(items))
-    chances |= scored_pairs.CHANCE if rows.kind == "judged" else {}
-    return result | {"about": said | {"chance": chances, "range": ranges, "notes": notes} | dict(about or {})}
+def evaluated(path: Path, data: Any, request: Request) -> tuple[dict[str, Any], list[str]]:
+    """(the JSON, the lines of its table) of a run or model folder on pictures."""
+    if request.classes is not None or request.templates is not None:
+        raise Unfit("--classes and --templates are for zero-shot, which needs a model of pictures and words (clip).")
+    learned = load(path)
+    split = request.split
+    source = open_source(data, labels=request.labels, split=split, channels=_channels(learned))
+    messages = []
+    if split is None and "test" in source.splits:
+        messages.append(f"split    {source.name} names a test split: only that is used; --split names another")
+        source, split = source.split("test"), "test"
+    columns = columns_of(learned, None, request.seed)
+    columns.pop("before")
+    result = suite.evaluate(
+        embedders(columns), source, bank=_bank(request, source, split, _channels(learned)),
+        recipe=_recipe(path, learned, source), protocols=request.protocols or None, seed=request.seed,
+        about=about(learned),
+    )  # fmt: skip
+    return result, [*messages, *formatting.table(result), formatting.sentence(result)]
 
 
-def raw_pixels(source: Source, ids: Ids) -> Tensor:
-    """The raw-input column: the pixels themselves, from 0 to 1, shorter side at most 32, flattened to (M, C·S·S)."""
-    size = min(32, *(source.size or (32,)))
-    as_is = [0.0] * source.channels, [1.0] * source.channels
-    parts = [ids[i : i + 1024] for i in range(0, len(ids), 1024)]
-    return torch.cat([prepare(source.images(part), size, *as_is, white=source.white).flatten(1) for part in parts])
+def _channels(model: Model) -> int | None:
+    """As files can be read: grey or colour; other pictures come as they are."""
+    channels: int = model.spec["channels"]
+    return channels if channels in (1, 3) else None
+
+
+def _bank(request: Request, source: Source, split: str | None, channels: int | None) -> Source | None:
+    """What neighbours and probes learn from: --train-data, else the training split beside the test split."""
+    if request.train_data is not None:
+        bank = open_source(request.train_data, labels=request.labels, channels=channels)
+        if bank.labels is None:
+            raise Unfit(
+                f"--train-data {request.train_data} has no labels; name them with --labels folder or --labels COLUMN."
+            )
+        return bank
+    return source.split("train") if split == "test" and "train" in source.splits else None
+
+
+def _recipe(path: Path, model: Model, source: Source) -> Recipe:
+    """How fresh views are drawn: as the run did, else as SimCLR does at this size."""
+    config = path / "config.yaml"
+    named = yaml.safe_load(config.read_text()).get("views") if config.is_file() else None
+    small = "simclr-cifar" if model.image_size <= 64 else "simclr"
+    recipe = papers.recipe(named or small, model.image_size, model.spec["channels"])
+    return replace(recipe, white=model.white or source.white)

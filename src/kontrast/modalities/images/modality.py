@@ -1,78 +1,159 @@
-"""DOC kontrast.modalities.images.modality."""
+"""Pictures: what a run on them needs."""
 
 from __future__ import annotations
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
+
 import torch
-from kontrast.run import chunking
-from kontrast.modalities.images import report
-from kontrast.modalities.pairs import report
-from kontrast.modalities.texts import report
-from kontrast import methods
-from kontrast.modalities.images.batches import ImageBatches
-from kontrast.run.guide import Guided
-from kontrast.data.scored_pairs import similar_ids
-from kontrast.modalities.images.random_negatives import WithOthers
-from kontrast.modalities.pairs.batches import PairBatches
-from kontrast.data.pixels.store import Ids
-from kontrast.data.source import CALLED, Source
-from kontrast.modalities.texts.batches import ROLES, TextBatches
-from kontrast.encoders.images.by_name import image_encoder
-from kontrast.encoders.text.open import text_encoder
-from kontrast.errors import Unfit
-from kontrast.evaluate import labelled
-from kontrast.modalities.texts import evaluation
-from kontrast.modalities.images.model import Model
-from kontrast.modalities.registry import load
-from kontrast.distributed import gather
-from kontrast.negatives import parsed
-from kontrast.modalities.pairs.model import PairModel, started
-from kontrast.positives.images.view import Mode, Recipe
-from kontrast.negatives.by_rule import RULES
-from kontrast.positives.texts.wordnet import WordNet
-from kontrast.recipes.resolve import Plan
-from kontrast.modalities.texts.model import TextModel
-from kontrast.training.loop import Batches
-from kontrast.training.run_folder import Folder
-if TYPE_CHECKING:
-    from kontrast.modalities.modality import Parts
-from kontrast.modalities.modality import Kit
-from kontrast.run.guide import _guided
+
+from kontrast.data.sampler import Sampler
+from kontrast.data.scored_pairs import each_once, similar_ids
+from kontrast.data.source import Source
+from kontrast.encoders.images.encoder import ImageEncoder
+from kontrast.encoders.images.open import image_encoder
 from kontrast.encoders.norm import normed
-from kontrast.modalities.images.evaluation import evaluate
+from kontrast.errors import Unfit
+from kontrast.evaluate import formatting, suite
+from kontrast.exchange import image_folder
+from kontrast.exchange.card import About, Certificate
+from kontrast.keyed import Ids
+from kontrast.modalities.images.batches import ImageBatches
+from kontrast.modalities.images.evaluation import about, embedders, evaluated
+from kontrast.modalities.images.model import Model, load
+from kontrast.modalities.images.random_negatives import WithRandom
+from kontrast.modalities.modality import Request, Samples, Sections
+from kontrast.negatives import parsed
+from kontrast.positives.images import papers
+from kontrast.positives.images.view import Keys, Recipe
+from kontrast.recipes.resolve import Plan
+from kontrast.report.contact_sheet import views_sheet
+from kontrast.report.image_neighbours import gallery
+from kontrast.settings import Resolved, Settings
+from kontrast.training.loop import Batches
+
+SHEET_ROWS = 8  # positive pairs on the report's sheet
 
 
-def _images(plan: Plan, parts: Parts, weights_from: str | Path | None) -> Kit:
-    s, recipe = plan.settings, parts.recipe
-    assert recipe and s.encoder and s.channels and s.image_size and s.seed is not None
-    encoder = image_encoder(s.encoder, channels=s.channels, image_size=s.image_size, seed=s.seed,
-                            pretrained=bool(s.pretrained), zero_init=s.zero_init is not False)  # fmt: skip
-    encoder = normed(encoder, s, old_weights=weights_from is not None or Path(s.encoder).is_dir())
-    if weights_from is not None:
-        encoder.load_state_dict(load(weights_from).encoder.state_dict())
-    size, mean, std, white = s.image_size, recipe.mean, recipe.std, recipe.white
-    _takes(encoder, s.encoder, s.channels, {view.size for view in recipe.views} - {size})
+class Images:
+    """Pictures without words."""
 
-    def leave(folder: Folder, model: Any, before: Any, summary: dict[str, Any], say: Callable[[str], None]) -> None:
-        report.leave(folder, plan, parts, model, before=before, summary=summary, say=say)
+    name = "images"
+    channels: int | None = None
 
-    def score(model: Any, source: Source, ids: Ids) -> tuple[str, float]:
+    def check(self, source: Source, settings: Settings) -> None:
+        """Any pictures will do; what else there is of words stays unread."""
+
+    def recipe(self, plan: Plan, source: Source) -> Recipe | None:
+        """The views of the plan, at its size."""
+        return view_recipe(plan.settings, source)
+
+    def open(self, plan: Plan, samples: Samples, weights_from: str | Path | None) -> OpenedImages:
+        return OpenedImages(plan, samples, weights_from)
+
+    def holds(self, folder: Path) -> bool:
+        """Pictures are what a folder is of when it is of no other kind: `load` says what is missing."""
+        return True
+
+    def load(self, folder: Path) -> Model:
+        return load(folder)
+
+    def evaluate(self, path: Path, data: Any, request: Request) -> tuple[dict[str, Any], list[str]]:
+        return evaluated(path, data, request)
+
+
+def view_recipe(settings: Resolved, source: Source) -> Recipe:
+    """The recipe that the settings name, for pictures of this depth."""
+    made = papers.recipe(settings.views, settings.image_size, settings.channels, crops=settings.crops)
+    return replace(made, white=source.white) if source.bits == 16 else made
+
+
+class OpenedImages:
+    """Pictures ready for one run: see `modality.Opened`."""
+
+    masks = False
+
+    def __init__(self, plan: Plan, samples: Samples, weights_from: str | Path | None) -> None:
+        s = plan.settings
+        assert samples.recipe is not None
+        self.plan, self.samples, self.recipe = plan, samples, samples.recipe
+        self.learned = weights_from is not None or s.pretrained
+        encoder = image_encoder(s.encoder, channels=s.channels, image_size=s.image_size, seed=s.seed,
+                                pretrained=s.pretrained, zero_init=s.zero_init is not False)  # fmt: skip
+        old_weights = weights_from is not None or Path(s.encoder).is_dir()
+        self.encoder: ImageEncoder = normed(encoder, s.norm, old_weights=old_weights)
+        if weights_from is not None:
+            self.encoder.load_state_dict(load(weights_from).encoder.state_dict())
+        takes_crops(self.encoder, s.encoder, s.channels, {view.size for view in self.recipe.views} - {s.image_size})
+
+    def batches(self, source: Source, sampler: Sampler, *, training: bool) -> Batches:
+        views, more = image_batches(self.plan, self.samples, self.recipe, source, sampler), 0
+        if training:
+            more = parsed(self.plan.settings.negatives or "").random
+        return WithRandom(views, more) if more else views
+
+    def model(self, encoder: Any) -> Model:
+        recipe = self.recipe
+        return Model(encoder, self.plan.settings.image_size, recipe.mean, recipe.std, recipe.white)
+
+    def score(self, model: Any, source: Source, ids: Ids) -> tuple[str, float]:
         labelled = source.labels is not None and len(set(source.labels[ids].tolist()) - {-1}) > 1
         test, name = ("knn", "knn_top1") if labelled else ("views", "recall_at_1")
-        result = evaluate({"learned": model.embed_source}, source, recipe=recipe, protocols=[test])
-        name = "spearman" if source.kind == "judged" else name  # always given there
+        result = suite.evaluate({"learned": model.embed_source}, source, recipe=self.recipe, protocols=[test])
+        name = "spearman" if source.kind == "scored_pairs" else name  # always given there
         return name, float(result["learned"][name])
 
-    return Kit(
-        encoder, _pictures(plan, recipe, parts.device), lambda trained: Model(trained, size, mean, std, white), leave,
-        score, learned=weights_from is not None or bool(s.pretrained),
-    )  # fmt: skip
+    def export(self, folder: Path, model: Any, about: About) -> Certificate:
+        return image_folder.write(
+            folder, model.encoder, replace(about, mean=model.mean, std=model.std, white=model.white)
+        )
+
+    def evaluate(self, columns: Mapping[str, Any]) -> dict[str, Any]:
+        assert self.samples.check is not None
+        return suite.evaluate(embedders(columns), self.samples.check, bank=self._bank, recipe=self.recipe,
+                              seed=self.plan.settings.seed, about=about(columns["learned"]))  # fmt: skip
+
+    def table(self, result: Mapping[str, Any]) -> list[str]:
+        return formatting.table(result)
+
+    def sentence(self, result: Mapping[str, Any]) -> str:
+        return formatting.sentence(result)
+
+    def sections(self, columns: Mapping[str, Any], result: Mapping[str, Any], run: Path) -> Sections:
+        """Positive pairs as drawn, and the neighbours of held-out pictures as every column sees them."""
+        samples, seed, questions = self.samples, self.plan.settings.seed, []
+        if samples.check is not None:
+            asked, among = each_once(samples.check), each_once(self._bank)
+            questions = gallery(embedders(columns), asked, among, seed=seed)
+        ids = similar_ids(samples.source, samples.train_ids)[:SHEET_ROWS]
+        shown = ImageBatches(samples.source, Sampler(samples.train_ids, 1, seed, 1), self.recipe,
+                             mode=self.plan.settings.view_mode)  # fmt: skip
+        keys = None if samples.source.kind == "scored_pairs" else Keys(seed, 0, ids)
+        pairs = views_sheet(samples.source.images(ids), shown.drawn(ids, 0), self.recipe, keys)
+        data = samples.source.name
+        commands = [
+            f"kontrast search {run} {data} --query 0 --sheet found.png",
+            f"kontrast embed {run} {data} -o vectors.npy",
+            f"kontrast evaluate {run} {data}",
+        ]
+        return Sections(pairs=pairs, neighbours=questions, commands=commands)
+
+    @property
+    def _bank(self) -> Source:
+        return self.samples.source.part(self.samples.train_ids)
+
+
+def image_batches(plan: Plan, samples: Samples, recipe: Recipe, source: Source, sampler: Sampler) -> ImageBatches:
+    """Batches of views of pictures by this recipe."""
+    s = plan.settings
+    return ImageBatches(source, sampler, recipe, mode=s.view_mode, device=samples.device, workers=s.workers,
+                        same=source.groups is not None)  # fmt: skip
 
 
 @torch.no_grad()
-def _takes(encoder: torch.nn.Module, name: str, channels: int, sizes: set[int]) -> None:
+def takes_crops(encoder: torch.nn.Module, name: str, channels: int, sizes: set[int]) -> None:
     """Unfit, unless the encoder takes small crops too: some are made for one size of picture."""
     training = encoder.training
     for side in sorted(sizes):
@@ -81,21 +162,3 @@ def _takes(encoder: torch.nn.Module, name: str, channels: int, sizes: set[int]) 
         except (RuntimeError, ValueError, AssertionError):
             raise Unfit(f"--crops: {name} takes pictures of one size, and not crops of {side} pixels.") from None
     encoder.train(training)
-
-
-def _pictures(plan: Plan, recipe: Recipe, device: torch.device) -> Callable[..., Any]:
-    """Batches of views of pictures by this recipe; with random negatives beside them if `training`."""
-    s, more = plan.settings, parsed(plan.settings.negatives or "").random
-    rank, processes = gather.rank(), gather.processes()
-
-    def batches(source: Source, ids: Ids, batch_size: int, seed: int, steps: int, *, training: bool) -> Batches:
-        mode: Mode = "exact" if s.view_mode == "exact" else "fast"
-        views = ImageBatches(source, ids, recipe, batch_size, seed, steps, mode=mode, device=device,
-                             workers=s.workers or 0, rank=rank, processes=processes,
-                             same=source.groups is not None)  # fmt: skip
-        if not training:
-            return views
-        made: Batches = WithOthers(views, more, rank=rank, processes=processes) if more else views
-        return _guided(plan, made, source, ids, batch_size, seed)
-
-    return batches

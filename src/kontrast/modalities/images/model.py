@@ -6,8 +6,7 @@ Shapes: N pictures, H features.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +15,15 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from kontrast.data.pixels.decode import to_channels
 from kontrast.data.open import Source, open_source
+from kontrast.data.pixels.decode import to_channels
+from kontrast.encoders.images.by_name import image_encoder_by_name
 from kontrast.encoders.images.encoder import ImageEncoder
-from kontrast.encoders.images.by_name import image_encoder
 from kontrast.encoders.images.folders import stored
-from kontrast.exchange import open_clip
-from kontrast.positives.images.view import Pictures
+from kontrast.keyed import Ids
+from kontrast.modalities.inference import BATCH, evaluating
 from kontrast.positives.images import prepare
-from kontrast.modalities.inference import evaluating, BATCH
-
+from kontrast.positives.images.view import Pictures
 
 
 class Model:
@@ -56,7 +54,7 @@ class Model:
         source = open_source(data, channels=channels if channels in (1, 3) else None)
         return self.embed_source(source, source.ids).numpy()
 
-    def embed_source(self, source: Source, ids: npt.NDArray[np.int64]) -> Tensor:
+    def embed_source(self, source: Source, ids: Ids) -> Tensor:
         """Vectors (N, H), fp32, on the CPU, of these samples of an open source, in their order.
 
         16-bit pictures are read as those it was trained on; Unfit where they go beyond.
@@ -79,7 +77,7 @@ class Model:
 
     def random(self, seed: int = 0) -> Model:
         """The same architecture with fresh random weights: what no learning gives."""
-        fresh = image_encoder(**self.spec, seed=seed)
+        fresh = image_encoder_by_name(**self.spec, seed=seed)
         return self._with(fresh.to(next(self.encoder.parameters()).device))
 
     def with_weights(self, weights: Mapping[str, Tensor]) -> Model:
@@ -92,8 +90,10 @@ class Model:
         return Model(encoder, self.image_size, self.mean, self.std, self.white)
 
 
-
-
+def load(path: str | Path) -> Model:
+    """The picture encoder of a run folder or of a `model/` folder, on the CPU."""
+    found = stored(path)
+    return Model(found.encoder().eval(), found.spec["image_size"], found.mean, found.std, found.white)
 
 
 def _with_channels(pictures: Pictures, channels: int) -> Pictures:

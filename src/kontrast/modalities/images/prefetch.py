@@ -53,8 +53,8 @@ class Ahead:
         pipes = [context.Pipe() for _ in range(workers)]
         self._ends = [ours for ours, _ in pipes]
         for _, own in pipes:
-            said = draw, own, [end for pipe in pipes for end in pipe if end is not own], self._places
-            context.Process(target=_work, args=said, name="kontrast-views", daemon=True).start()
+            arguments = draw, own, [end for pipe in pipes for end in pipe if end is not own], self._places
+            context.Process(target=_work, args=arguments, name="kontrast-views", daemon=True).start()
         for _, theirs in pipes:
             theirs.close()
 

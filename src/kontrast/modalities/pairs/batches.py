@@ -26,11 +26,11 @@ import torch
 from torch import Tensor
 
 from kontrast import keyed
-from kontrast.modalities.images.batches import ImageBatches
-from kontrast.data.pixels.store import Ids
 from kontrast.data.source import Source
 from kontrast.errors import Unfit
+from kontrast.keyed import Ids
 from kontrast.methods.method import Batch
+from kontrast.modalities.images.batches import ImageBatches
 from kontrast.negatives.by_rule import altered
 
 LOOKED_AT = 5000  # captions that the rules are tried on before training, to say what they change
@@ -45,7 +45,7 @@ class Words(Protocol):
     @property
     def pad_id(self) -> int: ...
     def __call__(self, texts: Sequence[str], *, full: bool = False) -> Tensor: ...
-    def said(self, texts: Sequence[str]) -> str: ...
+    def truncated(self, texts: Sequence[str]) -> str: ...
 
 
 class PairBatches:
@@ -56,18 +56,19 @@ class PairBatches:
     cut     drop the columns that are padding in the whole batch; only where the text tower allows it (`cuttable`)
     rules   of `positives.opposites`: what is made of captions to be a hard negative of their pictures
 
-    `said` tells how many captions are cut for their length, come more than once, or are changed by the rules.
+    `messages` tell how many captions are cut for their length, come more than once, or are changed by the rules.
     `waited` counts the seconds spent in calls so far.
     """
 
     def __init__(self, images: ImageBatches, words: Words, *, cut: bool = True, rules: Sequence[str] = ()) -> None:
         self.images, self.words, self.cut, self.rules = images, words, cut, rules
-        source, ids = images.source, images.ids
+        source, ids = images.source, images.sampler.ids
         captions = source.captions(ids)
         flat = [caption for several in captions for caption in several]
         self._ids_KT = words(flat, full=not cut)
         _, self._name_K, many = torch.unique(self._ids_KT, dim=0, return_inverse=True, return_counts=True)
-        self.said = "; ".join(filter(None, (words.said(flat), repeated(int(many[many > 1].sum()), len(flat)))))
+        told = (words.truncated(flat), repeated(int(many[many > 1].sum()), len(flat)))
+        self.messages = tuple(line for line in told if line)
         length_K = _lengths(self._ids_KT, words.pad_id)
         self._length_K = length_K if cut else torch.full_like(length_K, self._ids_KT.shape[1])
         count = np.array([len(several) for several in captions])
@@ -79,7 +80,7 @@ class PairBatches:
         if rules:
             self._texts_K = flat
             self._known = dict(zip(_bare(self._ids_KT, words.pad_id), self._name_K.tolist()))
-            self.said = "; ".join(filter(None, (self.said, self._changed())))
+            self.messages = (*self.messages, self._changed())
 
     def __call__(self, step: int) -> Batch:
         """This process's rows of a step: views (pictures, {"input_ids": (B, T)}, once read with "read": (B, W))."""
@@ -87,7 +88,7 @@ class PairBatches:
         batch = self.images(step)
         device = batch.ids_B.device
         ids_B = batch.ids_B.cpu().numpy()
-        chosen_B = torch.from_numpy(self.chosen(ids_B, step // self.images.steps_per_epoch))
+        chosen_B = torch.from_numpy(self.chosen(ids_B, self.images.sampler.epoch(step)))
         words = {"input_ids": self._ids_KT[chosen_B, : int(self._length_K[chosen_B].max())]}
         if self._read_KW is not None:
             words["read"] = self._read_KW[chosen_B]
@@ -110,7 +111,7 @@ class PairBatches:
         run would read fewer captions than there are, or where their vectors would take more than `READ_BYTES`.
         """
         count = len(self._ids_KT)
-        if count > self.images.total * self.images.batch_size:
+        if count > self.images.sampler.steps * self.images.sampler.batch_size:
             return
         made: Tensor | None = None
         for rows in torch.argsort(self._length_K, stable=True).split(READ_AT_ONCE):
@@ -120,12 +121,12 @@ class PairBatches:
                 return
             made[rows] = read_RW
         self._read_KW = made
-        self.said = "; ".join(filter(None, (self.said, f"the locked text tower read each of {count:,} captions once")))
+        self.messages = (*self.messages, f"the locked text tower read each of {count:,} captions once")
 
     def _others(self, batch: Batch, ids_B: Ids, chosen_B: Ids, step: int) -> Batch:
         """The captions of this batch as the rules change them."""
-        epoch, texts = step // self.images.steps_per_epoch, [self._texts_K[k] for k in chosen_B]
-        made = altered(texts, ids_B, self.images.seed, epoch, rules=self.rules)
+        epoch, texts = self.images.sampler.epoch(step), [self._texts_K[k] for k in chosen_B]
+        made = altered(texts, ids_B, self.images.sampler.seed, epoch, rules=self.rules)
         own = (self._texts_K[self._first_N[i] : self._first_N[i] + self._count_N[i]] for i in ids_B)
         changed = [text for text, true in zip(made, own) if text is not None and text not in true]
         ids_MT = self.words(changed, full=not self.cut) if changed else self._ids_KT[:0]
@@ -149,7 +150,7 @@ class PairBatches:
 
     def chosen(self, ids_B: Ids, epoch: int) -> Ids:
         """The row of each sample's caption in this epoch, among all captions: the choice of `Source.texts`."""
-        share_B = keyed.uniform("caption", self.images.seed, epoch, ids_B)
+        share_B = keyed.uniform("caption", self.images.sampler.seed, epoch, ids_B)
         drawn_B: Ids = self._first_N[ids_B] + np.floor(share_B * self._count_N[ids_B]).astype(np.int64)
         return drawn_B
 

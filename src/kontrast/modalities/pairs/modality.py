@@ -1,76 +1,144 @@
-"""DOC kontrast.modalities.pairs.modality."""
+"""Pictures with captions: what a run on them needs."""
 
 from __future__ import annotations
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
-import torch
-from kontrast.run import chunking
-from kontrast.modalities.images import report
-from kontrast.modalities.pairs import report
-from kontrast.modalities.texts import report
-from kontrast import methods
-from kontrast.modalities.images.batches import ImageBatches
-from kontrast.run.guide import Guided
-from kontrast.data.scored_pairs import similar_ids
-from kontrast.modalities.images.random_negatives import WithOthers
-from kontrast.modalities.pairs.batches import PairBatches
-from kontrast.data.pixels.store import Ids
-from kontrast.data.source import CALLED, Source
-from kontrast.modalities.texts.batches import ROLES, TextBatches
-from kontrast.encoders.images.by_name import image_encoder
-from kontrast.encoders.text.open import text_encoder
+from typing import Any
+
+from kontrast.data.sampler import Sampler
+from kontrast.data.source import Source
 from kontrast.errors import Unfit
-from kontrast.evaluate import labelled
-from kontrast.modalities.texts import evaluation
-from kontrast.modalities.images.model import Model
-from kontrast.modalities.registry import load
-from kontrast.distributed import gather
-from kontrast.negatives import parsed
-from kontrast.modalities.pairs.model import PairModel, started
-from kontrast.positives.images.view import Mode, Recipe
-from kontrast.negatives.by_rule import RULES
-from kontrast.positives.texts.wordnet import WordNet
+from kontrast.evaluate import two_towers
+from kontrast.exchange import open_clip
+from kontrast.exchange.card import About, Certificate
+from kontrast.keyed import Ids
+from kontrast.modalities.images.modality import image_batches, view_recipe
+from kontrast.modalities.modality import Request, Samples, Sections
+from kontrast.modalities.pairs.batches import PairBatches
+from kontrast.modalities.pairs.evaluation import evaluated
+from kontrast.modalities.pairs.model import PairModel, certified, load_pairs, mixed, started
+from kontrast.negatives import rules_of
+from kontrast.positives.images.view import Recipe
 from kontrast.recipes.resolve import Plan
-from kontrast.modalities.texts.model import TextModel
+from kontrast.report import sections
+from kontrast.report.text_neighbours import Answer, Quote, captions_and_pictures
+from kontrast.settings import Settings
 from kontrast.training.loop import Batches
-from kontrast.training.run_folder import Folder
-if TYPE_CHECKING:
-    from kontrast.modalities.modality import Parts
-from kontrast.modalities.modality import Kit, _rules
-from kontrast.modalities.images.modality import _pictures
-from kontrast.run.guide import _guided
+
+EXAMPLES = 6  # pairs shown in the report
 
 
-def _pairs(plan: Plan, parts: Parts, weights_from: str | Path | None) -> Kit:
-    s, recipe = plan.settings, parts.recipe
-    assert recipe and s.encoder and s.image_size and s.seed is not None
-    captions = [caption for several in parts.source.captions(parts.train_ids) for caption in several]
-    pairs = started(str(weights_from or s.encoder), plan.config.text, captions, image_size=s.image_size, seed=s.seed,
-                    mean=recipe.mean, std=recipe.std, sigmoid=plan.config.loss == "sigmoid")  # fmt: skip
-    if pairs.image_size != s.image_size:
-        raise Unfit(f"These weights take pictures of {pairs.image_size} pixels: --image-size {pairs.image_size}.")
-    pictures = _pictures(plan, replace(recipe, mean=pairs.mean, std=pairs.std), parts.device)
-    cut, rules = pairs.towers.text.cuttable, _rules(plan)
+class Pairs:
+    """Pictures and the sentences that go with them."""
 
-    def batches(source: Source, ids: Ids, batch_size: int, seed: int, steps: int, *, training: bool) -> Batches:
-        shown = pictures(source, ids, batch_size, seed, steps, training=False)
-        views = PairBatches(shown, pairs.captions, cut=cut, rules=rules if training else ())
-        if training and (reader := pairs.towers.reader()):
-            views.read(reader, parts.device)
-        return _guided(plan, views, source, ids, batch_size, seed) if training else views
+    name = "pairs"
+    channels: int | None = 3
 
-    def leave(folder: Folder, model: Any, before: Any, summary: dict[str, Any], say: Callable[[str], None]) -> None:
-        columns = {"learned": model} | ({} if before is None else {"before": before})
-        columns["random_weights"] = model.random(s.seed)
-        report.leave(folder.path, model=model, columns=columns, check=parts.check, ids=parts.check_ids,
-                           summary=summary, say=say)  # fmt: skip
-        report.report(folder, model, columns, plan, parts, summary=summary, say=say)
-        folder.write_json("summary.json", summary)
+    def check(self, source: Source, settings: Settings) -> None:
+        if source.kind != "pairs":
+            raise Unfit(
+                f"{source.name} holds {source.kind}; {settings.method} needs pictures with captions, such as a table."
+            )
+        if settings.norm in ("group", "frozen"):
+            raise Unfit(f"--norm {settings.norm} is for picture encoders alone; {settings.method} has no other.")
 
-    def score(model: Any, source: Source, ids: Ids) -> tuple[str, float]:
-        return "recall_at_1", float(report.evaluate({"learned": model}, source, ids)["learned"]["recall_at_1"])
+    def recipe(self, plan: Plan, source: Source) -> Recipe | None:
+        return view_recipe(plan.settings, source)
 
-    return Kit(pairs.towers, batches, lambda towers: PairModel(replace(pairs, towers=towers)), leave, score,
-               learned=weights_from is not None or bool(s.pretrained) or Path(s.encoder).is_dir())  # fmt: skip
+    def open(self, plan: Plan, samples: Samples, weights_from: str | Path | None) -> OpenedPairs:
+        return OpenedPairs(plan, samples, weights_from)
+
+    def holds(self, folder: Path) -> bool:
+        return open_clip.holds(folder)
+
+    def load(self, folder: Path) -> PairModel:
+        return load_pairs(folder)
+
+    def evaluate(self, path: Path, data: Any, request: Request) -> tuple[dict[str, Any], list[str]]:
+        return evaluated(path, data, request)
+
+
+class OpenedPairs:
+    """Pictures with captions ready for one run: see `modality.Opened`."""
+
+    masks = False
+
+    def __init__(self, plan: Plan, samples: Samples, weights_from: str | Path | None) -> None:
+        s, recipe = plan.settings, samples.recipe
+        assert recipe is not None
+        self.plan, self.samples = plan, samples
+        captions = [caption for several in samples.source.captions(samples.train_ids) for caption in several]
+        self.pairs = started(str(weights_from or s.encoder), plan.config.text, captions, image_size=s.image_size,
+                             seed=s.seed, mean=recipe.mean, std=recipe.std,
+                             sigmoid=plan.config.loss == "sigmoid")  # fmt: skip
+        if self.pairs.image_size != s.image_size:
+            size = self.pairs.image_size
+            raise Unfit(f"These weights take pictures of {size} pixels: --image-size {size}.")
+        self.recipe = replace(recipe, mean=self.pairs.mean, std=self.pairs.std)
+        self.encoder = self.pairs.towers
+        self.learned = weights_from is not None or s.pretrained or Path(s.encoder).is_dir()
+
+    def batches(self, source: Source, sampler: Sampler, *, training: bool) -> Batches:
+        pictures = image_batches(self.plan, self.samples, self.recipe, source, sampler)
+        rules = rules_of(self.plan.settings.negatives or "") if training else ()
+        views = PairBatches(pictures, self.pairs.captions, cut=self.encoder.text.cuttable, rules=rules)
+        if training and (reader := self.encoder.reader()):
+            views.read(reader, self.samples.device)
+        return views
+
+    def model(self, encoder: Any) -> PairModel:
+        return PairModel(replace(self.pairs, towers=encoder))
+
+    def score(self, model: Any, source: Source, ids: Ids) -> tuple[str, float]:
+        return "recall_at_1", float(two_towers.evaluate({"learned": model}, source, ids)["learned"]["recall_at_1"])
+
+    def export(self, folder: Path, model: Any, about: About) -> Certificate:
+        return certified(folder, model, about)
+
+    def evaluate(self, columns: Mapping[str, Any]) -> dict[str, Any]:
+        """With what was forgotten halfway to the first weights, where something was."""
+        assert self.samples.check is not None
+        began, check, ids = columns["before"], self.samples.check, self.samples.check_ids
+        shown = {n: m for n, m in columns.items() if n != "before" or m is not columns["random_weights"]}
+        result = two_towers.evaluate(shown, check, ids)
+        if "WARNING" in two_towers.sentence(result):
+            halfway = two_towers.evaluate({"learned": mixed(began, columns["learned"])}, check, ids)["learned"]
+            result["about"]["halfway"] = halfway
+        return result
+
+    def table(self, result: Mapping[str, Any]) -> list[str]:
+        return two_towers.table(result)
+
+    def sentence(self, result: Mapping[str, Any]) -> str:
+        return two_towers.sentence(result)
+
+    def sections(self, columns: Mapping[str, Any], result: Mapping[str, Any], run: Path) -> Sections:
+        """Captions with the pictures they find, pictures with captions, and some pairs as they were given."""
+        source, check, ids = self.samples.source, self.samples.check, self.samples.train_ids[:EXAMPLES]
+        by_caption: list[Quote] = []
+        by_picture: list[Quote] = []
+        if check is not None and "text" in check.columns:
+            shown = {name: columns[name] for name in ("learned", "before")}
+            by_caption, by_picture = captions_and_pictures(
+                shown, check, self.samples.check_ids, self.plan.settings.seed
+            )
+        pairs = [
+            Quote(picture, {"its captions": [Answer(text, math.nan) for text in captions]})
+            for picture, captions in zip(source.images(ids), source.captions(ids))
+        ]
+        return Sections(
+            more=[
+                sections.quotes(by_caption, "Captions find pictures", "Held-out captions and their nearest pictures."),
+                sections.quotes(by_picture, "Pictures find captions", "Held-out pictures and their nearest captions."),
+                sections.quotes(pairs, "What counted as the same", "A picture and any of its captions."),
+            ],
+            commands=[
+                f'kontrast search {run} {source.name} --query "any words" --sheet found.png',
+                f"kontrast search {run} {source.name} --query 0 --sheet found.png",
+                f"kontrast embed {run} {source.name} -o vectors.npy",
+                f"kontrast evaluate {run} {source.name}",
+            ],
+        )

@@ -1,83 +1,145 @@
-"""DOC kontrast.modalities.texts.modality."""
+"""Sentences: what a run on them needs."""
 
 from __future__ import annotations
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
-import torch
-from kontrast.run import chunking
-from kontrast.modalities.images import report
-from kontrast.modalities.pairs import report
-from kontrast.modalities.texts import report
-from kontrast import methods
-from kontrast.modalities.images.batches import ImageBatches
-from kontrast.run.guide import Guided
+from typing import Any
+
+from kontrast.data.sampler import Sampler
 from kontrast.data.scored_pairs import similar_ids
-from kontrast.modalities.images.random_negatives import WithOthers
-from kontrast.modalities.pairs.batches import PairBatches
-from kontrast.data.pixels.store import Ids
-from kontrast.data.source import CALLED, Source
-from kontrast.modalities.texts.batches import ROLES, TextBatches
-from kontrast.encoders.images.by_name import image_encoder
+from kontrast.data.source import Source
 from kontrast.encoders.text.open import text_encoder
 from kontrast.errors import Unfit
-from kontrast.evaluate import labelled
-from kontrast.modalities.texts import evaluation
-from kontrast.modalities.images.model import Model
-from kontrast.modalities.registry import load
-from kontrast.distributed import gather
-from kontrast.negatives import parsed
-from kontrast.modalities.pairs.model import PairModel, started
-from kontrast.positives.images.view import Mode, Recipe
-from kontrast.negatives.by_rule import RULES
+from kontrast.evaluate import formatting, sentences
+from kontrast.evaluate.splits import some
+from kontrast.exchange import sentence_transformers
+from kontrast.exchange.card import About, Certificate
+from kontrast.keyed import Ids
+from kontrast.modalities.modality import Request, Samples, Sections
+from kontrast.modalities.texts.batches import ROLES, TextBatches, TextViews
+from kontrast.modalities.texts.evaluation import embedders, evaluated
+from kontrast.modalities.texts.model import TextModel, holds, load_text
+from kontrast.negatives import parsed, rules_of
+from kontrast.positives.images.view import Recipe
 from kontrast.positives.texts.wordnet import WordNet
 from kontrast.recipes.resolve import Plan
-from kontrast.modalities.texts.model import TextModel
+from kontrast.report import sections, text_neighbours
+from kontrast.settings import Settings
 from kontrast.training.loop import Batches
-from kontrast.training.run_folder import Folder
-if TYPE_CHECKING:
-    from kontrast.modalities.modality import Parts
-from kontrast.modalities.modality import Kit, _rules
-from kontrast.run.guide import _guided
-from kontrast.modalities.modality import SHOWN
+
+EXAMPLES, SEARCHED = 6, 2_000  # positives shown, and training sentences searched, in a report
+TOLD = {
+    "dropout": "The two are the same words: what differs is what dropout hides.",
+    "scored_pairs": "Rows labelled similar: the method learns to bring these together, and others a margin apart.",
+}
 
 
-def _texts(plan: Plan, parts: Parts, weights_from: str | Path | None) -> Kit:
-    s, source = plan.settings, parts.source
-    assert s.encoder and s.views and s.seed is not None and s.method
-    words = [text for role in ROLES[source.kind] for text in source.texts(parts.train_ids, role)]
-    began = str(s.encoder) if weights_from is None else str(_model_folder(Path(weights_from)))
-    encoder = text_encoder(began, texts=words, seed=s.seed, pretrained=bool(s.pretrained), pooler=s.pooler)
-    views, _, wordnet_folder = s.views.partition(":")
-    wordnet = WordNet.read(wordnet_folder) if wordnet_folder else None
-    said, rules = parsed(s.negatives or ""), _rules(plan)
+class Texts:
+    """Sentences, alone, in pairs, in triplets, or scored."""
 
-    def batches(source: Source, ids: Ids, batch_size: int, seed: int, steps: int, *, training: bool) -> Batches:
-        made = TextBatches(
-            source, ids, encoder.tokenizer, batch_size, seed, steps, views=views, wordnet=wordnet, device=parts.device,
-            rules=rules, random=said.random if training else 0, rank=gather.rank(), processes=gather.processes(),
-        )  # fmt: skip
-        return _guided(plan, made, source, ids, batch_size, seed) if training else made
+    name = "texts"
+    channels: int | None = None
 
-    def leave(folder: Folder, model: Any, before: Any, summary: dict[str, Any], say: Callable[[str], None]) -> None:
-        shown = {name: getattr(s, name) for name in SHOWN if getattr(s, name) is not None}
-        data = f"{source.name} ({len(parts.train_ids):,} {CALLED[source.kind]})"
-        about = {"method": s.method, "data": data, "settings": shown}
-        report.leave(folder.path, model, before, parts.check, about, summary=summary, seed=s.seed or 0, say=say)
-        few = similar_ids(source, parts.train_ids)[:EXAMPLES]
-        sample = TextBatches(source, few, encoder.tokenizer, 1, s.seed or 0, 1, views=views, wordnet=wordnet)
-        report.report(
-            folder, report.columns_of(model, before, s.seed or 0), parts.check, words[:SEARCHED],
-            sample.texts(few, 0), views="judged" if source.kind == "judged" else views, data=source.name,
-            summary=summary, seed=s.seed or 0, say=say,
-        )  # fmt: skip
-        folder.write_json("summary.json", summary)
+    def check(self, source: Source, settings: Settings) -> None:
+        if source.kind not in ROLES or source.pictures is not None:
+            raise Unfit(
+                f"{source.name} holds {source.kind}; {settings.method} needs sentences, or pairs or triplets of them."
+            )
+        if settings.norm in ("group", "frozen"):
+            raise Unfit(f"--norm {settings.norm} is for picture encoders alone; {settings.method} has no other.")
 
-    def score(model: Any, check: Source, ids: Ids) -> tuple[str, float]:
-        return evaluation.score(model.embed_text, check, s.seed or 0)
+    def recipe(self, plan: Plan, source: Source) -> Recipe | None:
+        return None
 
-    return Kit(encoder, batches, TextModel, leave, score, learned=began not in ("small", "static"), masks=True)
+    def open(self, plan: Plan, samples: Samples, weights_from: str | Path | None) -> OpenedTexts:
+        return OpenedTexts(plan, samples, weights_from)
+
+    def holds(self, folder: Path) -> bool:
+        return holds(folder)
+
+    def load(self, folder: Path) -> TextModel:
+        return load_text(folder)
+
+    def evaluate(self, path: Path, data: Any, request: Request) -> tuple[dict[str, Any], list[str]]:
+        return evaluated(path, data, request)
+
+
+class OpenedTexts:
+    """Sentences ready for one run: see `modality.Opened`."""
+
+    masks = True
+
+    def __init__(self, plan: Plan, samples: Samples, weights_from: str | Path | None) -> None:
+        s, source = plan.settings, samples.source
+        self.plan, self.samples = plan, samples
+        self.words = [text for role in ROLES[source.kind] for text in source.texts(samples.train_ids, role)]
+        began = s.encoder if weights_from is None else str(_model_folder(Path(weights_from)))
+        self.learned = began not in ("small", "static")
+        self.encoder = text_encoder(began, texts=self.words, seed=s.seed, pretrained=s.pretrained, pooler=s.pooler)
+        recipe, _, wordnet = s.views.partition(":")
+        requested = s.negatives or ""
+        self.views = TextViews(recipe, WordNet.read(wordnet) if wordnet else None, rules_of(requested),
+                               parsed(requested).random)  # fmt: skip
+
+    def batches(self, source: Source, sampler: Sampler, *, training: bool) -> Batches:
+        views = self.views if training else replace(self.views, random=0)
+        return TextBatches(source, sampler, self.encoder.tokenizer, views, device=self.samples.device)
+
+    def model(self, encoder: Any) -> TextModel:
+        return TextModel(encoder)
+
+    def score(self, model: Any, source: Source, ids: Ids) -> tuple[str, float]:
+        return sentences.score(model.embed_text, source, self.plan.settings.seed)
+
+    def export(self, folder: Path, model: Any, about: About) -> Certificate:
+        return sentence_transformers.write(folder, model.encoder, about)
+
+    def evaluate(self, columns: Mapping[str, Any]) -> dict[str, Any]:
+        assert self.samples.check is not None
+        return sentences.evaluate(embedders(columns), self.samples.check, seed=self.plan.settings.seed)
+
+    def table(self, result: Mapping[str, Any]) -> list[str]:
+        return formatting.table(result)
+
+    def sentence(self, result: Mapping[str, Any]) -> str:
+        return formatting.sentence(result)
+
+    def sections(self, columns: Mapping[str, Any], result: Mapping[str, Any], run: Path) -> Sections:
+        """Held-out sentences with what stands nearest, and the texts that counted as the same."""
+        source, seed = self.samples.source, self.plan.settings.seed
+        few = similar_ids(source, self.samples.train_ids)[:EXAMPLES]
+        drawn = TextBatches(source, Sampler(few, 1, seed, 1), self.encoder.tokenizer, replace(self.views, random=0))
+        examples = drawn.texts(few, 0)
+        head = (["text", "and"] if len(examples) == 2 else ["anchor", "positive", "hard negative"])[: len(examples)]
+        views = "scored_pairs" if source.kind == "scored_pairs" else self.views.recipe
+        told = TOLD.get(views, "The method learns to bring these together and to keep them apart from all others.")
+        found = "Held-out sentences that training never used, each with its nearest as different encoders see them."
+        return Sections(
+            more=[
+                sections.quotes(self._neighbours(columns), "See for yourself", found, raw="TF-IDF"),
+                sections.examples([list(row) for row in zip(*examples)], head, told),
+            ],
+            commands=[
+                f'kontrast search {run} {source.name} --query "any sentence"',
+                f"kontrast embed {run} {source.name} -o vectors.npy",
+                f"kontrast evaluate {run} {source.name}",
+            ],
+        )
+
+    def _neighbours(self, columns: Mapping[str, Any]) -> list[text_neighbours.Quote]:
+        """Ten held-out sentences and their nearest among held-out and training sentences."""
+        check, seed, trained = self.samples.check, self.plan.settings.seed, self.words[:SEARCHED]
+        if check is None:
+            return []
+        roles = [role for role in ("text", "anchor", "positive", "first", "second") if role in check.columns]
+        ids = some(check.ids, text_neighbours.SENTENCES // 2, "searched", seed)
+        among = [text for role in roles for text in check.texts(ids, role)]
+        asked = check.texts(some(ids, text_neighbours.QUESTIONS, "questions", seed), roles[0])
+        shown = {name: embed for name, embed in embedders(columns).items() if name in ("learned", "before")}
+        shown["raw_input"] = sentences.tf_idf([*asked, *among, *trained])
+        return text_neighbours.sentences(shown, asked, [*among, *trained])
 
 
 def _model_folder(path: Path) -> Path:

@@ -17,12 +17,11 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from kontrast.data.open import Source, open_source
-from kontrast.encoders.text import open
-from kontrast.encoders.text.encoder import TextEncoder
-from kontrast.encoders.text.open import text_encoder
+from kontrast.encoders.text.encoder import TextEncoder, embed
+from kontrast.encoders.text.open import rebuilt, text_encoder
 from kontrast.errors import Unfit
+from kontrast.keyed import Ids
 from kontrast.modalities.inference import evaluating
-from kontrast.encoders.text.encoder import embed
 
 ROLES = ("text", "anchor", "first")  # whose words stand for a sample, by what the source has
 
@@ -54,7 +53,7 @@ class TextModel:
         with evaluating(self.encoder, next(self.encoder.parameters()).device):
             return embed(self.encoder, sentences)
 
-    def embed_source(self, source: Source, ids: npt.NDArray[np.int64]) -> Tensor:
+    def embed_source(self, source: Source, ids: Ids) -> Tensor:
         """Vectors (N, H), fp32, on the CPU, of these samples of an open source, in their order."""
         role = next((role for role in ROLES if role in source.columns), None)
         if role is None:
@@ -68,7 +67,7 @@ class TextModel:
 
     def random(self, seed: int = 0) -> TextModel:
         """The same architecture and tokenizer with fresh random weights: what no learning gives."""
-        return TextModel(open.rebuilt(self.spec, self.encoder.tokenizer, seed=seed))
+        return TextModel(rebuilt(self.spec, self.encoder.tokenizer, seed=seed))
 
     def with_weights(self, weights: Mapping[str, Tensor]) -> TextModel:
         """The same architecture with these weights (a state dict of the encoder)."""

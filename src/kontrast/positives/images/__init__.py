@@ -1,45 +1,23 @@
 """Two looks at the same picture: how views are drawn, and the one call that makes them.
 
 A view is drawn, not remembered: every parameter is a pure function of (seed, epoch, sample id, view, purpose), so the
-same view comes back for any batch, worker, process count or resume. `draw` makes the numbers; `fused` (fast) or
-`exact` turn them into pixels; `papers` holds the recipes.
+same view comes back for any batch, worker, process count or resume. `view` says what can be drawn, `draw` makes the
+numbers; `fused` (fast) or `exact` turn them into pixels; `papers` holds the recipes.
 
-Shapes: B pictures, C channels, H and W their sides, P purposes of a draw, T tries of a crop.
+Shapes: B pictures, C channels, H and W their sides.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import permutations
-from typing import Literal, NamedTuple, TypeAlias
-
 import numpy as np
-import numpy.typing as npt
 from torch import Tensor
 
-from kontrast import keyed
 from kontrast.positives.images import exact, fused
-from kontrast.positives.images.resample import prepare
-from kontrast.positives.images.view import white_of
-from kontrast.positives.images.view import View, Recipe, Drawn, Keys, Floats, Integers, Pictures, Mode
 from kontrast.positives.images.draw import draw
+from kontrast.positives.images.resample import prepare
+from kontrast.positives.images.view import Drawn, Keys, Mode, Pictures, Recipe, View
 
 __all__ = ["Drawn", "Keys", "Recipe", "View", "draw", "prepare", "views"]
-
-
-
-
-
-
-
-
-
-
-
-
-
-
 
 
 def views(pictures: Pictures, recipe: Recipe, keys: Keys, *, mode: Mode = "fast") -> list[Tensor]:

@@ -8,15 +8,14 @@ Shapes: B pictures, C channels, S the side of the view, T taps, Q = S C: one row
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from kontrast.positives.images.view import Floats, View
+from kontrast.positives.images.view import Floats, View
 
 Floats32: TypeAlias = npt.NDArray[np.float32]
 

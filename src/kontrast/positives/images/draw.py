@@ -1,30 +1,23 @@
-"""DOC kontrast.positives.images.draw.draw."""
+"""The numbers of a view, each a pure function of (seed, epoch, sample id, view, purpose).
+
+Shapes: B pictures, P purposes of a draw, T tries of a crop.
+"""
 
 from __future__ import annotations
-from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import permutations
-from typing import Literal, NamedTuple, TypeAlias
-import numpy as np
-import numpy.typing as npt
-from torch import Tensor
-from kontrast import keyed
-from kontrast.positives.images import exact, fused
-from kontrast.positives.images.resample import prepare
-from kontrast.positives.images.view import white_of
-from kontrast.positives.images.view import Floats, Integers, Keys, View, Drawn
 
+from itertools import permutations
+
+import numpy as np
+
+from kontrast import keyed
+from kontrast.positives.images.view import Drawn, Floats, Integers, Keys, View
 
 TRIES = 10  # of a crop that fits, as torchvision
-
-
 PURPOSES = (
     *(f"{what} {t}" for what in ("area", "aspect") for t in range(TRIES)),
     *("top", "left", "flip", "jitter", "brightness", "contrast", "saturation", "hue", "order", "grey", "blur", "sigma"),
     *("solarize", "angle", "scale", "shear x", "shear y", "shift x", "shift y"),
 )
-
-
 ORDERS = np.array(list(permutations(range(4))))  # of brightness, contrast, saturation, hue
 
 

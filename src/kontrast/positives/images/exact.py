@@ -11,7 +11,6 @@ Shapes: B pictures, C channels, S the side of the view; `1` where a value is sha
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -20,9 +19,7 @@ from torch import Tensor
 from kontrast.positives.images.blur import blurred
 from kontrast.positives.images.resample import filled_up, is_together, resampled
 from kontrast.positives.images.threads import over_threads
-
-if TYPE_CHECKING:
-    from kontrast.positives.images.view import Drawn, Flags, Pictures, Recipe, View
+from kontrast.positives.images.view import Drawn, Flags, Pictures, Recipe, View
 
 CONTRAST, SATURATION, HUE = 1, 2, 3  # places in `Drawn.order`; 0 is brightness
 

@@ -13,8 +13,6 @@ Shapes: B pictures, C channels, S the side of the view.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -22,9 +20,7 @@ from torch import Tensor
 from kontrast.positives.images.blur import coloured_blur, is_dense, rows
 from kontrast.positives.images.resample import filled_up, is_together, resampled
 from kontrast.positives.images.threads import over_threads
-
-if TYPE_CHECKING:
-    from kontrast.positives.images.view import Drawn, Floats, Pictures, Recipe, View
+from kontrast.positives.images.view import Drawn, Floats, Pictures, Recipe, View
 
 GREY = (0.2989, 0.587, 0.114)  # torchvision's weights of the luma
 FAINT = 1e-3  # of the middle weight of a large blur; what is below weighs a twentieth of a step of 1/255 together

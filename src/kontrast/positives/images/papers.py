@@ -116,7 +116,7 @@ RECIPES: dict[str, Callable[[int], Recipe]] = {
 def recipe(name: str, image_size: int, channels: int, *, crops: str | None = None) -> Recipe:
     """The views of `name` at `image_size` pixels for pictures of `channels` channels; `crops` such as "2x224+6x96".
 
-    What cannot be done is left out and told in `Recipe.said`. Unfit if the name or the crops are not understood.
+    What cannot be done is left out and told in `Recipe.messages`. Unfit if the name or the crops are not understood.
     """
     if name not in RECIPES:
         near = get_close_matches(name, RECIPES, n=1)
@@ -164,11 +164,11 @@ def _for_channels(made: Recipe, channels: int) -> Recipe:
         return made
     views = tuple(replace(view, saturation=0.0, hue=0.0, grey=0.0) for view in made.views)
     mean, std = ((sum(of_rgb) / 3,) * channels for of_rgb in (made.mean, made.std))
-    said = []
+    messages = []
     if views != made.views:
-        said.append(f"{channels} channel{'s' * (channels > 1)}, not RGB: saturation, hue and grey are left out")
+        messages.append(f"{channels} channel{'s' * (channels > 1)}, not RGB: saturation, hue and grey are left out")
     if made.mean != UNSCALED[0]:
-        said.append(
+        messages.append(
             f"{channels} channel{'s' * (channels > 1)}, not RGB: each is normalised by the mean of RGB's figures"
         )
-    return replace(made, views=views, mean=mean, std=std, said=tuple(said))
+    return replace(made, views=views, mean=mean, std=std, messages=tuple(messages))

@@ -15,7 +15,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -23,13 +22,7 @@ from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample, interpolate
 
 from kontrast.positives.images.blur import blur_weights, blurred, is_dense, separable
-from kontrast.positives.images.view import white_of
-
-if TYPE_CHECKING:
-    from kontrast.positives.images.view import Drawn, Pictures, View
-
-
-
+from kontrast.positives.images.view import Drawn, Pictures, View, white_of
 
 
 def is_together(pictures: Pictures, size: int) -> bool:

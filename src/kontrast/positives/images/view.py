@@ -1,42 +1,31 @@
-"""DOC kontrast.positives.images.view."""
+"""What a view is: its recipe, its key, and what was drawn for it. Nothing here draws.
+
+Shapes: B pictures, C channels, H and W their sides.
+"""
 
 from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import permutations
 from typing import Literal, NamedTuple, TypeAlias
+
 import numpy as np
 import numpy.typing as npt
-from torch import Tensor
-from kontrast import keyed
-from kontrast.positives.images import exact, fused
-from kontrast.positives.images.resample import prepare
-from kontrast.positives.images.view import white_of
-from kontrast.positives.images import views
-import math
-from collections.abc import Callable, Sequence
-from functools import lru_cache
-from typing import TYPE_CHECKING
 import torch
-from torch.nn.functional import affine_grid, grid_sample, interpolate
-from kontrast.positives.images.blur import blur_weights, blurred, is_dense, separable
-if TYPE_CHECKING:
-    from kontrast.positives.images.view import Drawn, Pictures, View
-
+from torch import Tensor
 
 Floats: TypeAlias = npt.NDArray[np.float64]
-
-
 Integers: TypeAlias = npt.NDArray[np.int64]
-
-
 Flags: TypeAlias = npt.NDArray[np.bool_]
-
-
 Pictures: TypeAlias = "Tensor | Sequence[Tensor]"  # (B, C, H, W), or B times (C, H, W) of mixed sizes
-
-
 Mode: TypeAlias = Literal["fast", "exact"]
+
+WHITE = {torch.uint8: 255.0, torch.uint16: 65535.0, torch.float32: 1.0}
+
+
+def white_of(dtype: torch.dtype, sixteen_bit: int | None = None) -> float:
+    """The pixel value that stands for 1; of 16-bit pictures it may be said."""
+    return float(sixteen_bit) if dtype == torch.uint16 and sixteen_bit else WHITE[dtype]
 
 
 class Keys(NamedTuple):
@@ -75,7 +64,7 @@ class View:
 
 @dataclass(frozen=True)
 class Recipe:
-    """The views of one paper: each element of `views` makes one tensor. `said` tells what had to be left out."""
+    """The views of one paper: each element of `views` makes one tensor. `messages` tell what had to be left out."""
 
     name: str
     views: tuple[View, ...]
@@ -83,7 +72,7 @@ class Recipe:
     std: tuple[float, ...]
     source: str
     white: int | None = None  # of 16-bit pictures, where it is not 65,535 (4095: 12 bits)
-    said: tuple[str, ...] = ()
+    messages: tuple[str, ...] = ()
 
     def brightest(self, pictures: Pictures) -> float:
         """The pixel value that stands for 1."""
@@ -116,11 +105,3 @@ class Drawn:
     def take(self, rows: Integers) -> Drawn:
         """The draws of these rows."""
         return Drawn(**{name: value[rows] for name, value in vars(self).items()})
-
-
-WHITE = {torch.uint8: 255.0, torch.uint16: 65535.0, torch.float32: 1.0}
-
-
-def white_of(dtype: torch.dtype, sixteen_bit: int | None = None) -> float:
-    """The pixel value that stands for 1; of 16-bit pictures it may be said."""
-    return float(sixteen_bit) if dtype == torch.uint16 and sixteen_bit else WHITE[dtype]

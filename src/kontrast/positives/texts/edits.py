@@ -16,13 +16,12 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from kontrast import keyed
 from kontrast.errors import Unfit
+from kontrast.keyed import Ids
 from kontrast.positives.texts.wordnet import WordNet, bare, fixed
 
-Ids: TypeAlias = npt.NDArray[np.int64]
 Edit: TypeAlias = Callable[[str, tuple[keyed.Key, ...]], str]
 
 SHARE = 0.1  # of the words: EDA's alpha for sentences of ordinary length
