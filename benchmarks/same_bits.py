@@ -4,9 +4,9 @@
 
 Both sources are used through what users use: `kontrast.train(...)`, and `python -m kontrast train` for one run. Each
 runs in a process of its own whose PYTHONPATH is that source; the old one is unpacked into a temporary folder. Runs:
-every method; groups (`--same`), chunks, other negatives, rows `a, b, label`; and a run that the old source began and
-SIGTERM stopped inside an epoch, finished by both from the same checkpoint. Every finished run is also repeated by the
-new source from the `config.yaml` that the old one wrote.
+every method and optimizer; groups (`--same`), chunks, other negatives, best weights, rows `a, b, label`; and a run that
+the old source began and SIGTERM stopped inside an epoch, finished by both from the same checkpoint. Every finished run
+is also repeated by the new source from the `config.yaml` that the old one wrote.
 
 Compared, to the last bit: each tensor of model/ and of the last checkpoint (method, twin, queue, optimizer) by the
 SHA-256 of its dtype, shape and bytes; each number of log.jsonl and summary.json but the times. What the old source
@@ -43,17 +43,19 @@ SAMPLES, SIDE = 96, 20
 NOUNS = "sun moon star rain snow wind leaf root seed bird fish wolf".split()  # noqa: SIM905
 
 TINY = {"epochs": 2, "batch_size": 16, "threads": 1, "device": "cpu", "validate": "none"}
+BEST = {"evaluate_every": 4}  # and the best weights go into the checkpoints
 SMALL_HEAD = ["width=32", "hidden=48"]
+PROTOTYPES = [*SMALL_HEAD, "prototypes=20"]
 RUNS: dict[str, dict[str, Any]] = {
     "simclr": {"data": "pictures", "method": "simclr", "labels": "folder", "validate": "pictures"},
-    "moco": {"data": "pictures", "method": "moco", "set": ["queue=64", "bn_groups=4"]},
+    "moco": {"data": "pictures", "method": "moco", "set": ["queue=64", "bn_groups=4"], "optimizer": "sgd"},
     "moco-v2": {"data": "pictures", "method": "moco-v2", "set": ["queue=64", "bn_groups=4"], "view_mode": "exact"},
-    "swav": {"data": "pictures", "method": "swav", "crops": "2x20+2x12", "set": [*SMALL_HEAD, "prototypes=20"]},
+    "swav": {"data": "pictures", "method": "swav", "crops": "2x20+2x12", "set": PROTOTYPES, "optimizer": "lars"},
     "byol": {"data": "pictures", "method": "byol", "set": SMALL_HEAD},
-    "barlow-twins": {"data": "pictures", "method": "barlow-twins", "set": SMALL_HEAD},
+    "barlow-twins": {"data": "pictures", "method": "barlow-twins", "set": SMALL_HEAD, "optimizer": "muon"},
     "clip": {"data": "pairs.csv", "method": "clip", "validate": "part"},
     "simcse": {"data": "sentences.txt", "method": "simcse", "set": ["mlm=0.1"], "validate": "part"},
-    "static": {"data": "triplets.csv", "method": "simcse", "encoder": "static", "validate": "rows.csv"},
+    "static": {"data": "triplets.csv", "method": "simcse", "encoder": "static", "validate": "rows.csv", **BEST},
     "negatives": {"data": "pictures", "method": "simclr", "negatives": "queue:40+mixed:4+random:8+reweighted:1"},
     "rows of pictures": {"data": "picture-rows.csv", "method": "simclr", "views": "none", "validate": "part"},
     "rows of sentences": {"data": "rows.csv", "method": "simcse", "encoder": "static", "validate": "part"},
