@@ -93,6 +93,11 @@ class Source:
     def __len__(self) -> int:
         return len(self.names)
 
+    @property
+    def said(self) -> tuple[str, ...]:
+        """`messages`, as they were called."""
+        return self.messages
+
     def images(self, ids: Ids | Sequence[int], *, workers: int | None = None) -> Tensor | list[Tensor]:
         """The pictures of these samples: uint8 or uint16, (B, C, H, W), or a list of (C, H, W) when sizes differ.
 

@@ -1,7 +1,7 @@
 """What the columns of a table mean: by name, never by position, and said aloud.
 
 Kinds: pictures (image), pairs (image and text, or anchor and positive), triplets (and negative), texts, and scored
-pairs (two texts and a number that says how alike they are: for evaluation, or the margin loss; never taken as positives).
+pairs (two texts and a number that says how alike they are: for evaluation, or the margin loss; never positives).
 """
 
 from __future__ import annotations

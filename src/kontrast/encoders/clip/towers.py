@@ -135,6 +135,7 @@ class Towers(nn.Module):
     width        E
     spec         open_clip's `model_cfg`: what is needed to build it again
     logit_scale  ln(1 / temperature), learned with the towers; `logit_bias` only for SigLIP
+    messages     what was decided for the user, in sentences: nothing
     """
 
     def __init__(self, visual: nn.Module, text: TextTransformer | HuggingFaceTower, spec: dict[str, Any]) -> None:
@@ -146,6 +147,7 @@ class Towers(nn.Module):
         if spec.get("init_logit_bias") is not None:
             self.logit_bias = nn.Parameter(torch.tensor(float(spec["init_logit_bias"])))
         self.locked: tuple[str, ...] = ()
+        self.messages: tuple[str, ...] = ()
         for tower in (visual, text):  # no row needs another, BatchNorm excepted: a large batch may be cut
             vars(tower)["by_rows"] = True  # a mark beside its parameters
 
