@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed-$(shell cat pyproject.toml | cksum | cut -d' ' -f1)
 NEEDED_GB := 8
 SPEED := losses views chunks end_to_end
 
-.PHONY: demo test proof bench check install
+.PHONY: demo test proof bench docs check install
 
 install: $(STAMP)
 
@@ -40,6 +40,11 @@ proof: install
 bench: install
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[peers]'
 	@for what in $(SPEED); do echo "== benchmarks/$$what.py"; $(BIN)/python benchmarks/$$what.py || exit 1; done
+
+docs: install
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
+	@$(BIN)/zensical build --strict --clean
+	@echo "The site is in build/site: python3 -m http.server -d build/site"
 
 check: install
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/python -m pytest -m 'not proof'

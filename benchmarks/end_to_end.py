@@ -20,7 +20,6 @@ from __future__ import annotations
 import argparse
 import io
 import json
-import platform
 import statistics
 import subprocess
 import sys
@@ -196,7 +195,7 @@ def main() -> None:
     if args.one:
         print(json.dumps(CONTENDERS[args.one](args)))
         return
-    machine = f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads"
+    machine = f"{kept.processor()}, {torch.get_num_threads()} threads"
     print(f"{machine}, torch {torch.__version__}, bf16 in hardware: {FAST_BF16}")
     asked = {name: getattr(args, name) for name in ("epochs", "batch", "limit", "temperature", "lr", "mode")}
     rows = [row for row in kept.rows("end_to_end") if asked == {name: row[name] for name in asked}]

@@ -25,6 +25,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+import kept
 from kontrast import keyed, losses
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -270,7 +271,7 @@ def main() -> None:
     large = lambda case: case.rows >= 1024 or case.width >= 4096  # noqa: E731
     rows = [run(n, c, large(c) and not said.no_memory) for n, c in CASES.items() if said.only in n]
     if said.json:
-        said.json.write_text(json.dumps(rows, indent=1))
+        said.json.write_text(json.dumps([kept.stamped(row) for row in rows], indent=1))
 
 
 if __name__ == "__main__":

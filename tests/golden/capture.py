@@ -20,7 +20,7 @@ import torch
 from kontrast.methods.method import Progress
 from kontrast.training.loop import State, one_step
 from kontrast.training.optimizers import optimizer
-from kontrast.verify import tiny_methods as cases as tiny_methods
+from kontrast.verify import tiny_methods
 
 FILE = Path(__file__).with_name("golden.json")
 RATE = 0.01  # of SGD. Weights that are 1e-13 off at first are at most 2e-11 off at the end; at 0.05, 3e-10

@@ -16,7 +16,7 @@ import json
 import pytest
 from tests.golden.capture import FILE, steps
 
-from kontrast.verify import tiny_methods as cases as tiny_methods
+from kontrast.verify import tiny_methods
 
 GOLDEN = json.loads(FILE.read_text())["methods"]
 

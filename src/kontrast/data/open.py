@@ -40,18 +40,21 @@ def open_source(
 ) -> Source:
     """Samples from a path, "digits", "emoji", a NumPy or torch array, a list of pictures, or a source.
 
-    labels        "folder" or a column, for evaluation only; for arrays one label a row
-    split         which part, where the data names parts; else all of it, and that is said
-    columns       what holds what, {"image": "filepath", "text": "title"} or ["image=filepath", "text=title"]
-    same          "folder" or a column: samples that belong together
-    strict        stop at the first broken file instead of skipping it
-    channels      1 or 3; by default 1 when all pictures are grey, else 3
-    memory        bytes of decoded pictures to keep; above it they are decoded when needed
-    shorter_side  pictures at least twice this size are read at 1/2, 1/4 or 1/8; None reads them whole
-    workers       threads that decode; by default one for each core
-    white         value of 16-bit pictures that stands for 1; by default 4095 if none goes beyond, else 65535
+    Args:
+        data: where the samples are; the page on data lists what can be read.
+        labels: "folder" or a column, for evaluation only; for arrays one label a row.
+        split: which part, where the data names parts; else all of it, and that is said.
+        columns: what holds what, {"image": "filepath", "text": "title"} or ["image=filepath", "text=title"].
+        same: "folder" or a column: samples that belong together.
+        strict: stop at the first broken file instead of skipping it.
+        channels: 1 or 3; by default 1 when all pictures are grey, else 3.
+        memory: bytes of decoded pictures to keep; above it they are decoded when needed.
+        shorter_side: pictures at least twice this size are read at 1/2, 1/4 or 1/8; None reads them whole.
+        workers: threads that decode; by default one for each core.
+        white: value of 16-bit pictures that stands for 1; by default 4095 if none goes beyond, else 65535.
 
-    Raises `kontrast.errors.Unfit` with a sentence that says what to do.
+    Raises:
+        Unfit: with a sentence that says what to do.
     """
     if isinstance(data, Source):
         return data if split is None else data.split(split)

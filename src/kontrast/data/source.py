@@ -54,18 +54,19 @@ class Options:
 class Source:
     """Samples that can be read by id.
 
-    kind      images; texts; pairs (image or anchor, and text or positive); triplets; scored_pairs (two and a score)
-    names     by id: the path inside the folder, or the row
-    ids       the usable samples of the chosen split, ascending
-    skipped   (id, name, reason) of every sample that cannot be used
-    labels    by id, -1 unknown, for evaluation only; None when nobody named any. `classes` are their names
-    groups    by id: what `same` named; equal groups belong together and are never each other's negatives
-    columns   by role (text, anchor, positive, negative, score), then by id; a caption may be a list of captions
-    splits    usable ids of each split that the data names
-    scored    of pictures: ids of first and second, and how alike each two are (rows a, b, label)
-    channels, size, bits   of the pictures as they are given out; size is None when they differ
-    highest, white   of 16-bit pictures: the largest value there is, and the value that stands for 1
-    messages  lines to say aloud before anything is trained
+    Attributes:
+        kind: images; texts; pairs (image or anchor, and text or positive); triplets; scored_pairs (two and a score).
+        names: by id: the path inside the folder, or the row.
+        ids: the usable samples of the chosen split, ascending.
+        skipped: (id, name, reason) of every sample that cannot be used.
+        labels: by id, -1 unknown, for evaluation only; None when nobody named any. `classes` are their names.
+        groups: by id: what `same` named; equal groups belong together and are never each other's negatives.
+        columns: by role (text, anchor, positive, negative, score), then by id; a caption may be a list of captions.
+        splits: usable ids of each split that the data names.
+        scored: of pictures: ids of first and second, and how alike each two are (rows a, b, label).
+        channels, size, bits: of the pictures as they are given out; size is None when they differ.
+        highest, white: of 16-bit pictures: the largest value there is, and the value that stands for 1.
+        messages: lines to say aloud before anything is trained.
     """
 
     name: str

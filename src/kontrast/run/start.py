@@ -51,11 +51,15 @@ def train(
 ) -> Run:
     """Learn an embedding model from unlabelled data; the command line's `kontrast train` in Python.
 
-    data          what `kontrast.data.open_source` reads: a folder, a table, "digits", an array of pictures
-    resume        a run folder to go on with, to the same bits as if it had never stopped
-    config        a `config.yaml` to repeat; keyword arguments win over it
-    weights_from  a run or model folder whose encoder this run begins with
-    settings      any field of `kontrast.settings.Settings`
+    Args:
+        data: what `kontrast.data.open_source` reads: a folder, a table, "digits", an array of pictures.
+        resume: a run folder to go on with, to the same bits as if it had never stopped.
+        config: a `config.yaml` to repeat; keyword arguments win over it.
+        weights_from: a run or model folder whose encoder this run begins with.
+        dry_run: print the plan and train nothing.
+        say: takes each line that is said; standard error by default.
+        show: takes each logged row and the number of steps.
+        **settings: any field of `kontrast.Settings`.
     """
     requested = from_mapping(settings, "train()")
     with processes.joined(), ExitStack() as held:
