@@ -12,6 +12,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from kontrast import moved
+
 __version__ = "0.1.0"
 
 _WHERE = {
@@ -50,6 +52,9 @@ if TYPE_CHECKING:
     from kontrast.run.result import Run as Run
     from kontrast.run.start import train as train
     from kontrast.settings import Settings as Settings
+
+
+moved.understood()
 
 
 def __getattr__(name: str) -> Any:
