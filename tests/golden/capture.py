@@ -51,12 +51,19 @@ def steps(name: str) -> dict[str, Any]:
     return {"losses": losses, "norms": norms}
 
 
+def git(*words: str) -> str:
+    """What git says about src/ alone: golden numbers are those of the source, whatever changes beside it."""
+    source = FILE.parents[2] / "src"
+    command = ["git", "-C", source, *words, "--", "."]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
 def main() -> None:
     """Capture all and say what was written."""
-    git = ["git", "-C", str(FILE.parent), "describe", "--always", "--dirty", "--abbrev=12"]
+    commit, changed = git("log", "-1", "--format=%h", "--abbrev=12"), git("status", "--porcelain")
     about = {
         "date": datetime.now(UTC).date().isoformat(),
-        "commit": subprocess.run(git, check=True, capture_output=True, text=True).stdout.strip(),
+        "commit": commit + (" and changes" if changed else ""),
         "torch": torch.__version__,
         "processor": f"{platform.machine()}, {torch.backends.cpu.get_cpu_capability()}",
     }
