@@ -5,7 +5,8 @@
 room      a folder under src/kontrast, or a file beside them; the folders in OWN are rooms by themselves
 floors    rooms on the longest way down from one to what it imports; a circle of rooms counts as one
 circles   rooms, or modules, that import each other on any way, imports inside functions included
-Imports under `if TYPE_CHECKING` run nothing: they are counted by themselves, and so are the circles with them.
+Imports under `if TYPE_CHECKING` run nothing: they are counted by themselves, and so are the circles with them. Modules
+that are named in a string (the package's lazy names, a method by its name) are not seen.
 """
 
 from __future__ import annotations
@@ -111,8 +112,8 @@ def rooms(files: Files, of_modules: Graph) -> Graph:
     doors = {module(path) for path in files if path.endswith("__init__.py")}
     found: Graph = {where: set() for where in at.values()}
     for name, needs in of_modules.items():
-        inside = f"{at[name]}/" if name in doors else "none"
-        found[at[name]] |= {at[other] for other in needs if not at[other].startswith(inside)} - {at[name]}
+        within = {at[other] for other in needs if name in doors and at[other].startswith(f"{at[name]}/")}
+        found[at[name]] |= {at[other] for other in needs} - within - {at[name]}
     return found
 
 
@@ -130,22 +131,22 @@ def reached(of: Graph) -> Graph:
     return found
 
 
-def circles(of: Graph) -> list[list[str]]:
+def circles(of: Graph) -> list[tuple[str, ...]]:
     """Groups of names that all reach each other."""
     to = reached(of)
     return sorted({tuple(sorted({one} | {o for o in to[one] if one in to[o]})) for one in of if one in to[one]})
 
 
-def floors(of: Graph) -> int:
-    """Names on the longest way down, a circle as one."""
+def way_down(of: Graph) -> list[str]:
+    """The longest way down from a name to what it imports, a circle as one: as many floors as it has names."""
     merged = {name: name for name in of} | {name: circle[0] for circle in circles(of) for name in circle}
     whole: Graph = {name: set() for name in merged.values()}
     for name, needs in of.items():
         whole[merged[name]] |= {merged[other] for other in needs} - {merged[name]}
-    height: dict[str, int] = {}
+    below: dict[str, list[str]] = {}
     for name in TopologicalSorter(whole).static_order():
-        height[name] = 1 + max((height[other] for other in whole[name]), default=0)
-    return max(height.values())
+        below[name] = [name, *max((below[other] for other in sorted(whole[name])), key=len, default=[])]
+    return max(below.values(), key=len)
 
 
 def functions(files: Files) -> Iterator[tuple[str, str, int, int]]:
@@ -171,7 +172,7 @@ def counted(files: Files) -> tuple[dict[str, int], list[str]]:
         "lines": sum(len(text.splitlines()) for text in files.values()),
         "rooms": len(between),
         "arrows between rooms": sum(map(len, between.values())),
-        "floors": floors(between),
+        "floors": len(way_down(between)),
         "circles of rooms": len(circles(between)),
         "circles of modules": len(circles(running)),
         "imports for types alone": sum(len(typed[name] - running[name]) for name in typed),
@@ -181,7 +182,8 @@ def counted(files: Files) -> tuple[dict[str, int], list[str]]:
         f"functions > {ARGUMENTS} arguments elsewhere": len(elsewhere),
         SKIP: sum(text.count(SKIP) for text in files.values()),
     }
-    told = [f"circle of rooms: {' '.join(one)}" for one in circles(between)]
+    told = [f"a longest way down: {' > '.join(way_down(between))}"]
+    told += [f"circle of rooms: {' '.join(one)}" for one in circles(between)]
     told += [f"circle of modules: {' '.join(one)}" for one in circles(running)]
     told += [f"circle with imports for types: {' '.join(one)}" for one in circles(typed) if one not in circles(running)]
     told += [f"{name} has {lines} lines" for name, lines in long]
