@@ -4,7 +4,7 @@ The tour, in reading order. Names are loaded when they are touched, so importing
 
     positives -> encoders -> negatives -> similarity -> losses     what contrastive learning is
     methods (the seam: embed, compare, after_step) -> training     how it is run
-    evaluate, explore, exchange                                    whether it worked, a look at it, taking it elsewhere
+    evaluate, report, exchange                                     whether it worked, a look at it, taking it elsewhere
 """
 
 from __future__ import annotations
