@@ -25,7 +25,7 @@ def main() -> None:
 
     if not (args.run / "model").is_dir():
         run = kontrast.train(args.photos, method=args.method, epochs=args.epochs, out=str(args.run))
-        print(run.summary["verdict"], run.summary["learned"], sep="\n")
+        print(run.summary["verdict"], run.summary["learned"] or "Too few photos to test on unseen ones.", sep="\n")
 
     search(str(args.run), args.photos, query=args.query, k=args.k, sheet=str(args.run / "nearest.png"))
 

@@ -42,7 +42,7 @@ def main() -> None:
         model = kontrast.load(args.model)
     else:
         run = kontrast.train(args.sentences, method="simcse", encoder=args.encoder, epochs=args.epochs)
-        print(run.summary["verdict"], run.summary["learned"], sep="\n")
+        print(run.summary["verdict"], run.summary["learned"] or "Too few lines to test on unseen ones.", sep="\n")
         model = run.model
 
     source = open_source(args.sentences)
