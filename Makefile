@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed-$(shell cat pyproject.toml | cksum | cut -d' ' -f1)
 NEEDED_GB := 8
 SPEED := losses views chunks end_to_end
 
-.PHONY: demo test proof bench check dist guide install
+.PHONY: demo test proof bench check dist guide pictures install
 
 install: $(STAMP)
 
@@ -49,3 +49,6 @@ dist: install
 
 guide: install
 	@$(BIN)/jupyter-execute --inplace --NotebookClient.record_timing=False examples/contrastive_learning.ipynb
+
+pictures: demo
+	@$(BIN)/python docs/pictures.py runs/demo
