@@ -86,5 +86,5 @@ def test_installed_into_an_empty_environment_the_demo_runs(wheel, tmp_path):
         **here,
     )
     learned = json.loads((tmp_path / "runs/demo/summary.json").read_text())["evaluation"]
-    assert learned["learned"]["kmeans_accuracy"] > learned["random_weights"]["kmeans_accuracy"] + 0.1
+    assert learned["learned"]["few_label_1"] > learned["random_weights"]["few_label_1"] + 0.1
     assert (tmp_path / "runs/demo/report.html").stat().st_size > 10_000
