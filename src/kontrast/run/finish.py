@@ -39,13 +39,16 @@ def finish(
     model, before = models
     settings = plan.settings.requested()
     about = About(
-        plan.settings.method, f"{samples.source.name} ({len(samples.train_ids):,} {CALLED[samples.source.kind]})",
-        (), (), summary["verdict"], {name: settings[name] for name in SHOWN if name in settings},
-    )  # fmt: skip
+        plan.settings.method,
+        f"{samples.source.name} ({len(samples.train_ids):,} {CALLED[samples.source.kind]})",
+        (),
+        (),
+        summary["verdict"],
+        {name: settings[name] for name in SHOWN if name in settings},
+    )
     try:
         certificate = opened.export(folder.path / "model", model, about)
-        say(f"model    {folder.path / 'model'}: read by {certificate.loaders}; "
-            f"difference {certificate.difference:.2g}")  # fmt: skip
+        say(f"model    {folder.path / 'model'}: read by {certificate.loaders}; difference {certificate.difference:.2g}")
         columns = columns_of(model, before, plan.settings.seed)
         result = opened.evaluate(columns) if samples.check is not None else {}
         for line in opened.table(result) if result else ():
