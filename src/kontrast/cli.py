@@ -257,7 +257,9 @@ def main(words: list[str] | None = None) -> None:
     """The entry point: every mistake of the user ends in a sentence and an exit code, never in a traceback."""
     words = sys.argv[1:] if words is None else words
     debug = "--debug" in words
-    sys.exit(_exit_code(lambda: app(words, exit_on_error=False, print_error=False), debug))
+    with Progress():
+        code = _exit_code(lambda: app(words, exit_on_error=False, print_error=False), debug)
+    sys.exit(code)
 
 
 def _exit_code(call: Callable[[], Any], debug: bool) -> int:

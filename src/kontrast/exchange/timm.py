@@ -12,7 +12,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import timm
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -22,12 +21,16 @@ from kontrast.encoders.images.encoder import ImageEncoder
 def says_it(encoder: ImageEncoder) -> bool:
     """Whether an architecture name of timm is the whole truth: own stem, own norms."""
     spec = encoder.spec
+    import timm  # takes seconds, so it comes when it is asked
+
     return spec["stem"] == "imagenet" and spec["norm"] != "group" and bool(timm.is_model(spec["name"]))
 
 
 def config(encoder: ImageEncoder, mean: tuple[float, ...], std: tuple[float, ...], tag: str) -> dict[str, Any]:
     """The content of config.json."""
     name, size = encoder.spec["name"].partition(".")[0], encoder.spec["image_size"]
+    import timm
+
     published = timm.get_pretrained_cfg(name, allow_unregistered=True).to_dict()
     fixed_size = bool(published.get("fixed_input_size"))
     unusual: dict[str, Any] = {"in_chans": encoder.spec["channels"]} if encoder.spec["channels"] != 3 else {}
@@ -71,6 +74,8 @@ def write_weights(folder: Path, encoder: ImageEncoder) -> None:
 
 def read(folder: Path) -> nn.Module:
     """The network as timm itself loads it."""
+    import timm
+
     net: nn.Module = timm.create_model(f"local-dir:{folder}", pretrained=True)
     return net.eval()
 

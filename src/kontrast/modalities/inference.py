@@ -9,12 +9,18 @@ from typing import Any
 import torch
 from torch import nn
 
+from kontrast.training import malloc
+
 BATCH = 256  # pictures or sentences encoded at once; no result depends on it
 
 
 @contextmanager
 def evaluating(encoder: nn.Module, device: torch.device) -> Iterator[None]:
-    """Evaluation mode, no gradient, and true fp32: no autocast and no TF32, whatever training uses. Then as before."""
+    """Evaluation mode, no gradient, and true fp32: no autocast and no TF32, whatever training uses. Then as before.
+
+    Memory that batches used stays with the process, as in training: each batch needs it again.
+    """
+    malloc.kept()
     training = encoder.training
     before = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
     encoder.eval()

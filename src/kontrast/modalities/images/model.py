@@ -15,6 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from kontrast import progress
 from kontrast.data.open import Source, open_source
 from kontrast.data.pixels.decode import to_channels
 from kontrast.encoders.images.by_name import image_encoder_by_name
@@ -67,7 +68,7 @@ class Model:
         white = self.white if source.within(self.white).bits == 16 and self.white else source.white
         parts = []
         with evaluating(self.encoder, device):
-            for start in range(0, len(ids), BATCH):
+            for start in progress.passing(range(0, len(ids), BATCH), "embedding pictures", each=BATCH, total=len(ids)):
                 pictures = _with_channels(source.images(ids[start : start + BATCH]), self.spec["channels"])
                 # on the CPU: one look on any device
                 ready = prepare(pictures, self.image_size, self.mean, self.std, white=white)

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from kontrast import keyed
+from kontrast import keyed, progress
 from kontrast.data.open import Source, open_source
 from kontrast.data.pixels.decode import to_channels
 from kontrast.encoders.clip import bpe
@@ -61,7 +61,7 @@ class PairModel:
         parts = [torch.empty(0, self.width)]
         device = self.encoder.logit_scale.device
         with evaluating(self.encoder, device):
-            for start in range(0, len(ids), BATCH):
+            for start in progress.passing(range(0, len(ids), BATCH), "embedding pictures", each=BATCH, total=len(ids)):
                 raw = source.images(ids[start : start + BATCH])
                 pictures = [torch.from_numpy(to_channels(picture.numpy(), 3)).to(device) for picture in raw]
                 ready = prepare(pictures, self.image_size, self.pairs.mean, self.pairs.std, white=source.white)
@@ -73,7 +73,8 @@ class PairModel:
         parts = [torch.empty(0, self.width)]
         device = self.encoder.logit_scale.device
         with evaluating(self.encoder, device):
-            for start in range(0, len(sentences), BATCH):
+            many = len(sentences)
+            for start in progress.passing(range(0, many, BATCH), "embedding captions", each=BATCH, total=many):
                 ids = self.pairs.captions(sentences[start : start + BATCH], full=not self.encoder.text.cuttable)
                 parts.append(self.encoder.encode_text(ids.to(device)).float().cpu())
         return torch.cat(parts)
