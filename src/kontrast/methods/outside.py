@@ -5,12 +5,12 @@
     --method package.module:Class
     --method NAME               an installed package's entry point in the group `kontrast.methods`
 
-The file holds a card (its docstring), a frozen dataclass `Config`, and one `nn.Module` as `methods.method` describes it.
-It may hold more, and what is missing is said: the class attribute `kind` (images, texts or pairs), `RECIPES` (name ->
-function that returns `Settings`) and `rules` (as in `recipes/`).
+The file holds a card (its docstring), a frozen dataclass `Config`, and one `nn.Module` as `methods.method` describes
+it. It may hold more, and what is missing is said: the class attribute `kind` (images, texts or pairs), `RECIPES` (name
+-> function that returns `Settings`) and `rules` (as in `recipes/`).
 
-Reading a method runs its file, so only `--method` gets here: a run folder or a configuration of somebody else never does.
-The text that is run is the text that is hashed; it is compiled from memory and leaves no cache beside the file.
+Reading a method runs its file, so only `--method` gets here: a run folder or a configuration of somebody else never
+does. The text that is run is the text that is hashed; it is compiled from memory and leaves no cache beside the file.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def read(reference: str, ours: Iterable[str] = ()) -> Outside:
     if reference in found:
         head, _, class_name = found[reference].rpartition(":")
     if not head:
-        raise Unfit(f"--method {reference!r} is unknown{nearest(reference, [*ours, *found])} Your own: --method FILE.py")
+        raise Unfit(f"--method {reference!r} is unknown{nearest(reference, [*ours, *found])} Your own: FILE.py.")
     module = _imported(head, reference)
     text = _text(Path(inspect.getsourcefile(module) or ""), reference)
     short = reference if reference in found else head.rpartition(".")[2]
@@ -193,7 +193,7 @@ def _config(inside: Mapping[str, Any], place: str) -> Any:
         raise Unfit(f"--method {place}: every field of Config needs a default; {told(problem, place)}.") from problem
     for field in fields(config):  # type: ignore[arg-type]
         if field.name == "name" or (field.name in NAMES and field.name not in IN_CONFIG):
-            raise Unfit(f"--method {place}: Config.{field.name} is the name of a setting of every run; call it otherwise.")
+            raise Unfit(f"--method {place}: Config.{field.name} has the name of a setting of every run; rename it.")
         if not isinstance(values.get(field.name), PLAIN):
             raise Unfit(
                 f"--method {place}: Config.{field.name} is a {type(values[field.name]).__name__}; config.yaml keeps "

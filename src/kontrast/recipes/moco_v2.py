@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from kontrast.recipes.moco import rules as rules
+from kontrast.recipes import moco
 from kontrast.settings import Settings
 
 
@@ -50,4 +50,5 @@ def cifar10() -> Settings:
     )
 
 
+rules = moco.rules  # its numbers are those of v1
 RECIPES = {"imagenet": imagenet, "cifar10": cifar10}

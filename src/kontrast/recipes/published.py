@@ -1,7 +1,7 @@
-"""Where a method's published settings are: found by its name, `recipes/NAME.py`; from outside, in the method's own file.
+"""Where a method's published settings are: `recipes/NAME.py`, by its name; from outside, in the method's own file.
 
-    RECIPES  name -> function that returns `Settings`: "imagenet" and "cifar10"; of texts "unsupervised", "supervised"
-    rules    what the method wants otherwise in small runs: `rules(Scale)`, setting or field of Config -> (value, reason)
+RECIPES  name -> function that returns `Settings`: "imagenet" and "cifar10"; of texts "unsupervised" and "supervised"
+rules    what the method wants otherwise in small runs: `rules(Scale)`, field or setting -> (value, reason); optional
 """
 
 from __future__ import annotations

@@ -100,9 +100,7 @@ def _wanted(entry: Entry, facts: Facts) -> str:
 def _as_its_file_says(paper: Settings, config: dict[str, Any]) -> dict[str, tuple[Any, str]]:
     """Temperature and the like of a method from outside: no rule of ours was measured on it."""
     told = {field: getattr(paper, field) for field in IN_CONFIG}
-    return {
-        field: (config.get(field) if value is None else value, "as its file says") for field, value in told.items()
-    }
+    return {field: (config.get(field) if value is None else value, "as its file says") for field, value in told.items()}
 
 
 def _check(config: Any, name: str, entry: Entry, batch: int, samples: int) -> None:

@@ -39,7 +39,7 @@ def finish(
     model, before = models
     settings = plan.settings.requested()
     about = About(
-        plan.settings.method, f"{samples.source.name} ({len(samples.train_ids):,} {CALLED[samples.source.kind]})",
+        plan.name, f"{samples.source.name} ({len(samples.train_ids):,} {CALLED[samples.source.kind]})",
         (), (), summary["verdict"], {name: settings[name] for name in SHOWN if name in settings},
     )  # fmt: skip
     try:

@@ -145,7 +145,7 @@ class Trainer:
         before = model.with_weights(self.first_weights) if self.opened.learned else None
         seconds = time.monotonic() - self.began
         summary = {
-            "verdict": watch.verdict(state.step), "method": self.settings.method, "steps": state.step,
+            "verdict": watch.verdict(state.step), "method": self.plan.name, "steps": state.step,
             "seconds": round(seconds, 2),
             "samples_per_second": round(self.settings.batch_size * state.step / seconds, 1),
         }  # fmt: skip
