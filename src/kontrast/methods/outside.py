@@ -147,7 +147,8 @@ def _method(module: ModuleType, text: str, place: str, short: str, class_name: s
     where = f"--method {place}:{made_by.__name__}"
     config = _config(inside, place)
     _callable_as_ours(made_by, where)
-    kind, messages = vars(made_by).get("kind"), ()
+    kind: str | None = vars(made_by).get("kind")
+    messages: tuple[str, ...] = ()
     if kind is None:
         kind, messages = "images", ('reads pictures: the class says no kind, such as kind = "texts"',)
     if kind not in KINDS:
@@ -183,15 +184,15 @@ def _attribute(made_by: type, name: str) -> Any:
 
 def _config(inside: Mapping[str, Any], place: str) -> Any:
     """The frozen dataclass with the method's numbers."""
-    config = inside.get("Config")
+    config: Any = inside.get("Config")
     frozen = isinstance(config, type) and getattr(config, "__dataclass_params__", None)
     if not frozen or not frozen.frozen:
         raise Unfit(f"--method {place}: `Config` must be a frozen dataclass: @dataclass(frozen=True, kw_only=True).")
     try:
-        values = vars(config())  # type: ignore[operator]
+        values = vars(config())
     except Exception as problem:
         raise Unfit(f"--method {place}: every field of Config needs a default; {told(problem, place)}.") from problem
-    for field in fields(config):  # type: ignore[arg-type]
+    for field in fields(config):
         if field.name == "name" or (field.name in NAMES and field.name not in IN_CONFIG):
             raise Unfit(f"--method {place}: Config.{field.name} has the name of a setting of every run; rename it.")
         if not isinstance(values.get(field.name), PLAIN):

@@ -112,12 +112,14 @@ def _outcome(outcome: Any) -> str:
     """The same of `compare`."""
     if not isinstance(outcome, Outcome):
         return f"compare must return an Outcome, got {type(outcome).__name__}"
-    if not isinstance(outcome.loss, Tensor) or outcome.loss.ndim or not outcome.loss.requires_grad:
+    loss: Any = outcome.loss
+    guessing: Any = outcome.guessing
+    if not isinstance(loss, Tensor) or loss.ndim or not loss.requires_grad:
         return "compare's loss must be one number, with a gradient"
-    if not torch.isfinite(outcome.loss):
-        return f"compare's loss is {float(outcome.loss)} on random rows"
-    if outcome.guessing is not None and not isinstance(outcome.guessing, float):
-        return f"compare's guessing must be a float, or None where it is not known, got {outcome.guessing!r}"
+    if not torch.isfinite(loss):
+        return f"compare's loss is {float(loss)} on random rows"
+    if guessing is not None and not isinstance(guessing, float):
+        return f"compare's guessing must be a float, or None where it is not known, got {guessing!r}"
     first, second = outcome.pair
     if first.ndim != 2 or first.shape != second.shape or first.requires_grad or second.requires_grad:
         return "compare's pair must be two (B, D) outputs of the same samples, detached"
