@@ -216,7 +216,13 @@ def search(
 
 @app.command
 def methods(name: str | None = None, *, debug: Debug = False) -> int:
-    """List the methods, or show one: its card, its published recipes and every number with its source."""
+    """List the methods, or show one: its card, its published recipes and every number with its source.
+
+    Parameters
+    ----------
+    name
+        One of the list, or FILE.py with a method of your own.
+    """
     from kontrast.recipes.listing import about, listed
 
     print(about(name) if name else listed())
@@ -230,9 +236,9 @@ def verify(check: str | None = None, *, method: str = "all", as_json: Json = Fal
     Parameters
     ----------
     check
-        gradients, chunks, resume, views, numerics, chance or crash; all of them if not given.
+        contract, gradients, chunks, resume, views, numerics, chance or crash; all of them if not given.
     method
-        One method, or all.
+        One method, all of ours, or FILE.py with a method of your own.
     """
     from kontrast import verify as checks
 

@@ -20,7 +20,8 @@ class Settings:
     """What a user may say about a training run.
 
     Attributes:
-        method: simclr, moco, moco-v2, swav, byol, barlow-twins, clip or simcse. `kontrast methods` lists them.
+        method: simclr, moco, moco-v2, swav, byol, barlow-twins, clip or simcse (`kontrast methods` lists them), or your
+            own: FILE.py, FILE.py:CLASS or package.module:CLASS.
         out: Folder of the run. It must not exist yet.
         epochs: Passes over the data.
         max_minutes: Stop cleanly after this many minutes of training.

@@ -79,8 +79,9 @@ class Progress:
         """One log row of a training run."""
         if "loss" not in row or not self._speaks:
             return
+        guessing = f" (guessing {row['guessing']:.2f})" if "guessing" in row else ""
         words = (
-            f"loss {row['loss']:.3f} (guessing {row['guessing']:.2f})  "
+            f"loss {row['loss']:.3f}{guessing}  "
             f"retrieval {row['retrieval_at_1']:.0%} (chance {row['retrieval_chance']:.1%})"
         )
         self.doing = ""

@@ -39,7 +39,7 @@ def finish(
     model, before = models
     settings = plan.settings.requested()
     about = About(
-        plan.settings.method,
+        plan.name,
         f"{samples.source.name} ({len(samples.train_ids):,} {CALLED[samples.source.kind]})",
         (),
         (),
