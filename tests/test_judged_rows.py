@@ -385,7 +385,7 @@ def test_the_plan_says_the_margin_and_no_temperature(data: Path) -> None:
     kontrast.train(data / "pictures.csv", **{**PICTURED, "say": said.append}, set=["margin=0.5"], dry_run=True)
     told = "\n".join(said)
     assert "90 of 180 similar" in told or "of 180 similar; margin 0.5 in 1 - cosine, no temperature" in told
-    assert "temperature 0" not in told.rpartition("plan ")[2] and "judged pairs" in told
+    assert "temperature 0" not in told.rpartition("plan ")[2] and "scored pairs" in told
     plan, parts = planned_on(data / "pictures.csv", Settings(method="simclr", similarity="euclidean"))
     assert plan.config.similarity == "euclidean" and len(parts.train_ids) == ROWS - len(parts.check_ids) == 180
 

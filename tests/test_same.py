@@ -15,6 +15,7 @@ from kontrast.commands.preview import preview
 from kontrast.errors import Unfit
 from kontrast.methods.method import Embeddings
 from kontrast.methods.simclr import Config, SimCLR
+from kontrast.methods.supervised import supervised
 
 IMAGES = ("simclr", "moco", "moco-v2", "swav", "byol", "barlow-twins")
 QUICK = {"encoder": "small", "epochs": 1, "batch_size": 8, "validate": "none", "device": "cpu", "say": lambda _: None}
@@ -50,7 +51,8 @@ def test_a_group_in_the_batch_is_all_positives() -> None:
     """SupCon's L_out, from its definition, over the rows of both views; equal names are never negatives."""
     views_VBD = torch.randn(2, 5, 7, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     group_B = torch.tensor([3, 1, 3, 3, 9])
-    method = SimCLR(torch.nn.Flatten(), 7, Config(temperature=0.5))
+    plain = SimCLR(torch.nn.Flatten(), 7, Config(temperature=0.5))
+    method = supervised(plain, "simclr", scored=False, grouped=True)
     z = Embeddings({"views": views_VBD}, torch.arange(5), 0, 1, 0, views_VBD[0], groups_B=group_B)
     row, name = torch.nn.functional.normalize(views_VBD.flatten(0, 1), dim=1), group_B.repeat(2)
     s = (row @ row.T / 0.5).masked_fill(torch.eye(10, dtype=torch.bool), -torch.inf)
@@ -63,7 +65,8 @@ def test_a_group_in_the_batch_is_all_positives() -> None:
 
 def test_groups_with_what_sup_con_has_no_place_for_are_left_out_of_the_negatives() -> None:
     views_VBD = torch.randn(2, 3, 7, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    method = SimCLR(torch.nn.Flatten(), 7, Config(temperature=0.5, decoupled=True))
+    plain = SimCLR(torch.nn.Flatten(), 7, Config(temperature=0.5, decoupled=True))
+    method = supervised(plain, "simclr", scored=False, grouped=True)
     z = Embeddings({"views": views_VBD}, torch.arange(3), 0, 1, 0, views_VBD[0], groups_B=torch.tensor([1, 1, 2]))
     row = torch.nn.functional.normalize(views_VBD, dim=2)
     s = torch.einsum("vbd,wcd->vbwc", row, row) / 0.5
