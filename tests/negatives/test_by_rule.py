@@ -8,9 +8,7 @@ import pytest
 from kontrast.negatives.by_rule import RULES, hard_negatives, negated, reordered, turned
 from kontrast.positives.texts.wordnet import WordNet
 
-WORDNET = WordNet.read(
-    Path(__file__).parents[1] / "positives" / "texts" / "wordnet"
-)  # an excerpt; Princeton's licence stands in each file
+WORDNET = WordNet.read(Path(__file__).parents[1] / "positives" / "texts" / "wordnet")
 
 
 TEXTS = [

@@ -13,7 +13,7 @@ from tests.data.hostile import folder, png
 
 from kontrast.data.open import Source, open_source
 from kontrast.data.sampler import Sampler
-from kontrast.modalities.images.batches import ImageBatches, advice
+from kontrast.modalities.images.batches import ImageBatches
 from kontrast.positives.images import views
 from kontrast.positives.images.papers import recipe
 from kontrast.positives.images.view import Keys
@@ -97,14 +97,6 @@ def test_same_needs_groups() -> None:
     source = open_source("digits")
     with pytest.raises(ValueError, match="no groups"):
         ImageBatches(source, Sampler(source.ids, 8, 0, 1), recipe("affine", 8, 1), same=True)
-
-
-def test_advice_is_a_function_of_what_was_measured(source: Source, tmp_path: Path) -> None:
-    later = open_source(tmp_path / "d", memory=1000)
-    assert advice(0.05, source, 0, 8) == ""
-    assert "62%" in advice(0.62, later, 2, 8) and "--workers 8" in advice(0.62, later, 2, 8)
-    assert "smaller" in advice(0.62, later, 8, 8)
-    assert "in memory" in advice(0.62, source, 0, 8)
 
 
 def test_large_pictures_lie_with_the_channels_last_and_are_the_same_from_memory_and_from_files(tmp_path: Path) -> None:
