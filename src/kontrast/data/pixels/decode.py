@@ -19,9 +19,8 @@ import numpy.typing as npt
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from kontrast.positives.images.blur import DENSE
-
 Pixels: TypeAlias = npt.NDArray[Any]  # uint8 or uint16
+DENSE = 96  # longer sides lie with the channels last: what the products of `positives.images.blur` want there
 
 LARGEST = 89_478_485  # pixels; Pillow's own mark for a decompression bomb (a quarter of a GiB as RGB)
 _TURNED = frozenset({"exif", "xmp", "Raw profile type exif", "XML:com.adobe.xmp"})  # where a rotation may be noted

@@ -21,9 +21,8 @@ import torch
 from torch import Tensor
 
 from kontrast import progress
-from kontrast.data.pixels.decode import Broken, Pixels, decode, laid_out, to_channels, to_depth
+from kontrast.data.pixels.decode import DENSE, Broken, Pixels, decode, laid_out, to_channels, to_depth
 from kontrast.keyed import Ids
-from kontrast.positives.images.blur import DENSE
 
 Read: TypeAlias = "Callable[[int], bytes | Pixels]"  # sample id -> encoded, or pixels (C, H, W); OSError or Broken
 
