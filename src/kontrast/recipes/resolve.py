@@ -14,7 +14,8 @@ from kontrast import methods
 from kontrast.errors import Unfit
 from kontrast.negatives import check_fits, check_size, parsed
 from kontrast.recipes import barlow_twins, byol, clip, moco, simclr, simcse, swav
-from kontrast.recipes.rules import FIXED, SMALL_PICTURE, Facts, by_method, by_size, by_text
+from kontrast.recipes.kinds import KINDS
+from kontrast.recipes.rules import FIXED, Facts, by_method
 from kontrast.settings import NAMES, Resolved, Settings, checked, pairs
 
 PUBLISHED: dict[str, dict[str, Callable[[], Settings]]] = {
@@ -59,11 +60,9 @@ def planned(requested: Settings, facts: Facts) -> Plan:
     """The complete run for these words and this data."""
     requested = checked(requested)
     name = requested.method or "simclr"
-    methods.entry(name)
-    texts = methods.entry(name).kind == "texts"
-    recipe = "cifar10" if facts.side <= SMALL_PICTURE else "imagenet"
-    if texts:
-        recipe = "supervised" if facts.partners else "unsupervised"
+    kind = KINDS[methods.entry(name).kind]
+    nearest = kind.recipe(facts)
+    recipe = nearest if nearest in PUBLISHED[name] else next(iter(PUBLISHED[name]))
     published = PUBLISHED[name][recipe]()
     numbers = methods.numbers(name)
     fields = [field for field, _, _ in numbers]
@@ -72,7 +71,7 @@ def planned(requested: Settings, facts: Facts) -> Plan:
     methods.configured(name, own)  # refuses what no rule below could read
     as_published = vars(methods.configured(name, {})) | pairs(published.set, "recipe")
     choices = []
-    rules = {**FIXED, **(by_text(facts, requested, published) if texts else by_size(facts, requested, published))}
+    rules = {**FIXED, **kind.rules(facts, requested, published)}
     batch = rules["batch_size"][0]
     steps = max(1, facts.n // batch) * rules["epochs"][0]
     for field, (value, reason) in {**rules, **by_method(name, facts.n, batch, steps, own, as_published)}.items():
@@ -97,7 +96,7 @@ def planned(requested: Settings, facts: Facts) -> Plan:
     if batch < 2 * (groups := vars(config).get("bn_groups", 1)):
         raise Unfit(f"--set bn_groups={groups} needs two rows a group; the batch has {batch}.")
     against = parsed(vars(config).get("negatives", ""))
-    check_fits(against, name, methods.entry(name).kind)
+    check_fits(against, name, methods.entry(name).kind, kind.negatives)
     check_size(against.queue or vars(config).get("queue", 0), facts.n)
     return Plan(Resolved.of(settings), config, choices, f"{name}, {recipe}")
 
