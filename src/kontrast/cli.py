@@ -208,6 +208,32 @@ def search(
 
 
 @app.command
+def export(
+    run: str,
+    *,
+    to: str,
+    out: Annotated[str, Parameter(name=["--out", "-o"])],
+    debug: Debug = False,
+) -> int:
+    """Write a trained model in another format, read it again and compare: no difference is taken on trust.
+
+    Parameters
+    ----------
+    run
+        A run folder or a model folder.
+    to
+        timm, standalone (its own encoder.py), sentence-transformers, open_clip or standalone-pairs.
+    out
+        The folder to write, which must not exist yet.
+    """
+    from kontrast.commands.export import export as write
+
+    for line in write(run, to, Path(out)):
+        print(line)
+    return 0
+
+
+@app.command
 def methods(name: str | None = None, *, debug: Debug = False) -> int:
     """List the methods, or show one: its card, its published recipes and every number with its source."""
     from kontrast.recipes.listing import about, listed

@@ -62,7 +62,7 @@ WORDS: dict[str, Word] = {
     "debiased": Word(0.1, "tau_plus"),
     "rules": Word("all", "rules", batches="it makes sentences"),
     "guide": Word(
-        "runs/other", "guide", not_for=("moco", "it judges rows of a batch, and MoCo compares with its queue")
+        "runs/other", "guide", not_for=("moco", "it judges the batch; MoCo compares with its queue")
     ),
     "margin": Word(0.1, "margin", needs=("guide:FOLDER",), why="is the margin to a guide model"),
 }

@@ -17,7 +17,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from kontrast import keyed
 from kontrast.data.open import Source, open_source
 from kontrast.data.pixels.decode import to_channels
 from kontrast.encoders.clip import bpe
@@ -26,11 +25,9 @@ from kontrast.encoders.clip.hugging_face import HuggingFaceTower
 from kontrast.encoders.clip.presets import PAPER, SMALL_TEXT, model_cfg
 from kontrast.encoders.clip.towers import towers
 from kontrast.encoders.text import tokens
-from kontrast.errors import Failed, Unfit
+from kontrast.errors import Unfit
 from kontrast.exchange import open_clip
-from kontrast.exchange.card import About, Certificate, pair_card
-from kontrast.exchange.image_folder import TOLERANCE
-from kontrast.exchange.open_clip import Pairs
+from kontrast.exchange.pair_folder import Pairs
 from kontrast.keyed import Ids
 from kontrast.modalities.inference import BATCH, evaluating
 from kontrast.positives.images import prepare
@@ -101,31 +98,6 @@ class PairModel:
     def save(self, folder: Path) -> None:
         """Write the folder that open_clip loads; see `exchange.open_clip`."""
         open_clip.write(folder, self.encoder, self.pairs.captions, self.pairs.mean, self.pairs.std)
-
-
-def certified(folder: Path, model: PairModel, about: About) -> Certificate:
-    """Write the folder, read it again, and compare the vectors of noise and of two sentences; Failed if they differ."""
-    model.save(folder)
-    again, size = load_pairs(folder), (4, 3, model.image_size, model.image_size)
-    pictures = torch.randint(0, 256, size, generator=keyed.generator("certificate")).to(torch.uint8)
-    words = ["one picture", "another one"]
-    pairs = (
-        (torch.as_tensor(model.embed(pictures)), torch.as_tensor(again.embed(pictures))),
-        (model.embed_text(words), again.embed_text(words)),
-    )
-    difference = max(float((live - read).abs().max()) for live, read in pairs)
-    largest = max(float(live.abs().max()) for live, _ in pairs)
-    if not difference <= TOLERANCE * max(1.0, largest):
-        raise Failed(f"{folder} was written but gives other vectors when it is read again ({difference:.2g}).")
-    layout = "open_clip" if open_clip.says_it(model.encoder) else "plain"
-    loaders = "open_clip and kontrast" if layout == "open_clip" else "its own encoder.py and by kontrast"
-
-    def told(about: About) -> str:
-        return pair_card(model.width, model.image_size, about, loaders=loaders, difference=difference)
-
-    certificate = Certificate(layout, loaders, difference, largest, told)
-    certificate.write_card(folder, about)
-    return certificate
 
 
 def mixed(start: str | Path | PairModel, end: str | Path | PairModel, share: float = 0.5) -> PairModel:
