@@ -1,7 +1,7 @@
 """What a format is: a folder that a library (or nothing but its own file) loads, one file here each.
 
-`formats.FORMATS` lists them. No format trusts itself: what it wrote is read again, by the library that the folder is for
-where it is there, and compared with the model in memory.
+`formats.FORMATS` lists them. No format trusts itself: what it wrote is read again, by the library that the folder is
+for where it is there, and compared with the model in memory.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Format(Protocol):
 
 
 def compared(folder: Path, live: Sequence[Tensor], again: Sequence[Tensor]) -> tuple[float, float]:
-    """(largest difference, largest value) of the vectors in memory and of the same read again; Failed if they differ."""
+    """(largest difference, largest value) of vectors in memory and of the same read again; Failed if they differ."""
     difference = max(float((one - other).abs().max()) for one, other in zip(live, again, strict=True))
     largest = max(float(one.abs().max()) for one in live)
     if not difference <= TOLERANCE * max(1.0, largest):

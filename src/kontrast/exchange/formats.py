@@ -15,7 +15,6 @@ from kontrast.exchange.sentence_transformers import SentenceTransformers
 from kontrast.exchange.standalone import Standalone
 from kontrast.exchange.standalone_pairs import StandalonePairs
 from kontrast.exchange.timm import Timm
-from kontrast.settings import nearest
 
 FORMATS: dict[str, Format] = {  # a run's own model/ is written in the first that can say it
     "timm": Timm(),
@@ -34,7 +33,7 @@ def fitting(model: Any) -> list[str]:
 def checked(name: str, model: Any) -> Format:
     """The format of this name; Unfit, with what can be had instead, where there is none or it cannot say the model."""
     if name not in FORMATS:
-        raise Unfit(f"--to {name!r} is no format{nearest(name, FORMATS)}")
+        raise Unfit(f"--to {name!r} is no format; known: {', '.join(FORMATS)}.")
     if why := FORMATS[name].says_it(model):
         can = ", ".join(fitting(model)) or "none"
         raise Unfit(f"--to {name} cannot hold this model: {why}. What can: {can}.")

@@ -61,9 +61,7 @@ WORDS: dict[str, Word] = {
     "reweighted": Word(1.0, "beta"),
     "debiased": Word(0.1, "tau_plus"),
     "rules": Word("all", "rules", batches="it makes sentences"),
-    "guide": Word(
-        "runs/other", "guide", not_for=("moco", "it judges the batch; MoCo compares with its queue")
-    ),
+    "guide": Word("runs/other", "guide", not_for=("moco", "it judges the batch; MoCo compares with its queue")),
     "margin": Word(0.1, "margin", needs=("guide:FOLDER",), why="is the margin to a guide model"),
 }
 

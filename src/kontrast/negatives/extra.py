@@ -74,7 +74,7 @@ class Extra(nn.Module):
         keys = [found for source in self.sources() if (found := source.keys(rows)) is not None]
         chosen = any(source.chooses for source in self.sources())
         bank = keys if chosen or batch is None else [*keys, batch]
-        parts = [found for source in self.sources() if (found := source.own(rows, bank)) is not None]
+        parts = [part for source in self.sources() if (part := source.own(rows, bank)) is not None]
         own = torch.cat(parts, dim=-2) if parts else None
         count_B = torch.full_like(name_B, 0 if own is None else own.shape[-2])
         if chosen or not keys:

@@ -42,6 +42,7 @@ class Images:
 
     name = "images"
     channels: int | None = None
+    pictures, groups = True, True
 
     def check(self, source: Source, settings: Settings) -> None:
         """Any pictures will do; what else there is of words stays unread."""

@@ -36,6 +36,7 @@ class Pairs:
 
     name = "pairs"
     channels: int | None = 3
+    pictures, groups = True, False
 
     def check(self, source: Source, settings: Settings) -> None:
         if source.kind != "pairs":

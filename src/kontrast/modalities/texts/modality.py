@@ -41,6 +41,7 @@ class Texts:
 
     name = "texts"
     channels: int | None = None
+    pictures, groups = False, False
 
     def check(self, source: Source, settings: Settings) -> None:
         if source.kind not in ROLES or source.pictures is not None:
