@@ -222,7 +222,7 @@ def export(
     run
         A run folder or a model folder.
     to
-        timm, standalone (its own encoder.py), sentence-transformers, open_clip or standalone-pairs.
+        Such as timm, standalone (its own encoder.py), sentence-transformers or open_clip; any other word lists them all.
     out
         The folder to write, which must not exist yet.
     """

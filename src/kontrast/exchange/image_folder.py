@@ -65,8 +65,9 @@ def certified(folder: Path, model: Seeing, about: About, again: torch.nn.Module,
 
     def text(known: About) -> str:
         seen = replace(known, mean=tuple(model.mean), std=tuple(model.std), white=model.white)
-        return card(spec, width, seen, library=told.library, loaders=told.loaders, usage=told.usage,
-                    difference=difference)  # fmt: skip
+        return card(
+            spec, width, seen, library=told.library, loaders=told.loaders, usage=told.usage, difference=difference
+        )
 
     certificate = Certificate(told.layout, told.loaders, difference, largest, text)
     certificate.write_card(folder, about)
