@@ -109,7 +109,7 @@ def test_a_source_of_negatives(folder: Path) -> None:
     start = ("train", "digits", *ONE_EPOCH, "--negatives")
     call(folder, "source of negatives", *start, "noise:37+queue:64", "--out", "noisy")
     call(folder, "source of negatives", *start, "queue:64", "--out", "quiet")
-    assert "negatives: queue:64+noise:37" in (folder / "noisy" / "config.yaml").read_text()
+    assert "negatives: noise:37+queue:64" in (folder / "noisy" / "config.yaml").read_text()
     noisy, quiet = (json.loads((folder / run / "log.jsonl").read_text().splitlines()[0]) for run in ("noisy", "quiet"))
     assert noisy["loss"] > quiet["loss"]  # the same batch, against 37 more
     assert noisy["guessing"] - quiet["guessing"] == pytest.approx(math.log(127 + 64 + 37) - math.log(127 + 64), rel=1e-4)
