@@ -46,6 +46,8 @@ class Images:
 
     def check(self, source: Source, settings: Settings) -> None:
         """Any pictures will do; what else there is of words stays unread."""
+        if source.pictures is None:
+            raise Unfit(f"{source.name} holds {source.called}; {settings.method} needs pictures.")
 
     def recipe(self, plan: Plan, source: Source) -> Recipe | None:
         """The views of the plan, at its size."""
