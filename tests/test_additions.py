@@ -59,7 +59,9 @@ ONE_EPOCH = "--epochs 1 --batch-size 64 --threads 1 --validate none".split()
 def call(folder: Path, added: str, *words: str, refused: bool = False) -> str:
     """What `kontrast WORDS` prints where this toy is known."""
     program = f"{LINES[added]}\nfrom kontrast.cli import main\nmain()\n"
-    done = subprocess.run([sys.executable, "-c", program, *words], cwd=folder, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        [sys.executable, "-c", program, *words], cwd=folder, capture_output=True, text=True, timeout=300
+    )
     assert done.returncode == (2 if refused else 0), done.stderr
     assert "Traceback" not in done.stderr
     return done.stderr if refused else done.stdout
@@ -112,7 +114,9 @@ def test_a_source_of_negatives(folder: Path) -> None:
     assert "negatives: noise:37+queue:64" in (folder / "noisy" / "config.yaml").read_text()
     noisy, quiet = (json.loads((folder / run / "log.jsonl").read_text().splitlines()[0]) for run in ("noisy", "quiet"))
     assert noisy["loss"] > quiet["loss"]  # the same batch, against 37 more
-    assert noisy["guessing"] - quiet["guessing"] == pytest.approx(math.log(127 + 64 + 37) - math.log(127 + 64), rel=1e-4)
+    assert noisy["guessing"] - quiet["guessing"] == pytest.approx(
+        math.log(127 + 64 + 37) - math.log(127 + 64), rel=1e-4
+    )
     unknown = call(folder, "format", *start, "noise:37", "--out", "other", refused=True)
     assert "known are queue:4096" in unknown
     bad = call(folder, "source of negatives", *start, "noise:many", "--out", "other", refused=True)

@@ -145,9 +145,16 @@ def evaluate(
     asked = {"knn": knn, "linear": linear, "kmeans": kmeans, "few_label": few_label, "views": views,
              "sts": sts, "retrieval": retrieval, "zero_shot": zero_shot}  # fmt: skip
     result, lines = measure(
-        model, data, protocols=[name for name, wanted in asked.items() if wanted] or None, split=split, labels=labels,
-        train_data=train_data, classes=classes, templates=templates, seed=seed,
-    )  # fmt: skip
+        model,
+        data,
+        protocols=[name for name, wanted in asked.items() if wanted] or None,
+        split=split,
+        labels=labels,
+        train_data=train_data,
+        classes=classes,
+        templates=templates,
+        seed=seed,
+    )
     if as_json:
         print(json.dumps(result))
     else:

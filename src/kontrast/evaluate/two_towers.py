@@ -22,9 +22,12 @@ from kontrast.keyed import Ids
 ITEMS = 1000  # pictures at most among which captions are looked for; more make it harder, so the number is said
 FELL = 0.02  # a fall of zero-shot or recall by this share is said: more than two pictures in a hundred
 NAMES = {
-    "zero_shot_top1": "zero-shot top-1", "recall_at_1": "recall at 1", "recall_at_5": "recall at 5",
-    "recall_at_10": "recall at 10", "median_rank": "median rank",
-}  # fmt: skip
+    "zero_shot_top1": "zero-shot top-1",
+    "recall_at_1": "recall at 1",
+    "recall_at_5": "recall at 5",
+    "recall_at_10": "recall at 10",
+    "median_rank": "median rank",
+}
 
 
 def evaluate(
@@ -85,9 +88,7 @@ def evaluate(
         }
         for column, found in result.items()
     }
-    about = {
-        "data": source.name, "items": len(ids), "captions": len(captions), "chance": chance, "range": ranges,
-    }  # fmt: skip
+    about = {"data": source.name, "items": len(ids), "captions": len(captions), "chance": chance, "range": ranges}
     if "retrieval" in chosen:
         about |= {"partner": "a caption's picture and a picture's caption, the mean of both,", "view_items": len(ids)}
     if "zero_shot" in chosen:
@@ -138,11 +139,15 @@ def table(result: Mapping[str, Any]) -> list[str]:
 def sentence(result: Mapping[str, Any]) -> str:
     """What was learned, and what was lost of what the weights knew before."""
     learned, about = result["learned"], result["about"]
-    told = "" if "recall_at_1" in learned else (
-        f"The class names alone name the right class of {learned['zero_shot_top1']:.1%} "
-        f"(random weights {result['random_weights']['zero_shot_top1']:.1%}, "
-        f"guessing {about['chance']['zero_shot_top1']:.1%})."
-    )  # fmt: skip
+    told = (
+        ""
+        if "recall_at_1" in learned
+        else (
+            f"The class names alone name the right class of {learned['zero_shot_top1']:.1%} "
+            f"(random weights {result['random_weights']['zero_shot_top1']:.1%}, "
+            f"guessing {about['chance']['zero_shot_top1']:.1%})."
+        )
+    )
     told = told or (
         f"A caption and its picture find each other first in {learned['recall_at_1']:.1%} of {about['items']:,} "
         f"(random weights {result['random_weights']['recall_at_1']:.1%}, "

@@ -159,9 +159,15 @@ def encoder_py(encoder: ImageEncoder, white: int | None = None) -> str:
         f'def build() -> nn.Module:\n    """The network that was trained, with weights as they come."""\n{lines}'
     )
     return _FRAME.format(
-        needs=needs(encoder), imports=imports, parts="\n\n".join(parts), width=encoder.width,
-        channels=channels, size=size, mode=MODES.get(channels, "RGB"), white=white or 65535,
-    )  # fmt: skip
+        needs=needs(encoder),
+        imports=imports,
+        parts="\n\n".join(parts),
+        width=encoder.width,
+        channels=channels,
+        size=size,
+        mode=MODES.get(channels, "RGB"),
+        white=white or 65535,
+    )
 
 
 USAGE = """\

@@ -12,7 +12,7 @@ import math
 from torch import Tensor
 
 from kontrast.losses import alignment_uniformity, clusters, image_text, redundancy, regression, supervised
-from kontrast.losses import dclw as weighted
+from kontrast.losses.dclw import dclw as weighted
 from kontrast.similarity import Similarity, pairwise, table
 
 OF_TWO = ("siglip", "margin", "alignment", "byol", "barlow_twins", "swapped_prediction")
@@ -104,7 +104,7 @@ def dclw(views_VBD: Tensor, temperature: float, sigma: float, ids_B: Tensor | No
             f"{i:4d}  ln {len(negatives)} negatives {others:7.4f} - weight {weight:7.4f} x positive "
             f"{positive:7.4f} = {each[-1]:7.4f}"
         )
-    library = weighted.dclw(views_VBD, temperature=temperature, sigma=sigma, ids_B=ids_B)
+    library = weighted(views_VBD, temperature=temperature, sigma=sigma, ids_B=ids_B)
     return "\n".join([*lines, _beside("dclw", "mean", _mean(each), library)])
 
 

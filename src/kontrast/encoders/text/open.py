@@ -66,9 +66,14 @@ def _own(name: str, texts: Sequence[str], seed: int, pooler: str | None) -> Text
         else {"vocabulary": tokenizer.size, "width": STATIC_WIDTH}
     )
     spec = {
-        "name": "bert" if name == "small" else "static", "shape": shape, "width": shape["width"],
-        "pooler": pooler or "mean", "normalize": False, "max_length": longest, "lower": False,
-    }  # fmt: skip
+        "name": "bert" if name == "small" else "static",
+        "shape": shape,
+        "width": shape["width"],
+        "pooler": pooler or "mean",
+        "normalize": False,
+        "max_length": longest,
+        "lower": False,
+    }
     messages = (f"tokenizer: {tokenizer.size:,} word pieces, trained on {len(texts):,} texts",)
     net = _net(spec, seed)
     if isinstance(net, Table):

@@ -46,10 +46,14 @@ def evaluated(path: Path, data: Any, request: Request) -> tuple[dict[str, Any], 
     columns = columns_of(learned, None, request.seed)
     columns.pop("before")
     result = suite.evaluate(
-        embedders(columns), source, bank=_bank(request, source, split, _channels(learned)),
-        recipe=_recipe(path, learned, source), protocols=request.protocols or None, seed=request.seed,
+        embedders(columns),
+        source,
+        bank=_bank(request, source, split, _channels(learned)),
+        recipe=_recipe(path, learned, source),
+        protocols=request.protocols or None,
+        seed=request.seed,
         about=about(learned),
-    )  # fmt: skip
+    )
     return result, [*messages, *formatting.table(result), formatting.sentence(result)]
 
 

@@ -33,9 +33,13 @@ class Model:
     words = False
 
     def __init__(
-        self, encoder: ImageEncoder, image_size: int, mean: Sequence[float], std: Sequence[float],
+        self,
+        encoder: ImageEncoder,
+        image_size: int,
+        mean: Sequence[float],
+        std: Sequence[float],
         white: int | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.encoder = encoder
         self.image_size = image_size
         self.mean = tuple(mean)
