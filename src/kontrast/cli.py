@@ -229,7 +229,7 @@ def export(
     run
         A run folder or a model folder.
     to
-        Such as timm, standalone (its own encoder.py), sentence-transformers or open_clip; any other word lists them all.
+        Such as timm, standalone (its own encoder.py), sentence-transformers or open_clip; a wrong word lists them all.
     out
         The folder to write, which must not exist yet.
     """

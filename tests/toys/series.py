@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
-from torch.nn.functional import normalize
 
 from kontrast import keyed
 from kontrast.data.open import open_source
