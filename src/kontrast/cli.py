@@ -215,6 +215,32 @@ def search(
 
 
 @app.command
+def export(
+    run: str,
+    *,
+    to: str,
+    out: Annotated[str, Parameter(name=["--out", "-o"])],
+    debug: Debug = False,
+) -> int:
+    """Write a trained model in another format, read it again and compare: no difference is taken on trust.
+
+    Parameters
+    ----------
+    run
+        A run folder or a model folder.
+    to
+        Such as timm, standalone (its own encoder.py), sentence-transformers or open_clip; a wrong word lists them all.
+    out
+        The folder to write, which must not exist yet.
+    """
+    from kontrast.commands.export import export as write
+
+    for line in write(run, to, Path(out)):
+        print(line)
+    return 0
+
+
+@app.command
 def methods(name: str | None = None, *, debug: Debug = False) -> int:
     """List the methods, or show one: its card, its published recipes and every number with its source.
 

@@ -15,7 +15,8 @@ from kontrast.methods import Entry
 from kontrast.methods.outside import IN_CONFIG
 from kontrast.negatives import check_fits, check_size, parsed
 from kontrast.recipes import published
-from kontrast.recipes.rules import FIXED, SMALL_PICTURE, Facts, Scale, by_size, by_text
+from kontrast.recipes.kinds import KINDS
+from kontrast.recipes.rules import FIXED, Facts, Scale
 from kontrast.settings import NAMES, Resolved, Settings, checked, pairs
 
 PUBLISHED = {name: published.of(name, known).recipes for name, known in methods.METHODS.items()}
@@ -52,15 +53,16 @@ def planned(requested: Settings, facts: Facts) -> Plan:
     requested = checked(requested)
     name = requested.method or "simclr"
     entry = methods.entry(name)
+    kind = KINDS[entry.kind]
     known = published.of(name, entry)
-    which, paper = known.recipe(_wanted(entry, facts))
+    which, paper = known.recipe(kind.recipe(facts))
     fields = [field for field, _, _ in methods.numbers(name)]
     chosen: dict[str, Any] = {}
     own = pairs(requested.set, "--set")
     methods.configured(name, own)  # refuses what no rule below could read
     as_published = vars(methods.configured(name, {})) | pairs(paper.set, "recipe")
     choices = []
-    rules = {**FIXED, **(by_text if entry.kind == "texts" else by_size)(facts, requested, paper)}
+    rules = {**FIXED, **kind.rules(facts, requested, paper)}
     if entry.outside:
         rules |= _as_its_file_says(paper, as_published)
     batch = rules["batch_size"][0]
@@ -90,13 +92,6 @@ def planned(requested: Settings, facts: Facts) -> Plan:
     return replace(plan, recipe=f"{plan.name}, {stands_in}")
 
 
-def _wanted(entry: Entry, facts: Facts) -> str:
-    """The recipe that was published for data like these."""
-    if entry.kind == "texts":
-        return "supervised" if facts.partners else "unsupervised"
-    return "cifar10" if facts.side <= SMALL_PICTURE else "imagenet"
-
-
 def _as_its_file_says(paper: Settings, config: dict[str, Any]) -> dict[str, tuple[Any, str]]:
     """Temperature and the like of a method from outside: no rule of ours was measured on it."""
     told = {field: getattr(paper, field) for field in IN_CONFIG}
@@ -109,7 +104,7 @@ def _check(config: Any, name: str, entry: Entry, batch: int, samples: int) -> No
     if batch < 2 * (groups := numbers.get("bn_groups", 1)):
         raise Unfit(f"--set bn_groups={groups} needs two rows a group; the batch has {batch}.")
     against = parsed(numbers.get("negatives", ""))
-    check_fits(against, name, entry.kind)
+    check_fits(against, name, entry.kind, KINDS[entry.kind].negatives)
     check_size(against.queue or numbers.get("queue", 0), samples)
 
 

@@ -11,7 +11,6 @@ from typing import Any
 
 from safetensors import SafetensorError
 
-from kontrast.data.source import CALLED
 from kontrast.errors import Failed
 from kontrast.exchange.card import About
 from kontrast.modalities.inference import columns_of
@@ -40,7 +39,7 @@ def finish(
     settings = plan.settings.requested()
     about = About(
         plan.name,
-        f"{samples.source.name} ({len(samples.train_ids):,} {CALLED[samples.source.kind]})",
+        f"{samples.source.name} ({len(samples.train_ids):,} {samples.source.called})",
         (),
         (),
         summary["verdict"],

@@ -12,7 +12,6 @@ import torch
 from kontrast.data import scored_pairs
 from kontrast.data.check import check
 from kontrast.data.open import Source, open_source
-from kontrast.data.source import CALLED
 from kontrast.distributed import processes
 from kontrast.errors import Unfit
 from kontrast.modalities import registry
@@ -50,7 +49,7 @@ def planned_on(data: Any, requested: Settings) -> tuple[Plan, Samples]:
 def opened(data: Any, requested: Settings) -> Source:
     """The data, read as the method's kind of data needs it."""
     modality = registry.of_method(str(requested.method))
-    if requested.same and modality.name != "images":
+    if requested.same and not modality.groups:
         raise Unfit(
             f"--same is for pictures: {requested.method} reads {modality.name}, and its positives are the data's own."
         )
@@ -86,7 +85,7 @@ def announce(plan: Plan, samples: Samples, say: Callable[[str], None]) -> None:
     """What was understood, before anything is done."""
     source = samples.source
     skipped = f", {len(source.skipped)} skipped" if source.skipped else ""
-    say(f"data     {source.name}: {len(source.ids):,} {CALLED[source.kind]}{skipped}")
+    say(f"data     {source.name}: {len(source.ids):,} {source.called}{skipped}")
     for line in (*source.messages, *(samples.recipe.messages if samples.recipe else ())):
         say(f"         {line}")
     for _, name, reason in source.skipped[:5]:
