@@ -9,7 +9,7 @@ import torch
 from kontrast.methods import moco, simclr
 from kontrast.methods.method import Embeddings
 from kontrast.negatives import false_negatives, in_batch, random
-from kontrast.negatives.extra import Added
+from kontrast.negatives.extra import Extra
 
 B, D, T = 10, 6, 0.3
 
@@ -132,7 +132,7 @@ def test_moco_against_dense_arithmetic(text):
 
 def test_mixing_needs_the_sphere():
     with pytest.raises(ValueError, match="cosine"):
-        Added("mixed:4", D, "euclidean", seed=0)
+        Extra("mixed:4", D, "euclidean", seed=0)
 
 
 @pytest.mark.parametrize("similarity", ["dot", "euclidean", "squared_euclidean"])

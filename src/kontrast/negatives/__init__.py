@@ -22,6 +22,7 @@ This file imports no torch: command lines are checked before anything heavy is l
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields, replace
 
 from kontrast.errors import Unfit
@@ -46,8 +47,9 @@ class Negatives:
     margin: float = 0.0
 
     def __post_init__(self) -> None:
-        if min(self.queue, self.random, self.mined, self.mixed, self.beta) < 0 or not 0 <= self.tau_plus < 1:
-            raise Unfit(f"negatives: counts and reweighted must be at least 0, debiased in [0, 1); got {self}.")
+        amounts = (self.queue, self.random, self.mined, self.mixed, self.beta, self.margin)
+        if not all(0 <= amount < math.inf for amount in amounts) or not 0 <= self.tau_plus < 1:
+            raise Unfit(f"negatives: counts, reweighted and margin must be at least 0, debiased in [0, 1); got {self}.")
 
     def __add__(self, other: Negatives) -> Negatives:
         requested = {f.name: getattr(other, f.name) for f in fields(other) if getattr(other, f.name)}
