@@ -5,10 +5,12 @@ Shapes: V views, B samples, K prototypes, A views that give codes, R rows that a
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
-from kontrast.losses.engine.arguments import Reduction, floats, matrices, ours, positive, reduced, scale_of
+from kontrast.losses.engine.arguments import Reduction, floats, matrices, ours, reduced, scale_of
 from kontrast.similarity import wide
 
 
@@ -69,9 +71,8 @@ def sinkhorn(
             the B new rows' codes are returned.
     """
     matrices(scores=scores_BK)
-    positive(epsilon=epsilon)
-    if iterations < 1:
-        raise ValueError(f"iterations must be at least 1, got {iterations}")
+    if not 0 < epsilon < math.inf or iterations < 1:
+        raise ValueError(f"sinkhorn needs epsilon > 0 and iterations >= 1, got {epsilon} and {iterations}")
     if queue_scores_NK is not None:
         matrices(scores=scores_BK, queue_scores=queue_scores_NK, least=0)
     scores_NK = scores_BK if queue_scores_NK is None else torch.cat([queue_scores_NK, scores_BK])

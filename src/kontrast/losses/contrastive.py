@@ -228,7 +228,7 @@ def info_nce(
 def _named(
     mine: slice, ids: tuple[Tensor | None, Tensor | None], groups: tuple[Tensor | None, Tensor | None], ids_alone: bool
 ) -> list[Tag]:
-    """Ids and groups as tags. One side alone says nothing, except the queries' ids where more negatives have ids too."""
+    """Ids and groups as tags. One side alone says nothing, but for the queries' ids where more negatives have ids."""
     tags: list[Tag] = []
     for what, (name_Q, name_K) in (("ids", ids), ("groups", groups)):
         if name_Q is not None and name_K is not None:

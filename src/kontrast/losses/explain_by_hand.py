@@ -12,7 +12,7 @@ import math
 from torch import Tensor
 
 from kontrast.losses import alignment_uniformity, clusters, image_text, redundancy, regression, supervised
-from kontrast.losses import dclw as weighted
+from kontrast.losses.dclw import dclw as weighted
 from kontrast.similarity import Similarity, pairwise, table
 
 OF_TWO = ("siglip", "margin", "alignment", "byol", "barlow_twins", "swapped_prediction")
@@ -93,12 +93,16 @@ def dclw(views_VBD: Tensor, temperature: float, sigma: float, ids_B: Tensor | No
         b = i % B
         weight, positive = 2 - B * math.exp(cosines[b] / sigma) / total, cosines[b] / temperature
         negatives = [s for j, s in enumerate(row) if ids[j % B] != ids[b]]
+        if not negatives:
+            each.append(0.0)
+            lines.append(f"{i:4d}  no negative: counts 0")
+            continue
         top = max(negatives)
         others = top + math.log(sum(math.exp(s - top) for s in negatives))
         each.append(others - weight * positive)
         lines.append(f"{i:4d}  ln {len(negatives)} negatives {others:7.4f} - weight {weight:7.4f} x positive "
                      f"{positive:7.4f} = {each[-1]:7.4f}")  # fmt: skip
-    library = weighted.dclw(views_VBD, temperature=temperature, sigma=sigma, ids_B=ids_B)
+    library = weighted(views_VBD, temperature=temperature, sigma=sigma, ids_B=ids_B)
     return "\n".join([*lines, _beside("dclw", "mean", _mean(each), library)])
 
 

@@ -35,8 +35,8 @@ from kontrast.similarity import Similarity, checked, logit, prepared, unit
 
 class Guide(NamedTuple):
     """Embeddings of another, trusted model. A key that it finds closer to the query than the query's own positive is
-    (cosine, less `margin`) is taken for a false negative and left out. Its width may differ from the model's. Of a row of
-    zeros it knows nothing: none is left out for it, and it for none."""
+    (cosine, less `margin`) is taken for a false negative and left out. Its width may differ from the model's. Of a row
+    of zeros it knows nothing: none is left out for it, and it for none."""
 
     query_QG: Tensor
     key_KG: Tensor

@@ -150,11 +150,10 @@ def parse_crops(text: str, image_size: int | None) -> list[tuple[int, int]]:
         if term:
             counts[int(term[2] or image_size or 0)] += int(term[1])
     crops = sorted(((count, size) for size, count in counts.items()), key=lambda crop: -crop[1])
-    if crops[0][0] < 2:
-        raise Unfit(
-            f"--crops {text}: two views of full size are needed, and there is 1 of {crops[0][1]} pixels. "
-            f"Write for instance {'+'.join(f'{max(2, n)}x{size}' if size == crops[0][1] else f'{n}x{size}' for n, size in crops)}."
-        )
+    (full, largest), *small = crops
+    if full < 2:
+        better = "+".join(f"{count}x{size}" for count, size in [(2, largest), *small])
+        raise Unfit(f"--crops {text}: two views of full size are needed, and there is 1 of {largest} px. Try {better}.")
     return crops
 
 
