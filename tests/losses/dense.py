@@ -53,7 +53,9 @@ def too_close(guide, query_rows, key_rows, positive_rows):
     """What the guide leaves out: (Q, K) bool."""
     score = table(guide[0], guide[1], "cosine")
     limit = (unit(guide[0]) * unit(guide[1])[positive_rows]).sum(-1) - guide[2]
-    return (score > limit[:, None])[query_rows][:, key_rows]
+    known_query = guide[0].any(1) & guide[1][positive_rows].any(1)
+    out = (score > limit[:, None]) & known_query[:, None] & guide[1].any(1)
+    return out[query_rows][:, key_rows]
 
 
 def nt_xent(z, T, kind, *, ids=None, groups=None, more=None, more_ids=None, own=None, guide=None, **how):

@@ -106,10 +106,9 @@ def margin(
         diagnostics |= _apart(first_BD.detach(), second_BD.detach(), similar_B.bool(), margin, similarity)
     first_RD, second_RD, similar_R = first_BD[mine], second_BD[mine], similar_B[mine].bool()
     if similarity == "euclidean":
-        apart_R, square_R = (
-            -pairwise(first_RD, second_RD, similarity),
-            (wide(first_RD) - wide(second_RD)).square().sum(1),
-        )
+        apart_R = -pairwise(first_RD, second_RD, similarity)
+        apart_R = apart_R.masked_fill(apart_R.isinf(), torch.nan)  # or rows that are not finite would cost nothing
+        square_R = (wide(first_RD) - wide(second_RD)).square().sum(1)
     else:
         apart_R = 1.0 - pairwise(first_RD, second_RD, similarity)
         square_R = apart_R.square()

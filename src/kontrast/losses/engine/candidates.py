@@ -57,7 +57,7 @@ class Guide(NamedTuple):
     def limits(self, positive_RG: Tensor, mine: slice, repeat: int = 1) -> Limits:
         """For our rows, whose positives are given; all repeated for so many views."""
         query_RG, key_KG = _known(self.query_QG.detach()[mine]), _known(self.key_KG.detach())
-        limit_R = (query_RG * unit(positive_RG.detach())).sum(-1) - self.margin
+        limit_R = (query_RG * _known(positive_RG.detach())).sum(-1) - self.margin
         return Limits(query_RG.repeat(repeat, 1), key_KG.repeat(repeat, 1), limit_R.repeat(repeat))
 
 
