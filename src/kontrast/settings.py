@@ -36,7 +36,7 @@ class Settings:
         white: Value of 16-bit pictures that stands for white; if not given 4095 where none goes beyond, else 65535.
         views: Recipe of the views: a paper's name, `affine`, `plain` or `none`.
         view_mode: `fast` is the fused form; `exact` follows torchvision step by step.
-        crops: Number and size of the crops, such as 2x224+6x96.
+        crops: Number and size of the crops, such as 2x224+6x96; at least two of the largest.
         temperature: Divisor of the similarities. Small is strict about hard negatives.
         similarity: cosine, dot, euclidean or squared_euclidean.
         decoupled: Leave the positive out of the loss's denominator (the tutorial's loss).

@@ -23,6 +23,7 @@ before anything heavy is loaded.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass, fields, replace
 from typing import TypeAlias
@@ -85,8 +86,9 @@ class Negatives:
     more: tuple[tuple[str, Value], ...] = ()
 
     def __post_init__(self) -> None:
-        if min(self.queue, self.random, self.mined, self.mixed, self.beta) < 0 or not 0 <= self.tau_plus < 1:
-            raise Unfit(f"negatives: counts and reweighted must be at least 0, debiased in [0, 1); got {self}.")
+        amounts = (self.queue, self.random, self.mined, self.mixed, self.beta, self.margin)
+        if not all(0 <= amount < math.inf for amount in amounts) or not 0 <= self.tau_plus < 1:
+            raise Unfit(f"negatives: counts, reweighted and margin must be at least 0, debiased in [0, 1); got {self}.")
 
     def words(self) -> dict[str, Value]:
         """What was asked for, word by word."""

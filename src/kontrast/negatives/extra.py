@@ -90,7 +90,7 @@ class Extra(nn.Module):
     def guide(self, guide_BG: Tensor | None, more_keys: int = 0) -> Guide | None:
         """What the loss is told of false negatives, from a guide model's vectors of the samples; None without one.
 
-        more_keys: keys after the batch's own (hard negatives), which the guide did not see and leaves alone.
+        more_keys: keys after the batch's own (hard negatives) that the guide did not see: zeros, which it leaves alone.
         """
         if guide_BG is None:
             return None

@@ -77,8 +77,8 @@ def facts_of(source: Source, n: int, device: torch.device) -> Facts:
 
 def _sized_by_crops(requested: Settings) -> Settings:
     """Crops of a given size are what the encoder sees: the largest is the picture size, unless that is given too."""
-    largest = max(size for _, size in papers.parse_crops(requested.crops, 0)) if requested.crops else 0
-    return replace(requested, image_size=largest) if largest and requested.image_size is None else requested
+    crops = papers.parse_crops(requested.crops, requested.image_size) if requested.crops is not None else []
+    return replace(requested, image_size=crops[0][1]) if crops and requested.image_size is None else requested
 
 
 def announce(plan: Plan, samples: Samples, say: Callable[[str], None]) -> None:
