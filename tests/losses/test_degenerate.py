@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from loss_cases import SIMILARITIES, made
+from tests.losses.loss_cases import SIMILARITIES, made
 
 from kontrast import losses
 from kontrast.losses import Guide

@@ -8,10 +8,10 @@ import random
 from functools import partial
 from itertools import pairwise
 
-import dense
+from tests.losses import dense
 import pytest
 import torch
-from loss_cases import SIMILARITIES
+from tests.losses.loss_cases import SIMILARITIES
 
 from kontrast import losses
 from kontrast.losses import Guide, redundancy
