@@ -6,7 +6,9 @@ import shutil
 import sys
 import textwrap
 import time
-from typing import Any
+from typing import IO, Any
+
+from kontrast.errors import shown
 
 Row = dict[str, float]
 
@@ -31,6 +33,7 @@ class Progress:
         from kontrast.distributed.processes import first
 
         if first():
+            text = shown(text, keep="\n")
             text = folded(text) if sys.stderr.isatty() else text
             if self.bar is not None:
                 self.bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
@@ -72,6 +75,11 @@ class Progress:
         if row["step"] == steps:  # what is said next stands below
             self.bar.stop()
             self.bar = None
+
+
+def put(text: str, file: IO[str] | None = None) -> None:
+    """Lines for the user; whatever came with other people's names, nothing in them moves the terminal."""
+    print(shown(text, keep="\n"), file=file, flush=file is not None)
 
 
 def folded(text: str, under: int = 9) -> str:

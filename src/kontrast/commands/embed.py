@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kontrast.commands.vectors import Vectors, names, opened, vectors
-from kontrast.errors import Unfit
+from kontrast.errors import Unfit, shown
 from kontrast.modalities.images.model import Model
 from kontrast.modalities.registry import load
 
@@ -24,7 +24,7 @@ def embed(run: str | Path, data: Any, out: Path, *, split: str | None = None) ->
         raise Unfit(f"--out {out}: expected a name that ends in .npy or .parquet.")
     vectors_ND = vectors(model, source)
     lines = [f"vectors  {len(vectors_ND):,} of width {vectors_ND.shape[1]} from {source.name}"]
-    lines += [f"skipped  {name}: {reason}" for _, name, reason in source.skipped]
+    lines += [f"skipped  {shown(name)}: {reason}" for _, name, reason in source.skipped]
     lines += [f"wrote    {_write(out, source.ids, names(model, source), vectors_ND)}"]
     if source.pictures is not None and "text" in source.columns and not isinstance(model, Model):
         several = source.captions(source.ids)

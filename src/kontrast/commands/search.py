@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from kontrast.commands.vectors import LONGEST, Vectors, names, opened, vectors
 from kontrast.data.open import Source, open_source
+from kontrast.data.readers.files import is_file
 from kontrast.errors import Unfit
 from kontrast.evaluate.knn import search as nearest_rows
 from kontrast.modalities.images.model import Model
@@ -45,7 +45,7 @@ def search(
 
 def _query(model: Any, source: Source, vectors_ND: Vectors, query: str) -> tuple[int | None, Vectors, Any]:
     """(its position among the vectors if it is one of them, its vector, its picture or None)."""
-    file = Path(query) if len(query) < 1000 and Path(query).is_file() else None
+    file = Path(query) if is_file(query) else None
     if query.isdigit() and file is None:
         position = np.flatnonzero(source.ids == int(query))
         if len(position) == 0:
@@ -59,13 +59,10 @@ def _query(model: Any, source: Source, vectors_ND: Vectors, query: str) -> tuple
         if not words.strip():
             raise Unfit("--query is empty; give words, a file or a row number.")
         return None, model.embed_text([words.strip()])[0].numpy(), None
-    try:
-        opened_file = Image.open(file)
-        opened_file.load()
-    except OSError as problem:
-        raise Unfit(f"--query {query} cannot be read as a picture: {problem}.") from None
-    shown = open_source([opened_file]).images([0])[0]
-    return None, np.asarray(model.embed([opened_file]))[0], shown
+    picture = open_source(file)
+    if picture.kind != "images" or len(picture) != 1:
+        raise Unfit(f"--query {query} is no picture; it holds {picture.kind}.")
+    return None, np.asarray(model.embed(file))[0], picture.images([0])[0]
 
 
 def _read(file: Path) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kontrast.data.open import Source, open_source
-from kontrast.errors import Unfit
+from kontrast.errors import Unfit, shown
 from kontrast.modalities.images.model import Model
 from kontrast.modalities.texts.model import ROLES, TextModel
 
@@ -23,7 +23,7 @@ def opened(model: Any, data: Any, split: str | None) -> Source:
     """All of the data (both parts of `digits`), with the channels that the model takes."""
     whole = "all" if data == "digits" else None
     if isinstance(model, TextModel):
-        source = open_source(data, split=split or whole)
+        source = open_source(data, split=split or whole, texts_only=True)
         if not any(role in source.columns for role in ROLES):
             raise Unfit(f"{source.name} holds {source.kind}, and this model reads sentences.")
         return source
@@ -43,10 +43,10 @@ def vectors(model: Any, source: Source) -> Vectors:
 
 
 def names(model: Any, source: Source) -> list[str]:
-    """What each sample is called: its file or row; a sentence by itself."""
+    """What each sample is called: its file, as a terminal can show it, or row; a sentence by itself."""
     if isinstance(model, TextModel) or source.pictures is None:
         return _sentences(source)
-    return [source.names[int(i)] for i in source.ids]
+    return [shown(source.names[int(i)]) for i in source.ids]
 
 
 def _sentences(source: Source) -> list[str]:

@@ -14,7 +14,7 @@ from kontrast.data.check import check
 from kontrast.data.open import Source, open_source
 from kontrast.data.source import CALLED
 from kontrast.distributed import processes
-from kontrast.errors import Unfit
+from kontrast.errors import Unfit, shown
 from kontrast.modalities import registry
 from kontrast.modalities.modality import Samples
 from kontrast.positives.images import papers
@@ -57,7 +57,7 @@ def opened(data: Any, requested: Settings) -> Source:
     return open_source(
         data, labels=requested.labels, split=requested.split, columns=requested.columns, strict=bool(requested.strict),
         channels=modality.channels or requested.channels, workers=requested.workers, same=requested.same,
-        white=requested.white,
+        white=requested.white, follow_links=bool(requested.follow_links), texts_only=modality.name == "texts",
     )  # fmt: skip
 
 
@@ -80,11 +80,11 @@ def announce(plan: Plan, samples: Samples, say: Callable[[str], None]) -> None:
     """What was understood, before anything is done."""
     source = samples.source
     skipped = f", {len(source.skipped)} skipped" if source.skipped else ""
-    say(f"data     {source.name}: {len(source.ids):,} {CALLED[source.kind]}{skipped}")
+    say(f"data     {shown(source.name)}: {len(source.ids):,} {CALLED[source.kind]}{skipped}")
     for line in (*source.messages, *(samples.recipe.messages if samples.recipe else ())):
         say(f"         {line}")
     for _, name, reason in source.skipped[:5]:
-        say(f"         skipped {name}: {reason}")
+        say(f"         skipped {shown(name)}: {reason}")
     for line in check(replace(source.part(samples.train_ids), skipped=()), samples.check).lines():
         say(f"         {line}")
     say(f"recipe   {plan.recipe}; what differs from it and why:")

@@ -138,8 +138,9 @@ class _Walk:
         if self.follow_links:
             return ""
         if target != self.root and not target.startswith(self.root + os.sep):
-            return "a link to a place outside the folder; --follow-links follows it"
-        return "a link to a folder, which may hold itself; --follow-links follows it" if os.path.isdir(target) else ""
+            return "followed only with --follow-links: a link to a place outside the folder"
+        alone = "followed only with --follow-links: a link to a folder, which may hold itself"
+        return alone if os.path.isdir(target) else ""
 
 
 def _splits(names: Sequence[str], refused: Mapping[int, str], messages: list[str]) -> dict[str, Ids]:

@@ -34,13 +34,13 @@ def from_python(data: Any, options: Options) -> Source | None:
         return _table("DataFrame", {str(name): data[name] for name in data.columns}, len(data), options)
     if isinstance(data, Mapping):
         return _table("dict", {str(name): column for name, column in data.items()}, None, options)
-    if isinstance(data, np.ndarray | Tensor) and not _of_objects(data):
+    if isinstance(data, np.ndarray | Tensor) and not (data.ndim == 1 and _of_objects(data)):
         return from_array(data, options)
     items = _items(data)
     if items is None:
         return None
     if not items:
-        raise Unfit("data: the list is empty.")
+        raise Unfit("data: the list holds no pictures and no sentences.")
     there = [item for item in items if not missing(item)]
     if there and all(isinstance(item, Mapping) for item in there):
         names = list(dict.fromkeys(str(name) for item in there for name in item))
@@ -65,6 +65,14 @@ def sentences_of(data: Any) -> list[str] | None:
         if not item.isascii() and any("\ud800" <= letter <= "\udfff" for letter in item):
             raise Unfit(f"item {place} holds half a letter (of an emoji cut in two): {item[:40]!r}; cut it elsewhere.")
     return items
+
+
+def all_sentences(data: Any) -> list[str]:
+    """As `sentences_of`, where nothing but sentences will do."""
+    found = sentences_of(data)
+    if found is None:
+        raise Unfit(f"a list of sentences was expected, not {type(data).__name__} {str(data)[:40]!r}; give [sentence].")
+    return found
 
 
 def _items(data: Any) -> list[Any] | None:

@@ -20,6 +20,7 @@ from torch.nn.functional import normalize
 from kontrast import keyed
 from kontrast.data.open import Source, open_source
 from kontrast.data.pixels.decode import to_channels
+from kontrast.data.readers.python import all_sentences
 from kontrast.encoders.clip import bpe
 from kontrast.encoders.clip.bpe import Captions
 from kontrast.encoders.clip.hugging_face import HuggingFaceTower
@@ -70,6 +71,7 @@ class PairModel:
 
     def embed_text(self, sentences: Sequence[str]) -> Tensor:
         """Vectors (M, E), fp32, on the CPU."""
+        sentences = all_sentences(sentences)
         parts = [torch.empty(0, self.width)]
         device = self.encoder.logit_scale.device
         with evaluating(self.encoder, device):

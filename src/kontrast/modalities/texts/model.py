@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from kontrast.data.open import Source, open_source
+from kontrast.data.readers.python import all_sentences, sentences_of
 from kontrast.encoders.text.encoder import TextEncoder, embed
 from kontrast.encoders.text.open import rebuilt, text_encoder
 from kontrast.errors import Unfit
@@ -42,14 +43,16 @@ class TextModel:
         return self.encoder.width
 
     def embed(self, data: Any) -> npt.NDArray[np.float32]:
-        """Vectors (N, H): of a list of sentences, of a file of them, or of a Source (of pairs, the anchors)."""
-        if isinstance(data, list | tuple):
-            return self.embed_text(data).numpy()
-        source = open_source(data)
+        """Vectors (N, H): of a list of sentences, a file or table of them, or a Source (of pairs, the anchors)."""
+        sentences = sentences_of(data)
+        if sentences is not None:
+            return self.embed_text(sentences).numpy()
+        source = open_source(data, texts_only=True)
         return self.embed_source(source, source.ids).numpy()
 
     def embed_text(self, sentences: Sequence[str]) -> Tensor:
         """Vectors (N, H), fp32, on the CPU."""
+        sentences = all_sentences(sentences)
         with evaluating(self.encoder, next(self.encoder.parameters()).device):
             return embed(self.encoder, sentences)
 
