@@ -4,7 +4,7 @@
 words: whatever they hold, a sentence is one line that any terminal can show.
 """
 
-_JOINERS = frozenset("\u200c\u200d")  # they make one emoji of several, and letters of Persian and Hindi
+import unicodedata
 
 
 def shown(text: str, keep: str = "") -> str:
@@ -14,7 +14,12 @@ def shown(text: str, keep: str = "") -> str:
     """
     if text.isascii() and text.isprintable():
         return text
-    return "".join(c if c.isprintable() or c in _JOINERS or c in keep else _escaped(c) for c in text)
+    return "".join(c if c.isprintable() or c in keep or _harmless(c) else _escaped(c) for c in text)
+
+
+def _harmless(char: str) -> bool:
+    """Blanks of other widths, and joiners that make one emoji of several and letters of Persian and Hindi."""
+    return char in "\u200c\u200d" or unicodedata.category(char) == "Zs"
 
 
 def _escaped(char: str) -> str:

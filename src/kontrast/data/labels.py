@@ -30,7 +30,7 @@ def classes_of(names: Sequence[str | None]) -> tuple[Ids, tuple[str, ...]]:
     """Names as numbers, and the names in sorted order; None is -1, unknown."""
     known = sorted({name for name in names if name is not None}, key=_number_or_word)
     number = {name: place for place, name in enumerate(known)}
-    return np.array([-1 if name is None else number[name] for name in names], dtype=np.int64), tuple(known)
+    return np.array([-1 if name is None else number[name] for name in names], dtype=np.int64), tuple(map(shown, known))
 
 
 def name_of(value: Any) -> str | None:

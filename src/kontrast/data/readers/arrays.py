@@ -26,7 +26,7 @@ from kontrast.data.pixels.decode import Broken, Pixels, from_pillow, laid_out, t
 from kontrast.data.pixels.store import InMemory
 from kontrast.data.readers.images import of_pictures, white_of
 from kontrast.data.source import Options, Source, fingerprint
-from kontrast.errors import Unfit
+from kontrast.errors import Unfit, shown
 from kontrast.keyed import Ids
 
 DIGITS_TEST = 360
@@ -56,7 +56,7 @@ def from_array(array: npt.NDArray[Any] | Tensor, options: Options, name: str = "
     if channels not in (1, 3):
         lines = [lines[0].replace("RGB", f"{channels} channels")]
     return Source(
-        name=name,
+        name=shown(name),
         kind="images",
         names=names,
         ids=np.arange(count),
@@ -76,15 +76,16 @@ def from_array(array: npt.NDArray[Any] | Tensor, options: Options, name: str = "
 
 
 def from_list(items: Sequence[Any], options: Options) -> Source:
-    """A list of picture files, Pillow pictures, or arrays of any sizes, layouts and types; sample id = place.
+    """A list of picture files, encoded or Pillow pictures, or arrays of any sizes, layouts and types; sample id = place.
 
     Arrays of one list are read alike: one type that holds them all, one place of the channels.
     """
-    kinds = (str, os.PathLike, Image.Image, np.ndarray, Tensor)
+    kinds = (str, os.PathLike, bytes, bytearray, Image.Image, np.ndarray, Tensor)
     for place, item in enumerate(items):
         if not isinstance(item, kinds) and not missing(item):
             raise Unfit(
-                f"data: item {place} is {type(item).__name__}; file paths, Pillow pictures or arrays were expected."
+                f"data: item {place} is {type(item).__name__}; file paths, Pillow pictures or arrays were expected, or "
+                "sentences throughout; of pairs give a dict, {'anchor': [...], 'positive': [...]}."
             )
     messages: list[str] = []
     pixels = _pixels_of({i: item for i, item in enumerate(items) if isinstance(item, np.ndarray | Tensor)}, messages)
@@ -95,6 +96,8 @@ def from_list(items: Sequence[Any], options: Options) -> Source:
             return pixels[place]
         if isinstance(item, Image.Image):
             return from_pillow(item)
+        if isinstance(item, bytes | bytearray):
+            return bytes(item)
         if missing(item):
             raise Broken("no picture here")
         return Path(item).read_bytes()

@@ -6,9 +6,11 @@ pairs (two texts and a number that says how alike they are: for evaluation, or t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from kontrast.data.labels import missing
 from kontrast.data.readers.files import holds_pictures
 from kontrast.data.readers.tables import Table
 from kontrast.data.source import Kind, Options
@@ -101,6 +103,9 @@ def _kind(table: Table, column: dict[str, str], names: list[str]) -> tuple[Kind,
         return "pairs", {"image": picture, "text": next(name for name in names if name != picture)}
     if picture is not None and len(names) == 1:
         return "images", {"image": picture}
+    words = [name for name in names if _sentences(table.columns[name])]
+    if len(words) == 1 and picture is None:
+        return "texts", {"text": words[0]}
     raise Unfit(
         f"{table.path} has the columns {', '.join(names)}, none of a known name; say which is which, such as "
         f"--columns text={names[-1]} or --columns image={names[0]} text={names[-1]}."
@@ -120,6 +125,13 @@ def _caption(table: Table, candidates: list[str]) -> dict[str, str]:
                 f"choose with --columns text={best} or text={other}."
             )
     return {"text": best}
+
+
+def _sentences(values: Sequence[Any]) -> bool:
+    """Whether most of the first values are sentences: words with blanks between, or long."""
+    there = [value for value in (values[row] for row in range(min(len(values), 100))) if not missing(value)]
+    alike = sum(isinstance(value, str) and (len(value.split()) > 1 or len(value) > 20) for value in there)
+    return 2 * alike > len(there)
 
 
 def _pictures(table: Table, name: str) -> bool:

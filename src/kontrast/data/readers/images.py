@@ -13,7 +13,7 @@ from kontrast.data.messages import described, left_unread, where_kept
 from kontrast.data.pixels.cache import remember, remembered
 from kontrast.data.pixels.store import Read, Skipped, store, survey
 from kontrast.data.source import Options, Source, fingerprint, stop_if_broken
-from kontrast.errors import Unfit
+from kontrast.errors import Unfit, shown
 from kontrast.keyed import Ids
 
 TWELVE_BITS = 4095
@@ -68,7 +68,7 @@ def of_pictures(
     bands = {names[i]: (fact.shape[0], fact.bands) for i, fact in found.facts.items() if fact.bands}
     lines = described(shapes, grey=grey, channels=channels, depths=depths, bits=bits, skipped=skipped)
     return Source(
-        name=name,
+        name=shown(name),
         kind="images",
         names=names,
         ids=np.array(ids, dtype=np.int64),

@@ -72,7 +72,7 @@ def _of_words(
         messages.append(f"{len(skipped):,} skipped; the first is {skipped[0].name}: {skipped[0].reason}")
     names = [f"row {row + 1}" for row in range(table.rows)]
     messages.insert(0, f"{len(ids):,} {CALLED[kind]}")
-    return Source(str(table.path), kind, names, ids, "", skipped=skipped, messages=tuple(messages))
+    return Source(shown(str(table.path)), kind, names, ids, "", skipped=skipped, messages=tuple(messages))
 
 
 def _splits(table: Table, options: Options, messages: list[str]) -> dict[str, Ids]:
@@ -111,12 +111,12 @@ def _labels(table: Table, roles: Roles, options: Options, messages: list[str]) -
         return None, ()
     declared = table.classes.get(name)
     if declared:
-        labels, classes = labels_of.declared(values, declared), tuple(declared)
+        labels, classes = labels_of.declared(values, declared), tuple(map(shown, declared))
     else:
         labels, classes = labels_of.numbered(values)
         if name == "label" and "label_name" in table.columns:
             first = {int(label): row for row, label in reversed(list(enumerate(labels)))}
-            classes = tuple(str(table.columns["label_name"][first[label]]) for label in range(len(classes)))
+            classes = tuple(shown(str(table.columns["label_name"][first[label]])) for label in range(len(classes)))
     unlabelled = labels_of.unlabelled(values)
     messages.append(shown(f"labels for evaluation only: column {name!r}, {len(classes):,} classes"
                           + (f", {unlabelled}" if unlabelled else "")))  # fmt: skip
