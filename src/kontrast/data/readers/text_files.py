@@ -103,17 +103,20 @@ def quoted(text: str) -> bool:
     """Whether double quotes enclose fields of a file between tabs.
 
     They do if the whole file parses so, every row as long as the first, and if somebody's rule put them there: around
-    the fields that need it (or hold a comma, as spreadsheets do it), or around all of a column. A file whose every
-    line is a whole row as it stands has no field of several lines.
+    all of a column, or around the fields that need it (or hold a comma, as spreadsheets do it). Where every line is a
+    whole row as it stands, fields of several lines are none, unless their column or doubled marks inside say so.
     """
     rows = _tab_rows(text)
     if not rows or any(len(row) != len(rows[0]) for row in rows):
         return False
-    several = any(inside and _LINE_END.search(inside) for row in rows for inside in row)
-    if several and all(line.count("\t") == len(rows[0]) - 1 for line in lines_of(text) if line):
-        return False
-    partly = [column for column in zip(*(rows[1:] or rows)) if None in column]
-    return all(re.search(r'["\t\r\n,]', inside) for column in partly for inside in column if inside)
+    partly = [column for column in zip(*rows) if None in column]
+    several = [inside for column in partly for inside in column if inside and _LINE_END.search(inside)]
+    if several and not any('""' in inside for inside in several):
+        lines = [line for line in lines_of(text) if line]
+        if all(line.count("\t") == len(rows[0]) - 1 for line in lines):
+            return False
+    some = [column for column in zip(*(rows[1:] or rows)) if None in column]
+    return all(re.search(r'["\t\r\n,]', inside) for column in some for inside in column if inside)
 
 
 def _tab_rows(text: str) -> list[list[str | None]] | None:

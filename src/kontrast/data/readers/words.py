@@ -55,7 +55,10 @@ def _half(value: Any) -> bool:
 
 
 def _mended(value: Any) -> Any:
-    return [HALF.sub("\ufffd", each) for each in value] if isinstance(value, list) else HALF.sub("\ufffd", value)
+    """The two halves of an emoji joined where both are there; one alone is replaced."""
+    if isinstance(value, list):
+        return [_mended(each) for each in value]
+    return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def scores(values: Sequence[Any], name: str, path: str) -> list[float]:
