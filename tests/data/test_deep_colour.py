@@ -70,7 +70,13 @@ def png_of(kind: int, body: bytes, width: int, height: int, *more: tuple[bytes, 
     head = struct.pack(">IIBBBBB", width, height, 16, kind, 0, 0, 0)
     between = b"".join(chunk(*each) for each in more)
     rows = b"".join(b"\0" + body[at : at + len(body) // height] for at in range(0, len(body), len(body) // height))
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + between + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", head)
+        + between
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
+    )
 
 
 def test_grey_png_with_opacity_is_exact() -> None:
@@ -100,7 +106,10 @@ def test_tiff_and_png_are_the_same_source(tmp_path: Path) -> None:
     assert np.array_equal(a.images(a.ids).numpy(), b.images(b.ids).numpy())
 
 
-SGI = struct.pack(">HBBHHHHII", 474, 0, 2, 3, 4, 4, 3, 0, 65535).ljust(512, b"\0") + deep(1, 4, 12).astype(">u2").tobytes()
+SGI = (
+    struct.pack(">HBBHHHHII", 474, 0, 2, 3, 4, 4, 3, 0, 65535).ljust(512, b"\0")
+    + deep(1, 4, 12).astype(">u2").tobytes()
+)
 
 
 @pytest.mark.parametrize(
@@ -144,7 +153,11 @@ def test_pages_and_bands_are_counted_and_said(tmp_path: Path, monkeypatch: pytes
         "e.png": encoded(frames[0], "PNG", save_all=True, append_images=frames[1:]),
         "f.tif": tiff(pixels(6, 5, 6), extra=(0, 0, 0)), "g.tif": tiff(pixels(6, 5, 4), extra=(2,)),
     })  # fmt: skip
-    for source in (open_source(data), open_source(data, memory=100), open_source(data, memory=100)):  # the last remembers
+    for source in (
+        open_source(data),
+        open_source(data, memory=100),
+        open_source(data, memory=100),
+    ):  # the last remembers
         said = "\n".join(source.messages)
         assert "3 with several pages or frames, of which the first is read: b.tif has 4" in said
         assert "1 with more bands than are read: of f.tif 3 of 6" in said

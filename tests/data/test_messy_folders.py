@@ -21,7 +21,9 @@ def tree(root: Path, **pictures: int) -> Path:
     return folder(root, files)
 
 
-@pytest.mark.parametrize(("train", "test"), [("Training", "Testing"), ("TRAIN", "Test"), ("train", "test"), ("training", "TESTING")])
+@pytest.mark.parametrize(
+    ("train", "test"), [("Training", "Testing"), ("TRAIN", "Test"), ("train", "test"), ("training", "TESTING")]
+)
 @pytest.mark.parametrize("stray", [0, 1, 2])
 def test_splits_in_any_case_with_strays_beside(tmp_path: Path, train: str, test: str, stray: int) -> None:
     data = tree(tmp_path / "d", **{train: 4, test: 2, "stray": stray})
@@ -63,7 +65,16 @@ def test_folders_that_are_no_splits_say_nothing(tmp_path: Path) -> None:
 
 
 def test_links_are_followed_only_when_asked_and_never_in_a_circle(tmp_path: Path) -> None:
-    folder(tmp_path, {"disk/a/1.png": png(1), "disk/b/2.png": png(2), "disk/3.png": png(3), "in/4.png": png(4), "in/real/5.png": png(5)})
+    folder(
+        tmp_path,
+        {
+            "disk/a/1.png": png(1),
+            "disk/b/2.png": png(2),
+            "disk/3.png": png(3),
+            "in/4.png": png(4),
+            "in/real/5.png": png(5),
+        },
+    )
     inside = tmp_path / "in"
     for name, target in {
         "disk": tmp_path / "disk", "one.png": tmp_path / "disk/a/1.png", "real2": inside / "real", "self": inside,
@@ -87,7 +98,14 @@ def test_links_are_followed_only_when_asked_and_never_in_a_circle(tmp_path: Path
 
 
 def test_a_table_beside_links(tmp_path: Path) -> None:
-    folder(tmp_path, {"disk/1.png": png(1), "in/2.png": png(2), "in/a.csv": b"image,text\nlink/1.png,one\n2.png,two\n../disk/1.png,up\n"})
+    folder(
+        tmp_path,
+        {
+            "disk/1.png": png(1),
+            "in/2.png": png(2),
+            "in/a.csv": b"image,text\nlink/1.png,one\n2.png,two\n../disk/1.png,up\n",
+        },
+    )
     os.symlink(tmp_path / "disk", tmp_path / "in/link")
     closed, opened = (open_source(tmp_path / "in/a.csv", follow_links=follow) for follow in (False, True))
     assert closed.ids.tolist() == [1] and "--follow-links follows it" in closed.skipped[0].reason
@@ -105,7 +123,12 @@ def test_names_that_no_terminal_should_see(tmp_path: Path, raw: bytes) -> None:
     data = Path(os.fsdecode(root))
     source = open_source(data, labels="folder")
     assert len(source.ids) == 6 and len(source.skipped) == 2
-    for line in (*source.messages, *source.classes, source.name, open_source(Path(os.fsdecode(root + b"/" + raw))).name):
+    for line in (
+        *source.messages,
+        *source.classes,
+        source.name,
+        open_source(Path(os.fsdecode(root + b"/" + raw))).name,
+    ):
         assert line.isprintable(), line
     with pytest.raises(Unfit) as caught:
         open_source(data, strict=True)

@@ -81,10 +81,14 @@ def test_a_tsv_that_was_written_with_quotes_is_read_with_them(tmp_path: Path, qu
 def test_what_pandas_or_csv_writes_between_tabs_comes_back(tmp_path_factory, rows: list[tuple[str, str]]) -> None:
     rows = [(f"x{a}y{i}", f"p{b}q") for i, (a, b) in enumerate(rows)]
     for quoting in (csv.QUOTE_MINIMAL, csv.QUOTE_ALL):
-        if quoting == csv.QUOTE_MINIMAL and all(line.count("\t") == 1 for line in lines_of("\n".join(map("\t".join, rows)))):
+        if quoting == csv.QUOTE_MINIMAL and all(
+            line.count("\t") == 1 for line in lines_of("\n".join(map("\t".join, rows)))
+        ):
             continue  # lines that are rows either way
         file = io.StringIO()
-        csv.writer(file, delimiter="\t", quoting=quoting, lineterminator="\n").writerows([("anchor", "positive"), *rows])
+        csv.writer(file, delimiter="\t", quoting=quoting, lineterminator="\n").writerows(
+            [("anchor", "positive"), *rows]
+        )
         path = write(tmp_path_factory.mktemp("t") / "t.tsv", file.getvalue())
         source = open_source(path)
         assert list(zip(words_of(source, "anchor"), words_of(source, "positive"))) == rows
@@ -156,7 +160,9 @@ def test_blank_lines_do_not_move_ids(tmp_path: Path) -> None:
 def test_half_an_emoji_is_replaced_and_said(tmp_path: Path, half: str) -> None:
     rows = [half if i == 5 else row for i, row in enumerate(ROWS)]
     source = open_source(write(tmp_path / "a.jsonl", "\n".join(json.dumps({"text": row}) for row in rows)))
-    assert len(source.ids) == 40 and "\ufffd" in words_of(source)[5] and any("row 6" in line for line in source.messages)
+    assert (
+        len(source.ids) == 40 and "\ufffd" in words_of(source)[5] and any("row 6" in line for line in source.messages)
+    )
     "".join(words_of(source)).encode()
     assert words_of(open_source(rows)) == words_of(source)
     assert json.loads(json.dumps("🙂")) in words_of(open_source([json.loads(json.dumps("🙂")), "b c"]))
@@ -184,7 +190,9 @@ def test_rows_of_pictures_whose_first_is_gone(tmp_path: Path) -> None:
     assert source.kind == "images" and source.scored is not None and len(source.scored[0]) == 5
     assert source.skipped[0].name == "img/gone.png" and "the first is row 1" in source.messages[0]
     with pytest.raises(Unfit, match=r"samples cannot be used, the first is img/gone0.png"):
-        open_source(write(tmp_path / "b.csv", "a,b,label\n" + "".join(f"img/gone{i}.png,img/no{i}.png,1\n" for i in range(5))))
+        open_source(
+            write(tmp_path / "b.csv", "a,b,label\n" + "".join(f"img/gone{i}.png,img/no{i}.png,1\n" for i in range(5)))
+        )
 
 
 def test_a_list_as_pandas_numpy_or_json_writes_it(tmp_path: Path) -> None:
@@ -195,7 +203,9 @@ def test_a_list_as_pandas_numpy_or_json_writes_it(tmp_path: Path) -> None:
         [str(each) for each in meant], [str(np.array(each)) for each in meant], [str(tuple(each)) for each in meant],
         [json.dumps(each) for each in meant], [str([*each, None]) for each in meant],
     ):  # fmt: skip
-        pandas.DataFrame({"image": [f"{i}.png" for i in range(3)], "captions": made}).to_csv(tmp_path / "a.csv", index=False)
+        pandas.DataFrame({"image": [f"{i}.png" for i in range(3)], "captions": made}).to_csv(
+            tmp_path / "a.csv", index=False
+        )
         source = open_source(tmp_path / "a.csv")
         assert source.captions(source.ids) == [[text.strip() for text in each] for each in meant], made
     for text in ("[laughs] hello", "(a) first", "['a', open]", "[1, 2", "[]x", "['a' + 'b']", "(3)"):
@@ -216,7 +226,11 @@ def test_no_label_is_no_class(tmp_path: Path) -> None:
     assert any("2 classes, 2 unlabelled (empty, -1)" in line for line in source.messages)
 
 
-@given(st.lists(st.one_of(st.none(), st.floats(), st.integers(-2, 5), st.text(max_size=3), st.booleans(), st.binary(max_size=3))))
+@given(
+    st.lists(
+        st.one_of(st.none(), st.floats(), st.integers(-2, 5), st.text(max_size=3), st.booleans(), st.binary(max_size=3))
+    )
+)
 def test_any_values_are_labels(values: list[object]) -> None:
     labels, classes = numbered(values)
     assert len(labels) == len(values) and set(labels.tolist()) - {-1} == set(range(len(classes)))
@@ -227,7 +241,9 @@ def test_any_values_are_labels(values: list[object]) -> None:
 def test_several_labels_a_row_matter_only_where_labels_are_used(tmp_path: Path, label: object) -> None:
     rows = "\n".join(json.dumps({"text": row, "label": label if i else "joy"}) for i, row in enumerate(ROWS))
     source = open_source(write(tmp_path / "a.jsonl", rows))
-    assert len(source.ids) == 40 and source.labels is None and any("row 2 of column 'label'" in m for m in source.messages)
+    assert (
+        len(source.ids) == 40 and source.labels is None and any("row 2 of column 'label'" in m for m in source.messages)
+    )
     with pytest.raises(Unfit, match=r"labels: .*row 2 of column 'label' holds a"):
         open_source(tmp_path / "a.jsonl", labels="label")
     with pytest.raises(Unfit, match="several values, not one group"):
@@ -302,10 +318,15 @@ def test_a_score_that_is_missing(tmp_path: Path) -> None:
 
 def test_pictures_that_metadata_lists_and_does_not(tmp_path: Path) -> None:
     table = b"file_name,text\n1.png,one\ngone.png,none\nsub/2.png,two\n"
-    data = folder(tmp_path / "d", {"1.png": png(1), "sub/2.png": png(2), "3.png": png(3), "sub/4.png": png(4), "metadata.csv": table})
+    data = folder(
+        tmp_path / "d",
+        {"1.png": png(1), "sub/2.png": png(2), "3.png": png(3), "sub/4.png": png(4), "metadata.csv": table},
+    )
     source = open_source(data)
     assert source.ids.tolist() == [0, 2] and "no file gone.png" in source.skipped[0].reason
-    assert any("2 pictures that the metadata do not list, left out; the first is 3.png" in line for line in source.messages)
+    assert any(
+        "2 pictures that the metadata do not list, left out; the first is 3.png" in line for line in source.messages
+    )
 
 
 def test_numbers_beside_one_column_of_sentences(tmp_path: Path) -> None:

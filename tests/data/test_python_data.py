@@ -40,13 +40,17 @@ def test_every_layout_and_type_is_the_same_pictures(make: Any) -> None:
     assert list(plain.digests.values()) == list(other.digests.values())
 
 
-@pytest.mark.parametrize("make", [lambda a: a.astype(">u2"), np.asfortranarray, list, lambda a: list(a.astype(np.int32))])
+@pytest.mark.parametrize(
+    "make", [lambda a: a.astype(">u2"), np.asfortranarray, list, lambda a: list(a.astype(np.int32))]
+)
 @pytest.mark.parametrize("top", [200, 60_000])
 def test_sixteen_bits_stay_so_in_any_order_of_bytes(make: Any, top: int) -> None:
     deep = RNG.integers(0, top, (3, 6, 7, 3)).astype(np.uint16)
     other = open_source(make(deep))
     if top == 200 and other.bits == 8:
-        assert torch.equal(other.images([0, 1]).int(), open_source(deep).images([0, 1]).int())  # of int32 nobody said 16
+        assert torch.equal(
+            other.images([0, 1]).int(), open_source(deep).images([0, 1]).int()
+        )  # of int32 nobody said 16
     else:
         assert torch.equal(other.images([0, 1]), open_source(deep).images([0, 1]))
 
@@ -113,8 +117,16 @@ def test_sentences_in_every_dress(tmp_path: Path) -> None:
         assert source.ids.tolist() == [0, 3] and len(source.skipped) == 4
 
 
-@given(st.lists(st.tuples(st.text("ab é\u2028,\"'", min_size=1, max_size=9), st.sampled_from(["x", "y", "1"])), min_size=1, max_size=8))
-def test_a_frame_is_the_file_that_it_would_be(tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str]]) -> None:
+@given(
+    st.lists(
+        st.tuples(st.text("ab é\u2028,\"'", min_size=1, max_size=9), st.sampled_from(["x", "y", "1"])),
+        min_size=1,
+        max_size=8,
+    )
+)
+def test_a_frame_is_the_file_that_it_would_be(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str]]
+) -> None:
     pandas = pytest.importorskip("pandas")
     path = tmp_path_factory.mktemp("f") / "a.csv"
     with open(path, "w", newline="", encoding="utf-8") as file:
@@ -137,7 +149,9 @@ def test_frames_of_pictures_labels_and_doubles(tmp_path: Path) -> None:
     frame = pandas.DataFrame({"image": [str(data / "1.png"), str(data / "2.png"), None], "label": [1, None, 2]})
     source = open_source(frame)
     assert source.ids.tolist() == [0, 1] and source.labels.tolist() == [0, -1, 1] and source.classes == ("1", "2")
-    inside = open_source(pandas.DataFrame({"image": [png(1), png(2)], "captions": [np.array(["a", "b"], object), ["c"]]}))
+    inside = open_source(
+        pandas.DataFrame({"image": [png(1), png(2)], "captions": [np.array(["a", "b"], object), ["c"]]})
+    )
     assert inside.kind == "pairs" and inside.captions([0]) == [["a", "b"]]
     assert np.array_equal(open_source([png(1)]).images([0])[0].numpy(), pixels(seed=1).transpose(2, 0, 1))
     with pytest.raises(Unfit, match="two columns called 'text'"):
@@ -153,6 +167,11 @@ def test_what_is_asked_for_a_vector_is_a_sentence() -> None:
     for data in (["a b"], pandas.Series(["a b"]), np.array(["a b"]), ("a b",)):
         assert sentences_of(data) == ["a b"]
     assert sentences_of("a b") is sentences_of(RGB) is None
-    for item, words in ((None, "item 1 is NoneType"), (float("nan"), "item 1 is float"), (3, "item 1 is int"), ("\ud83d", "half a letter")):
+    for item, words in (
+        (None, "item 1 is NoneType"),
+        (float("nan"), "item 1 is float"),
+        (3, "item 1 is int"),
+        ("\ud83d", "half a letter"),
+    ):
         with pytest.raises(Unfit, match=words):
             sentences_of(["a", item])

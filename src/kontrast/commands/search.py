@@ -59,10 +59,10 @@ def _query(model: Any, source: Source, vectors_ND: Vectors, query: str) -> tuple
         if not words.strip():
             raise Unfit("--query is empty; give words, a file or a row number.")
         return None, model.embed_text([words.strip()])[0].numpy(), None
-    picture = open_source(file)
-    if picture.kind != "images" or len(picture) != 1:
-        raise Unfit(f"--query {query} is no picture; it holds {picture.kind}.")
-    return None, np.asarray(model.embed(file))[0], picture.images([0])[0]
+    asked = open_source(file)
+    if asked.kind != "images" or len(asked) != 1:
+        raise Unfit(f"--query {query} is no picture; it holds {asked.kind}.")
+    return None, np.asarray(model.embed(file))[0], asked.images([0])[0]
 
 
 def _read(file: Path) -> str:

@@ -6,7 +6,6 @@ import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -37,8 +36,9 @@ def name_of(value: Any) -> str | None:
     """What one label is called; None where it is unknown."""
     if isinstance(value, bytes):
         value = value.decode("utf-8", "backslashreplace")
-    if isinstance(value, float | np.floating) and not isinstance(value, str):
-        value = int(value) if math.isfinite(value) and value == int(value) and abs(value) < 2**53 else float(value)
+    if isinstance(value, float | np.floating):
+        number = float(value)
+        value = int(number) if math.isfinite(number) and number == int(number) and abs(number) < 2**53 else number
     name = "" if value is None else str(value)
     whole = _WHOLE.fullmatch(name)
     name = whole[1] if whole else name
@@ -80,8 +80,8 @@ def _number_or_word(name: str) -> tuple[int, float, str]:
 
 def missing(value: Any) -> bool:
     """Whether a cell of a table holds nothing: None, NaN, or pandas' words for it."""
-    if isinstance(value, float | np.floating | Decimal):
-        return value != value
+    if isinstance(value, float | np.floating):
+        return math.isnan(value)
     return value is None or type(value).__name__ in ("NAType", "NaTType")
 
 

@@ -124,7 +124,7 @@ def _with_unlisted(table: Table, folder: Path, options: Options) -> Table:
 def _array(path: Path) -> npt.NDArray[Any]:
     try:
         array = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError, MemoryError, SyntaxError, TypeError, OverflowError):
+    except Exception:  # of a damaged head NumPy's reader raises whatever it likes: TokenError, SyntaxError, ...
         array = None
     if not isinstance(array, np.ndarray):
         raise Unfit(f"{path} cannot be read as a NumPy array of numbers.")

@@ -7,7 +7,9 @@ from collections.abc import Iterable
 
 SPLITS = frozenset({"train", "training", "test", "testing", "val", "valid", "validation", "dev"})
 _SAME = {"training": "train", "testing": "test"}
-_ALIKE = re.compile(r"(train|test|val|valid|dev|eval)(ing|idation|uation)?[-_ ]?(set|data|images|imgs|split)?[-_ ]?\d*", re.I)
+_ALIKE = re.compile(
+    r"(train|test|val|valid|dev|eval)(ing|idation|uation)?[-_ ]?(set|data|images|imgs|split)?[-_ ]?\d*", re.I
+)
 
 
 def canonical(name: str) -> str:

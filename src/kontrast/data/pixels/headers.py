@@ -125,7 +125,9 @@ def _bits(picture: Image.Image, raw: bytes) -> int:
     if form == "SGI":
         return 8 * raw[3]
     if form == "PPM":
-        most = re.match(rb"P[36](?:\s+|#[^\r\n]*[\r\n])+\d+(?:\s+|#[^\r\n]*[\r\n])+\d+(?:\s+|#[^\r\n]*[\r\n])+(\d+)", raw)
+        most = re.match(
+            rb"P[36](?:\s+|#[^\r\n]*[\r\n])+\d+(?:\s+|#[^\r\n]*[\r\n])+\d+(?:\s+|#[^\r\n]*[\r\n])+(\d+)", raw
+        )
         return int(most[1]).bit_length() if most else 8
     if form == "JPEG2000":
         size = raw.find(b"\xff\x51")
@@ -135,7 +137,7 @@ def _bits(picture: Image.Image, raw: bytes) -> int:
         flags = raw[box + 6] if 0 <= box < len(raw) - 6 else 0
         return (12 if flags & 0x20 else 10) if flags & 0x40 else 8
     if form == "DDS":
-        return 16 if picture.tile and "BC6" in str(picture.tile[0].args) else 8
+        return 16 if raw[84:88] == b"DX10" and raw[128] in (95, 96) else 8  # BC6H
     if form in ("ICO", "ICNS"):
         return 16 if re.search(rb"\x89PNG\r\n\x1a\n.{4}IHDR.{8}\x10[\x02\x04\x06]", raw, re.S) else 8
     return 8

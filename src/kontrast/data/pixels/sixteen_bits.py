@@ -68,7 +68,9 @@ def on_white(values_HW4: Values) -> Values:
 def _both(raw: bytes, form: str) -> tuple[Values, Image.Image]:
     """((H, W, C) of upper and lower bytes together, turned as the file says; the picture as Pillow has it)."""
     upper, lower = (Image.open(io.BytesIO(raw), formats=[form]) for _ in range(2))
-    upper.tile = [tile._replace(args=_renamed(tile.args, lambda word: word.replace("RGBa", "RGBA"))) for tile in upper.tile]
+    upper.tile = [
+        tile._replace(args=_renamed(tile.args, lambda word: word.replace("RGBa", "RGBA"))) for tile in upper.tile
+    ]
     lower.tile = [tile._replace(args=_renamed(tile.args, _swapped)) for tile in lower.tile]
     high, low = (np.array(ImageOps.exif_transpose(picture)).astype(np.uint16) for picture in (upper, lower))
     return high << 8 | low, upper
@@ -91,4 +93,5 @@ def _on_white(values: Values, opacity: Values) -> Values:
 
 
 def _whole(values: Values) -> Values:
-    return np.rint(np.clip(values, 0, WHITE)).astype(np.uint16).transpose(2, 0, 1)
+    whole: Values = np.rint(np.clip(values, 0, WHITE)).astype(np.uint16).transpose(2, 0, 1)
+    return whole

@@ -76,7 +76,7 @@ def from_array(array: npt.NDArray[Any] | Tensor, options: Options, name: str = "
 
 
 def from_list(items: Sequence[Any], options: Options) -> Source:
-    """A list of picture files, encoded or Pillow pictures, or arrays of any sizes, layouts and types; sample id = place.
+    """A list of picture files, encoded or Pillow pictures, or arrays of any size, layout and type; sample id = place.
 
     Arrays of one list are read alike: one type that holds them all, one place of the channels.
     """
@@ -127,7 +127,9 @@ def _pixels_of(arrays: dict[int, Any], messages: list[str]) -> dict[int, Pixels]
     if kinds - {np.dtype(np.uint8), np.dtype(np.uint16)}:
         values = _of_one_type(values, messages)
     return {
-        place: _grey_or_colour(each[None] if each.ndim == 2 else each if channels_first else each.transpose(2, 0, 1), place)
+        place: _grey_or_colour(
+            each[None] if each.ndim == 2 else each if channels_first else each.transpose(2, 0, 1), place
+        )
         for place, each in values.items()
     }
 
@@ -138,7 +140,7 @@ def _of_one_type(values: dict[int, npt.NDArray[Any]], messages: list[str]) -> di
         _whole(each, [], f"data: item {place}")  # a sentence that names the place
     flat = [each.ravel() for each in values.values()]
     kinds = {each.dtype for each in flat}
-    if len(kinds) > 1 and not all(np.issubdtype(kind, np.integer) or kind == bool for kind in kinds):
+    if len(kinds) > 1 and not all(np.issubdtype(kind, np.integer) or kind.kind == "b" for kind in kinds):
         raise Unfit(f"data: the list mixes arrays of {', '.join(sorted(map(str, kinds)))}; give all in one type.")
     whole = _whole(np.concatenate(flat), messages, "data")
     ends = np.cumsum([each.size for each in flat])[:-1]
@@ -226,7 +228,8 @@ def _whole(values: npt.NDArray[Any], messages: list[str], name: str) -> Pixels:
         )
     messages.append(f"floats from {low:.3g} to {high:.3g} scaled to uint8, 0 to 255")
     wide = values.astype(np.float32) if values.dtype == np.float16 else values  # whose products would be rounded
-    return np.rint(wide * 255.0).astype(np.uint8)
+    scaled: Pixels = np.rint(wide * 255.0).astype(np.uint8)
+    return scaled
 
 
 def _channels_first(values: Pixels, from_torch: bool, messages: list[str]) -> Pixels:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from kontrast.data.labels import missing
 from kontrast.data.pixels.decode import Broken, Pixels, from_pillow
 from kontrast.errors import shown
 
@@ -75,7 +76,7 @@ def holds_pictures(values: Sequence[Any], folder: Path | None) -> bool:
     """Whether a column has pictures in it: encoded, opened, as pixels, or as names of files."""
     for place in range(min(len(values), LOOKED_AT)):
         value = values[place]
-        if value is None or (isinstance(value, float) and value != value):
+        if missing(value):
             continue
         if isinstance(value, dict):
             return bool({"bytes", "path"} & set(value))

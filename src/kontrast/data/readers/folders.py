@@ -191,4 +191,6 @@ def _labels(names: Sequence[str], skip: int, asked: str, name: str) -> tuple[Ids
 
 
 def _most(others: Counter[str]) -> str:
-    return ", ".join(f"{count:,} {shown(end)}" for end, count in others.most_common(3)) + (", ..." if len(others) > 3 else "")
+    return ", ".join(f"{count:,} {shown(end)}" for end, count in others.most_common(3)) + (
+        ", ..." if len(others) > 3 else ""
+    )

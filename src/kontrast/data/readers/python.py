@@ -52,7 +52,7 @@ def from_python(data: Any, options: Options) -> Source | None:
 
 
 def sentences_of(data: Any) -> list[str] | None:
-    """A list, Series or array of sentences as a list; None of other data. Unfit, with the place, of what is no sentence.
+    """A list, Series or array of sentences as a list, None of other data; Unfit, with the place, of no sentence.
 
     What is asked for a vector gets one: nothing is left out or mended here.
     """

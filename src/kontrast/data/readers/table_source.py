@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -23,6 +23,7 @@ from kontrast.data.source import CALLED, Kind, Options, Source, fingerprint, sto
 from kontrast.data.splits import canonical
 from kontrast.errors import Unfit, shown
 from kontrast.keyed import Ids
+
 
 def from_table(table: Table, options: Options) -> Source:
     """The source that a table describes."""

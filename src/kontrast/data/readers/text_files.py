@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from kontrast.data.readers.files import is_file
 from kontrast.data.readers.tables import Table, named_once
@@ -25,7 +25,9 @@ from kontrast.errors import Unfit
 SEPARATORS = ",;\t|"
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _TAB_FIELD = re.compile(r'(?:"((?:[^"]|"")*+)"|([^"\t\r\n]*))(\t|\r\n|\n|\r|\Z)')
-_LITERAL = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|None|null|nan|True|False|[-+]?[\d.]+(?:e[-+]?\d+)?""", re.S)
+_LITERAL = re.compile(
+    r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|None|null|nan|True|False|[-+]?[\d.]+(?:e[-+]?\d+)?""", re.S
+)
 _ESCAPE = re.compile(r"\\(?:[abfnrtv\\'\"0-7]|x[0-9a-f]{2}|u[0-9a-f]{4}|U000[0-9a-f]{5})")
 _GAP = re.compile(r"\s*(?:,\s*|\s+)")
 
@@ -71,7 +73,9 @@ def separated(path: Path, text: str, known: frozenset[str]) -> Table:
 def _quoting_and_rows(path: Path, text: str, separator: str) -> tuple[int, list[list[str]]]:
     if separator != "\t" or '"' not in text:
         return csv.QUOTE_MINIMAL, _rows(path, text, separator, csv.QUOTE_MINIMAL)
-    ways = (csv.QUOTE_MINIMAL, csv.QUOTE_NONE) if quoted(text) else (csv.QUOTE_NONE, csv.QUOTE_MINIMAL)
+    ways: list[Literal[0, 3]] = [csv.QUOTE_MINIMAL, csv.QUOTE_NONE]
+    if not quoted(text):
+        ways.reverse()
     try:
         return ways[0], _rows(path, text, separator, ways[0])
     except Unfit as problem:
@@ -81,7 +85,7 @@ def _quoting_and_rows(path: Path, text: str, separator: str) -> tuple[int, list[
             raise problem from None
 
 
-def _rows(path: Path, text: str, separator: str, quoting: int) -> list[list[str]]:
+def _rows(path: Path, text: str, separator: str, quoting: Literal[0, 3]) -> list[list[str]]:
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True, quoting=quoting)
     rows: list[list[str]] = []
     try:
@@ -172,7 +176,9 @@ def json_lines(path: Path, text: str) -> Table:
         try:
             row = json.loads(line, object_pairs_hook=_object)
         except RecursionError:
-            raise Unfit(f"{path} line {number:,} is JSON inside JSON too deep to be read; write flat objects.") from None
+            raise Unfit(
+                f"{path} line {number:,} is JSON inside JSON too deep to be read; write flat objects."
+            ) from None
         except KeyError as twice:
             raise Unfit(f"{path} line {number:,} has two values called {twice.args[0]!r}; rename one.") from None
         except ValueError:
