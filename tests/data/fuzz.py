@@ -22,8 +22,38 @@ from hostile import deep_png, encoded, pixels
 from PIL import Image
 from tiff import tiff
 
-WORDS = ("a", "thing", 'say "so"', '"', "5\" disk", "naïve", "漢字", "🙂", "\u2028", "\x85", "\x0c", "x,y", "a;b", "|", "'", "\\", "[", "{}",
-         "nan", "None", "-1", "1.0", "<NA>", "=1+1", "\x1b[31m", "\u202e", "#", "  ", "/etc/passwd", "a" * 300)  # fmt: skip
+WORDS = (
+    "a",
+    "thing",
+    'say "so"',
+    '"',
+    '5" disk',
+    "naïve",
+    "漢字",
+    "🙂",
+    "\u2028",
+    "\x85",
+    "\x0c",
+    "x,y",
+    "a;b",
+    "|",
+    "'",
+    "\\",
+    "[",
+    "{}",
+    "nan",
+    "None",
+    "-1",
+    "1.0",
+    "<NA>",
+    "=1+1",
+    "\x1b[31m",
+    "\u202e",
+    "#",
+    "  ",
+    "/etc/passwd",
+    "a" * 300,
+)
 TABLES = (".txt", ".csv", ".tsv", ".jsonl", ".parquet", ".npy")
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP", "PPM", "TGA", "ICO", "JPEG2000", "SGI", "PCX", "DDS")
 
@@ -111,8 +141,10 @@ def damaged_table(r: random.Random, folder: Path) -> Case:
 def mixed_encodings(r: random.Random, folder: Path) -> Case:
     """Lines of several encodings in one file."""
     ending = r.choice([".txt", ".csv", ".tsv", ".jsonl"])
-    lines = [json.dumps({"text": "naïve é " + sentence(r)}, ensure_ascii=False) if ending == ".jsonl" else "é " + sentence(r)
-             for _ in range(5)]  # fmt: skip
+    lines = [
+        json.dumps({"text": "naïve é " + sentence(r)}, ensure_ascii=False) if ending == ".jsonl" else "é " + sentence(r)
+        for _ in range(5)
+    ]
     raw = b"\n".join(
         line.encode(r.choice(["utf-8", "latin-1", "utf-16", "cp1252", "shift-jis"]), "replace") for line in lines
     )
@@ -146,10 +178,21 @@ def bare_rows(r: random.Random, folder: Path) -> Case:
 def json_rows(r: random.Random, folder: Path) -> Case:
     """Objects of odd values: deep, huge, double, half letters, of other types."""
     odd: list[Callable[[], str]] = [
-        lambda: "[" * (n := r.choice([5, 2_000, 200_000])) + "]" * n, lambda: '{"a":' * 50_000 + "1" + "}" * 50_000,
-        lambda: "9" * 5_000, lambda: "1e999", lambda: "NaN", lambda: "null", lambda: '"\\ud83d"', lambda: '"\\u0000"', lambda: "true",
-        lambda: '["a", null]', lambda: '{"path": "x.png"}', lambda: '"' + "w " * 100_000 + '"', lambda: '"a", "text": "b"', lambda: "",
-    ]  # fmt: skip
+        lambda: "[" * (n := r.choice([5, 2_000, 200_000])) + "]" * n,
+        lambda: '{"a":' * 50_000 + "1" + "}" * 50_000,
+        lambda: "9" * 5_000,
+        lambda: "1e999",
+        lambda: "NaN",
+        lambda: "null",
+        lambda: '"\\ud83d"',
+        lambda: '"\\u0000"',
+        lambda: "true",
+        lambda: '["a", null]',
+        lambda: '{"path": "x.png"}',
+        lambda: '"' + "w " * 100_000 + '"',
+        lambda: '"a", "text": "b"',
+        lambda: "",
+    ]
     key = r.choice(["text", "label", "image", "captions", "score", "split", "\x1b[31m", "\ud83d", ""])
     lines = [f'{{"text": {json.dumps(f"row {i}")}, {json.dumps(key)}: {r.choice(odd)()}}}' for i in range(4)]
     (folder / "a.jsonl").write_text("\n".join(lines))
@@ -162,15 +205,23 @@ def parquet_types(r: random.Random, folder: Path) -> Case:
     from pyarrow import parquet
 
     makers: list[Callable[[], Any]] = [
-        lambda: arrow.nulls(4), lambda: arrow.array([1, None, 2**62, -1], arrow.timestamp("ns")), lambda: arrow.array([1, 2, 3, 4], arrow.date64()),
-        lambda: arrow.array([b"\xff", None, b"", b"x"], arrow.binary()), lambda: arrow.array([[1], [], None, [2, 3]]),
-        lambda: arrow.array([{"a": 1}, None, {"a": None}, {"a": 2}]), lambda: arrow.array([1.0, float("nan"), float("inf"), None]),
-        lambda: arrow.array(["1.5", None, "2.5", "9.9"]).cast(arrow.decimal128(9, 3)), lambda: arrow.array([True, None, False, True]),
+        lambda: arrow.nulls(4),
+        lambda: arrow.array([1, None, 2**62, -1], arrow.timestamp("ns")),
+        lambda: arrow.array([1, 2, 3, 4], arrow.date64()),
+        lambda: arrow.array([b"\xff", None, b"", b"x"], arrow.binary()),
+        lambda: arrow.array([[1], [], None, [2, 3]]),
+        lambda: arrow.array([{"a": 1}, None, {"a": None}, {"a": 2}]),
+        lambda: arrow.array([1.0, float("nan"), float("inf"), None]),
+        lambda: arrow.array(["1.5", None, "2.5", "9.9"]).cast(arrow.decimal128(9, 3)),
+        lambda: arrow.array([True, None, False, True]),
         lambda: arrow.array([[("k", 1)], [], None, [("q", 2)]], arrow.map_(arrow.string(), arrow.int8())),
-        lambda: arrow.array(["a", "b", None, "a"]).dictionary_encode(), lambda: arrow.array([1, 2, None, 4], arrow.duration("ns")),
+        lambda: arrow.array(["a", "b", None, "a"]).dictionary_encode(),
+        lambda: arrow.array([1, 2, None, 4], arrow.duration("ns")),
         lambda: arrow.array([b"fine", b"caf\xe9", None, b""], arrow.binary()).cast(arrow.string(), safe=False),
-        lambda: arrow.array([b"abcd"] * 4, arrow.binary(4)), lambda: arrow.array([[[1]], [], None, [[2], [3]]]), lambda: arrow.array([1, 2, 3, 4], arrow.time64("ns")),
-    ]  # fmt: skip
+        lambda: arrow.array([b"abcd"] * 4, arrow.binary(4)),
+        lambda: arrow.array([[[1]], [], None, [[2], [3]]]),
+        lambda: arrow.array([1, 2, 3, 4], arrow.time64("ns")),
+    ]
     texts = [f"a row {sentence(r)} {i}" for i in range(4)]
     kinds = [arrow.string(), arrow.large_string()]
     names = r.sample(["label", "class", "note", "score", "id", "\x1b[1m", "q" * 300], 3)
@@ -258,8 +309,26 @@ def arrays(r: random.Random, folder: Path) -> Case:
 
 def lists(r: random.Random, folder: Path) -> Case:
     """Lists of anything at all."""
-    things: list[Any] = ["words here", None, float("nan"), 3, b"bytes", "\ud83d", "", Path("x.png"), np.zeros((4, 4), np.uint8), {"text": "a"}, ("a", "b"),
-                         Image.new("RGB", (4, 4)), np.zeros(3), [], "a" * 5000, "\0", object(), np.str_("numpy words")]  # fmt: skip
+    things: list[Any] = [
+        "words here",
+        None,
+        float("nan"),
+        3,
+        b"bytes",
+        "\ud83d",
+        "",
+        Path("x.png"),
+        np.zeros((4, 4), np.uint8),
+        {"text": "a"},
+        ("a", "b"),
+        Image.new("RGB", (4, 4)),
+        np.zeros(3),
+        [],
+        "a" * 5000,
+        "\0",
+        object(),
+        np.str_("numpy words"),
+    ]
     few = r.sample(things, r.randint(1, 3))
     return Case(
         "lists",
@@ -297,5 +366,17 @@ def folders(r: random.Random, folder: Path) -> Case:
     return Case("folders", folder, how)
 
 
-KINDS = (noise, damaged_table, mixed_encodings, quoted_rows, bare_rows, json_rows, parquet_types, damaged_pictures, odd_pictures,
-         arrays, lists, folders)  # fmt: skip
+KINDS = (
+    noise,
+    damaged_table,
+    mixed_encodings,
+    quoted_rows,
+    bare_rows,
+    json_rows,
+    parquet_types,
+    damaged_pictures,
+    odd_pictures,
+    arrays,
+    lists,
+    folders,
+)

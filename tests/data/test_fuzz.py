@@ -1,4 +1,4 @@
-"""Generated bad inputs: a source whose every sample can be used, or one sentence. Never a traceback, never a silent change."""
+"""Generated bad inputs: a source whose every sample can be used, or one sentence; no traceback, no silent change."""
 
 from __future__ import annotations
 

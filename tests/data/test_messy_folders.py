@@ -50,9 +50,13 @@ def test_a_link_beside_the_splits_changes_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("pictures", "alike"),
-    [({"car": 3, "train": 3, "bus": 3}, "train/"), ({"train2017": 3, "val2017": 3}, "train2017/, val2017/"),
-     ({"train": 2, "stray": 9}, "train/"), ({"test_images": 3, "stray": 1}, "test_images/")],
-)  # fmt: skip
+    [
+        ({"car": 3, "train": 3, "bus": 3}, "train/"),
+        ({"train2017": 3, "val2017": 3}, "train2017/, val2017/"),
+        ({"train": 2, "stray": 9}, "train/"),
+        ({"test_images": 3, "stray": 1}, "test_images/"),
+    ],
+)
 def test_what_looks_like_splits_and_is_none_is_said(tmp_path: Path, pictures: dict[str, int], alike: str) -> None:
     source = open_source(tree(tmp_path / "d", **pictures))
     assert not source.splits and len(source.ids) == sum(pictures.values())
@@ -77,9 +81,14 @@ def test_links_are_followed_only_when_asked_and_never_in_a_circle(tmp_path: Path
     )
     inside = tmp_path / "in"
     for name, target in {
-        "disk": tmp_path / "disk", "one.png": tmp_path / "disk/a/1.png", "real2": inside / "real", "self": inside,
-        "up": tmp_path, "gone.png": tmp_path / "nothing.png", "again": tmp_path / "disk",
-    }.items():  # fmt: skip
+        "disk": tmp_path / "disk",
+        "one.png": tmp_path / "disk/a/1.png",
+        "real2": inside / "real",
+        "self": inside,
+        "up": tmp_path,
+        "gone.png": tmp_path / "nothing.png",
+        "again": tmp_path / "disk",
+    }.items():
         os.symlink(target, inside / name)
     os.symlink(inside, tmp_path / "disk/back")
     os.symlink("loop2", inside / "loop1")

@@ -20,8 +20,14 @@ from kontrast.data.readers.text_files import lines_of
 from kontrast.errors import Unfit
 
 ROWS = [f"sentence number {i} about a small thing" for i in range(40)]
-ODD_ENDS = {3: "first half\u2028second half", 7: "one\u2029two", 9: "price is 5\x85more", 11: "page\x0cbreak",
-            12: "file\x1cseparator", 13: "line\x0btab"}  # fmt: skip
+ODD_ENDS = {
+    3: "first half\u2028second half",
+    7: "one\u2029two",
+    9: "price is 5\x85more",
+    11: "page\x0cbreak",
+    12: "file\x1cseparator",
+    13: "line\x0btab",
+}
 
 
 def write(path: Path, text: str | bytes) -> Path:
@@ -55,9 +61,18 @@ def test_lines_are_those_of_the_editor(text: str) -> None:
 
 @pytest.mark.parametrize(
     "marks",
-    [{3: '"I am here.', 9: 'He left."'}, {3: '"I am here.'}, {3: 'He left."'}, {5: 'a 5" disk'}, {2: '"whole"'}, {2: '""', 3: '"'},
-     {1: '"a', 2: 'b"', 3: '"c', 4: 'd"'}, {i: f'"{ROWS[i]}' for i in range(40)}, {4: '"so," he said'}],
-)  # fmt: skip
+    [
+        {3: '"I am here.', 9: 'He left."'},
+        {3: '"I am here.'},
+        {3: 'He left."'},
+        {5: 'a 5" disk'},
+        {2: '"whole"'},
+        {2: '""', 3: '"'},
+        {1: '"a', 2: 'b"', 3: '"c', 4: 'd"'},
+        {i: f'"{ROWS[i]}' for i in range(40)},
+        {4: '"so," he said'},
+    ],
+)
 @pytest.mark.parametrize("columns", [1, 2])
 def test_quotation_marks_between_tabs_are_text(tmp_path: Path, marks: dict[int, str], columns: int) -> None:
     rows = [marks.get(i, row) for i, row in enumerate(ROWS)]
@@ -170,9 +185,17 @@ def test_half_an_emoji_is_replaced_and_said(tmp_path: Path, half: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "cause"),
-    [("img/\0.png", "can be no name"), ("x" * 300 + ".png", "too long"), ("\ud83d.png", "can be no name"), ("..", "leaves"),
-     ("", "no picture in this row"), ("gone.png", "no file gone.png"), ("/etc/passwd", "leaves the folder"), (None, "no picture")],
-)  # fmt: skip
+    [
+        ("img/\0.png", "can be no name"),
+        ("x" * 300 + ".png", "too long"),
+        ("\ud83d.png", "can be no name"),
+        ("..", "leaves"),
+        ("", "no picture in this row"),
+        ("gone.png", "no file gone.png"),
+        ("/etc/passwd", "leaves the folder"),
+        (None, "no picture"),
+    ],
+)
 def test_a_picture_that_cannot_be_is_named(tmp_path: Path, name: str | None, cause: str) -> None:
     folder(tmp_path, {f"img/{i}.png": png(i) for i in range(4)})
     for at in (0, 2):
@@ -200,9 +223,12 @@ def test_a_list_as_pandas_numpy_or_json_writes_it(tmp_path: Path) -> None:
     folder(tmp_path, {f"{i}.png": png(i) for i in range(3)})
     meant = [["it's a dog", 'a "big" dog'], ["café\n", "x, y"], ["one"]]
     for made in (
-        [str(each) for each in meant], [str(np.array(each)) for each in meant], [str(tuple(each)) for each in meant],
-        [json.dumps(each) for each in meant], [str([*each, None]) for each in meant],
-    ):  # fmt: skip
+        [str(each) for each in meant],
+        [str(np.array(each)) for each in meant],
+        [str(tuple(each)) for each in meant],
+        [json.dumps(each) for each in meant],
+        [str([*each, None]) for each in meant],
+    ):
         pandas.DataFrame({"image": [f"{i}.png" for i in range(3)], "captions": made}).to_csv(
             tmp_path / "a.csv", index=False
         )
@@ -274,11 +300,16 @@ def test_parquet_of_every_type(tmp_path: Path) -> None:
     parquet.write_table(arrow.table({"text": ["a b", "c d"], "note": bad}), tmp_path / "bad.parquet")
     source = open_source(tmp_path / "bad.parquet")
     assert words_of(source) == ["a b", "c d"] and any("'note' cannot be read" in line for line in source.messages)
-    odd = arrow.table({
-        "text": arrow.array(["a b", "c d"]).dictionary_encode(), "when": arrow.array([1, 2**62], arrow.timestamp("ns")),
-        "map": arrow.array([[("k", 1)], []], arrow.map_(arrow.string(), arrow.int8())), "nothing": arrow.nulls(2),
-        "long": arrow.array([1, 2], arrow.duration("ns")), "money": arrow.array(["1.0", "2.5"]).cast(arrow.decimal128(5, 2)),
-    })  # fmt: skip
+    odd = arrow.table(
+        {
+            "text": arrow.array(["a b", "c d"]).dictionary_encode(),
+            "when": arrow.array([1, 2**62], arrow.timestamp("ns")),
+            "map": arrow.array([[("k", 1)], []], arrow.map_(arrow.string(), arrow.int8())),
+            "nothing": arrow.nulls(2),
+            "long": arrow.array([1, 2], arrow.duration("ns")),
+            "money": arrow.array(["1.0", "2.5"]).cast(arrow.decimal128(5, 2)),
+        }
+    )
     parquet.write_table(odd, tmp_path / "odd.parquet")
     assert words_of(open_source(tmp_path / "odd.parquet")) == ["a b", "c d"]
 

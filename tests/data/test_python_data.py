@@ -26,14 +26,27 @@ WORDS = [f"a sentence number {i}" for i in range(12)]
 @pytest.mark.parametrize(
     "make",
     [
-        np.asfortranarray, lambda a: np.flip(np.flip(a, 1).copy(), 1), lambda a: a.astype(np.int64), lambda a: a.astype(">i4"),
-        lambda a: a.astype(np.uint32), lambda a: np.ma.masked_array(a), lambda a: a.transpose(0, 3, 1, 2),
-        lambda a: np.repeat(a, 2, axis=2)[:, :, ::2], lambda a: torch.from_numpy(a).permute(0, 3, 1, 2), list,
-        lambda a: [p.transpose(2, 0, 1) for p in a], lambda a: [np.asfortranarray(p) for p in a], lambda a: list(a.astype(np.int64)),
-        lambda a: [torch.from_numpy(p).permute(2, 0, 1) for p in a], lambda a: [Image.fromarray(p) for p in a], tuple,
-        lambda a: list(a.astype(np.float64) / 255), lambda a: a.astype(np.float64) / 255, lambda a: a.astype(np.float32) / 255,
+        np.asfortranarray,
+        lambda a: np.flip(np.flip(a, 1).copy(), 1),
+        lambda a: a.astype(np.int64),
+        lambda a: a.astype(">i4"),
+        lambda a: a.astype(np.uint32),
+        np.ma.masked_array,
+        lambda a: a.transpose(0, 3, 1, 2),
+        lambda a: np.repeat(a, 2, axis=2)[:, :, ::2],
+        lambda a: torch.from_numpy(a).permute(0, 3, 1, 2),
+        list,
+        lambda a: [p.transpose(2, 0, 1) for p in a],
+        lambda a: [np.asfortranarray(p) for p in a],
+        lambda a: list(a.astype(np.int64)),
+        lambda a: [torch.from_numpy(p).permute(2, 0, 1) for p in a],
+        lambda a: [Image.fromarray(p) for p in a],
+        tuple,
+        lambda a: list(a.astype(np.float64) / 255),
+        lambda a: a.astype(np.float64) / 255,
+        lambda a: a.astype(np.float32) / 255,
     ],
-)  # fmt: skip
+)
 def test_every_layout_and_type_is_the_same_pictures(make: Any) -> None:
     plain, other = open_source(RGB), open_source(make(RGB))
     assert torch.equal(plain.images([0, 2, 3]), other.images([0, 2, 3])) and other.bits == 8
@@ -89,9 +102,13 @@ def test_grey_and_opacity_in_lists() -> None:
         ({"text": 5}, "column 'text' is int"),
         ({"text": ["a"], "label": [1, 2]}, "its columns have 1, 2 values"),
         (np.array([[["a"]]]), "of type"),
-        (None, "not NoneType"), ({1, 2}, "not set"), ("", "path is empty"), ("  ", "path is empty"), (b"ab", "not bytes"),
+        (None, "not NoneType"),
+        ({1, 2}, "not set"),
+        ("", "path is empty"),
+        ("  ", "path is empty"),
+        (b"ab", "not bytes"),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_data_names_its_place(data: Any, words: str) -> None:
     with pytest.raises(Unfit, match=words):
         open_source(data)
@@ -106,9 +123,19 @@ def test_sentences_in_every_dress(tmp_path: Path) -> None:
     pandas = pytest.importorskip("pandas")
     (tmp_path / "a.txt").write_text("\n".join(WORDS))
     file = open_source(tmp_path / "a.txt")
-    for data in (WORDS, tuple(WORDS), np.array(WORDS), np.array(WORDS, object), pandas.Series(WORDS), pandas.Index(WORDS),
-                 pandas.Series(WORDS, dtype="category"), pandas.DataFrame({"text": WORDS}), {"text": WORDS}, [{"text": w} for w in WORDS],
-                 pandas.Series(WORDS, index=range(50, 62))):  # fmt: skip
+    for data in (
+        WORDS,
+        tuple(WORDS),
+        np.array(WORDS),
+        np.array(WORDS, object),
+        pandas.Series(WORDS),
+        pandas.Index(WORDS),
+        pandas.Series(WORDS, dtype="category"),
+        pandas.DataFrame({"text": WORDS}),
+        {"text": WORDS},
+        [{"text": w} for w in WORDS],
+        pandas.Series(WORDS, index=range(50, 62)),
+    ):
         source = open_source(data)
         assert source.kind == "texts" and source.texts(source.ids) == WORDS and source.fingerprint == file.fingerprint
     holes = [WORDS[0], None, float("nan"), WORDS[1], pandas.NA, ""]

@@ -39,9 +39,16 @@ def test_bytes_that_are_no_text_stand_as_bytes(raw: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("text", "seen"),
-    [("caf\udce9.png", r"caf\xe9.png"), ("\x1b[31mred\n", r"\x1b[31mred\n"), ("\x9b1m", r"\x9b1m"), ("a\u202eb", r"a\u202eb"),
-     ("👩‍🔬 é 漢　字", "👩‍🔬 é 漢　字"), ("a\\b", "a\\b"), ("\ud83d", r"\ud83d")],
-)  # fmt: skip
+    [
+        ("caf\udce9.png", r"caf\xe9.png"),
+        ("\x1b[31mred\n", r"\x1b[31mred\n"),
+        ("\x9b1m", r"\x9b1m"),
+        ("a\u202eb", r"a\u202eb"),
+        ("👩‍🔬 é 漢　字", "👩‍🔬 é 漢　字"),
+        ("a\\b", "a\\b"),
+        ("\ud83d", r"\ud83d"),
+    ],
+)
 def test_by_example(text: str, seen: str) -> None:
     assert shown(text) == seen
     assert shown("a\nb\x1b", keep="\n") == "a\nb\\x1b"

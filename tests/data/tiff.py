@@ -33,10 +33,20 @@ def tiff(
             out += part + b"\0" * (len(part) % 2)
         floating = 3 if np.issubdtype(page.dtype, np.floating) else 1
         tags = {
-            254: [kinds[number]] if kinds else [0], 256: [width], 257: [height], 258: [page.dtype.itemsize * 8] * bands,
-            259: [8 if deflate else 1], 262: [photometric], 273: offsets, 274: [orientation], 277: [bands],
-            278: [height], 279: [len(part) for part in parts], 284: [2 if apart else 1], 339: [floating] * bands,
-        }  # fmt: skip
+            254: [kinds[number]] if kinds else [0],
+            256: [width],
+            257: [height],
+            258: [page.dtype.itemsize * 8] * bands,
+            259: [8 if deflate else 1],
+            262: [photometric],
+            273: offsets,
+            274: [orientation],
+            277: [bands],
+            278: [height],
+            279: [len(part) for part in parts],
+            284: [2 if apart else 1],
+            339: [floating] * bands,
+        }
         if extra:
             tags[338] = list(extra)
         entries, beyond = b"", b""
