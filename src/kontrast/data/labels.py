@@ -47,14 +47,18 @@ def name_of(value: Any) -> str | None:
 
 def several(values: Sequence[Any]) -> int | None:
     """The first row that holds not one label but a list, a dict or an array of them; None where there is none."""
-    return next((row for row, value in enumerate(values) if isinstance(value, list | tuple | set | dict | np.ndarray)),
-                None)  # fmt: skip
+    return next(
+        (row for row, value in enumerate(values) if isinstance(value, list | tuple | set | dict | np.ndarray)), None
+    )
 
 
 def unlabelled(values: Sequence[Any]) -> str:
     """In words: how many are unknown, and what stands there; empty where all are known."""
-    missing = Counter("empty" if value is None or not str(value).strip() else str(value).strip()
-                      for value in values if name_of(value) is None)  # fmt: skip
+    missing = Counter(
+        "empty" if value is None or not str(value).strip() else str(value).strip()
+        for value in values
+        if name_of(value) is None
+    )
     if not missing:
         return ""
     return f"{sum(missing.values()):,} unlabelled ({', '.join(shown(what) for what in missing)})"

@@ -38,8 +38,10 @@ def left_unread(pages: Mapping[str, int], bands: Mapping[str, tuple[int, int]]) 
     lines = []
     if pages:
         name = next(iter(pages))
-        lines.append(f"{len(pages):,} with several pages or frames, of which the first is read: "
-                     f"{shown(name)} has {pages[name]:,}")  # fmt: skip
+        lines.append(
+            f"{len(pages):,} with several pages or frames, of which the first is read: "
+            f"{shown(name)} has {pages[name]:,}"
+        )
     if bands:
         name = next(iter(bands))
         read, there = bands[name]

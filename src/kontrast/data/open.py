@@ -67,8 +67,20 @@ def open_source(
         return data if split is None else data.split(split)
     if channels not in (None, 1, 3):
         raise Unfit(f"channels: files are read as 1 (grey) or 3 (RGB), not {channels}.")
-    options = Options(labels, split, _columns(columns), same, strict, channels, memory, shorter_side,
-                      workers or os.cpu_count() or 1, white, follow_links, texts_only)  # fmt: skip
+    options = Options(
+        labels,
+        split,
+        _columns(columns),
+        same,
+        strict,
+        channels,
+        memory,
+        shorter_side,
+        workers or os.cpu_count() or 1,
+        white,
+        follow_links,
+        texts_only,
+    )
     if not isinstance(data, str | os.PathLike):
         source = from_python(data, options)
         if source is None:

@@ -92,8 +92,15 @@ def _page(raw: bytes, order: str, at: int, big: bool) -> tuple[Page, int]:
     def one(tag: int, default: int) -> int:
         return tags.get(tag, (default,))[0]
 
-    page = Page(one(254, 0), tags.get(258, (1,)), one(262, 1), one(277, 1), tags.get(338, ()), one(339, 1) == 3,
-                one(284, 1) == 2)  # fmt: skip
+    page = Page(
+        one(254, 0),
+        tags.get(258, (1,)),
+        one(262, 1),
+        one(277, 1),
+        tags.get(338, ()),
+        one(339, 1) == 3,
+        one(284, 1) == 2,
+    )
     return page, following
 
 

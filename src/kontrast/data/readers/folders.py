@@ -159,12 +159,16 @@ def _splits(names: Sequence[str], refused: Mapping[int, str], messages: list[str
         alike = sorted({top for top in tops if looks_like_one(top)})
         if alike:
             some = ", ".join(f"{shown(top)}/" for top in alike[:4])
-            messages.append(f"{some} may be meant as splits but are not taken as such: splits are folders called "
-                            "train, test, val, validation or dev that hold most of the pictures")  # fmt: skip
+            messages.append(
+                f"{some} may be meant as splits but are not taken as such: splits are folders called "
+                "train, test, val, validation or dev that hold most of the pictures"
+            )
         return {}
     if beside:
-        messages.append(f"{len(beside):,} beside the splits, in none of them and left out: {shown(names[beside[0]])}"
-                        + (", ..." if len(beside) > 1 else ""))  # fmt: skip
+        messages.append(
+            f"{len(beside):,} beside the splits, in none of them and left out: {shown(names[beside[0]])}"
+            + (", ..." if len(beside) > 1 else "")
+        )
     names_of = np.array([canonical(top) for top in tops])
     return {part: np.intersect1d(np.flatnonzero(names_of == part), inside) for part in sorted(parts)}
 

@@ -119,8 +119,12 @@ def _labels(table: Table, roles: Roles, options: Options, messages: list[str]) -
             first = {int(label): row for row, label in reversed(list(enumerate(labels)))}
             classes = tuple(shown(str(table.columns["label_name"][first[label]])) for label in range(len(classes)))
     unlabelled = labels_of.unlabelled(values)
-    messages.append(shown(f"labels for evaluation only: column {name!r}, {len(classes):,} classes"
-                          + (f", {unlabelled}" if unlabelled else "")))  # fmt: skip
+    messages.append(
+        shown(
+            f"labels for evaluation only: column {name!r}, {len(classes):,} classes"
+            + (f", {unlabelled}" if unlabelled else "")
+        )
+    )
     return labels, classes
 
 

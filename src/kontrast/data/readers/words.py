@@ -28,8 +28,10 @@ def cleaned_words(
         for row in halves:
             tidy[row] = _mended(tidy[row])
         if halves:
-            messages.append(f"{len(halves):,} with half a letter (of an emoji cut in two), read as \ufffd: "
-                            f"the first is row {halves[0] + 1:,}")  # fmt: skip
+            messages.append(
+                f"{len(halves):,} with half a letter (of an emoji cut in two), read as \ufffd: "
+                f"the first is row {halves[0] + 1:,}"
+            )
         empty |= {row: f"empty {'caption' if role == 'text' else role}" for row in wanted.tolist() if not tidy[row]}
         cleaned[role] = tidy
     return empty, cleaned
