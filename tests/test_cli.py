@@ -33,6 +33,7 @@ TRAIN = set(
         "--dry-run",
         "--encoder",
         "--epochs",
+        "--follow-links",
         "--from",
         "--image-size",
         "--json",

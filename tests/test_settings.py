@@ -16,6 +16,7 @@ FROZEN = [
     "device",
     "encoder",
     "epochs",
+    "follow_links",
     "image_size",
     "labels",
     "lr",

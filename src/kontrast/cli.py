@@ -17,7 +17,7 @@ from cyclopts import App, CycloptsError, Parameter
 from kontrast import __version__
 from kontrast.errors import Failed, Unfit
 from kontrast.settings import Settings
-from kontrast.terminal import Progress, folded
+from kontrast.terminal import Progress, folded, put
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,8 +75,8 @@ def train(
     elif run.path is not None and run.summary:
         for sentence in (run.summary["verdict"], run.summary.get("learned")):
             if sentence:
-                print(folded(sentence, under=0) if sys.stdout.isatty() else sentence)
-        print(f"run      {run.path}    report   {run.path / 'report.html'}")
+                put(folded(sentence, under=0) if sys.stdout.isatty() else sentence)
+        put(f"run      {run.path}    report   {run.path / 'report.html'}")
     return run.exit_code
 
 
@@ -95,7 +95,7 @@ def preview(
     from kontrast.commands.preview import preview as draw
 
     for line in draw(data, Path(out), epoch=epoch, ids=id, method=method, **(settings or Settings()).requested()):
-        print(line)
+        put(line)
     return 0
 
 
@@ -158,7 +158,7 @@ def evaluate(
     if as_json:
         print(json.dumps(result))
     else:
-        print("\n".join(lines))
+        put("\n".join(lines))
     return 0
 
 
@@ -175,7 +175,7 @@ def embed(
     from kontrast.commands.embed import embed as write
 
     for line in write(run, data, Path(out), split=split):
-        print(line)
+        put(line)
     return 0
 
 
@@ -206,11 +206,11 @@ def search(
     if as_json:
         print(json.dumps(found))
     else:
-        print(f"nearest to {found['query']} among {found['searched']:,}:")
+        put(f"nearest to {found['query']} among {found['searched']:,}:")
         for hit in found["hits"]:
-            print(f"{hit['score']:7.4f}  {hit['row']:>7}  {hit['name']}")
+            put(f"{hit['score']:7.4f}  {hit['row']:>7}  {hit['name']}")
         if sheet:
-            print(f"sheet    {sheet}")
+            put(f"sheet    {sheet}")
     return 0
 
 
@@ -298,13 +298,13 @@ def _exit_code(call: Callable[[], Any], debug: bool) -> int:
     try:
         return call() or 0
     except CycloptsError as problem:
-        print(f"kontrast: {problem}", file=sys.stderr)
+        put(f"kontrast: {problem}", file=sys.stderr)
         return 2
     except (Unfit, Failed) as problem:
         if debug:
             raise
         if not problem.printed:
-            print(f"kontrast: {_who()}{problem}", file=sys.stderr)
+            put(f"kontrast: {_who()}{problem}", file=sys.stderr)
         return problem.exit_code
     except KeyboardInterrupt:
         print("kontrast: interrupted before anything was trained.", file=sys.stderr)
@@ -314,7 +314,7 @@ def _exit_code(call: Callable[[], Any], debug: bool) -> int:
     except Exception as problem:
         if debug:
             raise
-        print(
+        put(
             f"kontrast: {_who()}failed inside: {type(problem).__name__}: {problem}. Show where with --debug.",
             file=sys.stderr,
         )

@@ -62,6 +62,7 @@ class Settings:
         checkpoint_every: Minutes between checkpoints inside an epoch.
         set: Any field of the method's own configuration, as NAME=VALUE.
         strict: Stop at the first broken file instead of skipping it.
+        follow_links: Follow symbolic links that leave the folder of the data, and those to folders.
     """
 
     method: str | None = None
@@ -105,6 +106,7 @@ class Settings:
     checkpoint_every: float | None = None
     set: list[str] | None = None
     strict: bool | None = None
+    follow_links: bool | None = None
 
     def over(self, below: Settings) -> Settings:
         """These settings, with the gaps filled from `below`. In `set` every NAME counts for itself."""
@@ -167,6 +169,7 @@ class Resolved:
     checkpoint_every: float
     set: list[str] | None = None
     strict: bool
+    follow_links: bool
 
     @classmethod
     def of(cls, settings: Settings) -> Resolved:

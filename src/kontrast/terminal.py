@@ -13,9 +13,10 @@ import textwrap
 import threading
 import time
 from contextlib import ExitStack
-from typing import Any, TextIO
+from typing import IO, Any, TextIO
 
 from kontrast import progress
+from kontrast.errors import shown as escaped
 
 Row = dict[str, float]
 LINE_EVERY = 30.0  # seconds, when piped
@@ -63,6 +64,7 @@ class Progress:
         """A sentence that stays."""
         if not self._speaks:
             return
+        text = escaped(text, keep="\n")
         text = folded(text) if sys.stderr.isatty() else text
         if self.bar is not None:
             self.bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
@@ -175,6 +177,11 @@ class _Clearing:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.inner, name)
+
+
+def put(text: str, file: IO[str] | None = None) -> None:
+    """Lines for the user; whatever came with other people's names, nothing in them moves the terminal."""
+    print(escaped(text, keep="\n"), file=file, flush=file is not None)
 
 
 def folded(text: str, under: int = 9) -> str:

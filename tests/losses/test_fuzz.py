@@ -8,9 +8,9 @@ import random
 from functools import partial
 from itertools import pairwise
 
-from tests.losses import dense
 import pytest
 import torch
+from tests.losses import dense
 from tests.losses.loss_cases import SIMILARITIES
 
 from kontrast import losses

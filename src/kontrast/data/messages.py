@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from kontrast.data.pixels.store import InMemory, Pictures, Skipped
+from kontrast.errors import shown
+
+__all__ = ["described", "left_unread", "shown", "where_kept"]
 
 
 def described(
@@ -27,9 +30,23 @@ def described(
     return lines
 
 
-def shown(name: str) -> str:
-    """A file name that any terminal can print."""
-    return name.encode("utf-8", "backslashreplace").decode()
+def left_unread(pages: Mapping[str, int], bands: Mapping[str, tuple[int, int]]) -> list[str]:
+    """Files that hold more than is read: pages or frames after the first, bands beside grey or colour.
+
+    By name of the file: pages how many it has; bands how many are read, and how many it has.
+    """
+    lines = []
+    if pages:
+        name = next(iter(pages))
+        lines.append(
+            f"{len(pages):,} with several pages or frames, of which the first is read: "
+            f"{shown(name)} has {pages[name]:,}"
+        )
+    if bands:
+        name = next(iter(bands))
+        read, there = bands[name]
+        lines.append(f"{len(bands):,} with more bands than are read: of {shown(name)} {read} of {there:,}")
+    return lines
 
 
 def _sizes(shapes: Mapping[tuple[int, int], int]) -> str:

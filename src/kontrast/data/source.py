@@ -21,6 +21,7 @@ from torch import Tensor
 from kontrast import keyed
 from kontrast.data.messages import shown
 from kontrast.data.pixels.store import Pictures, Skipped
+from kontrast.data.splits import chosen
 from kontrast.errors import Unfit
 from kontrast.keyed import Ids
 
@@ -48,6 +49,8 @@ class Options:
     shorter_side: int | None = 512
     workers: int = 2
     white: int | None = None
+    follow_links: bool = False
+    texts_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -132,10 +135,11 @@ class Source:
 
     def split(self, name: str) -> Source:
         """The part that the data itself calls by this name."""
-        if name not in self.splits:
+        found = chosen(name, self.splits)
+        if found is None:
             known = ", ".join(self.splits) or "none"
             raise Unfit(f"split: {self.name} has no split {name!r}; it has {known}.")
-        return self.part(self.splits[name], f"{self.name} ({name})")
+        return self.part(self.splits[found], f"{self.name} ({name})")
 
     def needs(self, *kinds: Kind) -> Source:
         """Itself, if it is of one of these kinds; else a sentence that says what was expected."""
@@ -186,22 +190,16 @@ def fingerprint(names: Sequence[str], digests: Mapping[int, bytes], *how: object
     """128 bits that change when a name, a byte of the data, or the way of reading it changes."""
     total = hashlib.blake2b(repr((len(names), how)).encode(), digest_size=16)
     for sample, digest in digests.items():
-        total.update(names[sample].encode("utf-8", "surrogateescape") + b"\0" + digest)
+        total.update(_bytes(names[sample]) + b"\0" + digest)
     return total.hexdigest()
 
 
-def numbered(values: Sequence[Any]) -> tuple[Ids, tuple[str, ...]]:
-    """Labels of any type as numbers, and their names in sorted order. None and empty text become -1, unknown."""
-    known = sorted({value for value in values if value is not None and value != ""}, key=_number_or_word)
-    number = {value: place for place, value in enumerate(known)}
-    return np.array([number.get(value, -1) for value in values], dtype=np.int64), tuple(str(v) for v in known)
-
-
-def _number_or_word(value: Any) -> tuple[int, float, str]:
+def _bytes(name: str) -> bytes:
+    """A name as bytes: those it has in its folder, or, of half a letter out of a table, those of that half."""
     try:
-        return 0, float(value), str(value)
-    except (TypeError, ValueError):
-        return 1, 0.0, str(value)
+        return name.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return name.encode("utf-8", "surrogatepass")
 
 
 def _one_of(value: Any, seed: int, epoch: int, sample: int) -> str:

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image
 from torch import nn
 
+from kontrast.data.open import Source, open_source
+from kontrast.data.readers.files import is_file
 from kontrast.errors import Unfit
 from kontrast.training import malloc
 
@@ -44,7 +45,7 @@ def columns_of(model: Any, before: Any, seed: int) -> dict[str, Any]:
 
 def file_of(query: str) -> Path | None:
     """The file that a query names, if it names one."""
-    return Path(query) if len(query) < 1000 and Path(query).is_file() else None
+    return Path(query) if is_file(query) else None
 
 
 def words_of(query: str) -> str:
@@ -59,11 +60,9 @@ def words_of(query: str) -> str:
     return words.strip()
 
 
-def picture_of(query: str) -> Image.Image:
-    """The picture of the file that a query names. Unfit where it is none."""
-    try:
-        picture = Image.open(query)
-        picture.load()
-    except OSError as problem:
-        raise Unfit(f"--query {query} cannot be read as a picture: {problem}.") from None
-    return picture
+def picture_of(query: str) -> Source:
+    """The picture of the file that a query names, a source of one. Unfit where it is none."""
+    source = open_source(Path(query))
+    if source.kind != "images" or len(source.ids) != 1:
+        raise Unfit(f"--query {query} is no picture; it holds {source.called}.")
+    return source

@@ -143,4 +143,5 @@ FIXED: dict[str, tuple[Any, str]] = {
     "workers": (0, "small sets need none"),
     "checkpoint_every": (5.0, "minutes; also every epoch"),
     "strict": (False, "broken files are skipped and named"),
+    "follow_links": (False, "what lies outside the folder is not read"),
 }

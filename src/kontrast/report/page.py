@@ -85,7 +85,7 @@ def write(
         script=script,
         k=max((len(found) for one in neighbours for found in one.answers.values()), default=8),
     )
-    path.write_text(page, "utf-8")
+    path.write_text(page, "utf-8", "backslashreplace")  # half a letter of a file name is no letter
 
 
 def _title(path: Path, summary: Mapping[str, Any]) -> str:

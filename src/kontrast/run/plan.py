@@ -13,7 +13,7 @@ from kontrast.data import scored_pairs
 from kontrast.data.check import check
 from kontrast.data.open import Source, open_source
 from kontrast.distributed import processes
-from kontrast.errors import Unfit
+from kontrast.errors import Unfit, shown
 from kontrast.modalities import registry
 from kontrast.modalities.modality import Samples
 from kontrast.positives.images import papers
@@ -63,6 +63,8 @@ def opened(data: Any, requested: Settings) -> Source:
         workers=requested.workers,
         same=requested.same,
         white=requested.white,
+        follow_links=bool(requested.follow_links),
+        texts_only=not modality.pictures,
     )
 
 
@@ -85,11 +87,11 @@ def announce(plan: Plan, samples: Samples, say: Callable[[str], None]) -> None:
     """What was understood, before anything is done."""
     source = samples.source
     skipped = f", {len(source.skipped)} skipped" if source.skipped else ""
-    say(f"data     {source.name}: {len(source.ids):,} {source.called}{skipped}")
+    say(f"data     {shown(source.name)}: {len(source.ids):,} {source.called}{skipped}")
     for line in (*source.messages, *(samples.recipe.messages if samples.recipe else ())):
         say(f"         {line}")
     for _, name, reason in source.skipped[:5]:
-        say(f"         skipped {name}: {reason}")
+        say(f"         skipped {shown(name)}: {reason}")
     for line in check(replace(source.part(samples.train_ids), skipped=()), samples.check).lines():
         say(f"         {line}")
     say(f"recipe   {plan.recipe}; what differs from it and why:")

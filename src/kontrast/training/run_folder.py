@@ -71,7 +71,7 @@ class Folder:
 
     def _whole(self, name: str, text: str) -> None:
         try:
-            checkpoints.write_whole(self.path / name, text.encode())
+            checkpoints.write_whole(self.path / name, text.encode("utf-8", "backslashreplace"))
         except OSError as problem:
             raise Failed(f"{self.path / name} cannot be written: {problem.strerror}.") from None
 

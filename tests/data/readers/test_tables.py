@@ -19,7 +19,7 @@ def write(path: Path, text: str | bytes) -> Path:
 
 def test_sentences_a_line(tmp_path: Path) -> None:
     source = open_source(write(tmp_path / "s.txt", "\ufeffOne.\r\n\n  Two, three. \nÄrger 🙂\n"))
-    assert source.kind == "texts" and source.texts([2, 0, 1]) == ["Ärger 🙂", "One.", "Two, three."]
+    assert source.kind == "texts" and source.texts([3, 0, 2]) == ["Ärger 🙂", "One.", "Two, three."]
     assert any("1 blank lines" in line for line in source.messages)
     with pytest.raises(Unfit, match="holds sentences, but pictures are needed"):
         source.needs("images")

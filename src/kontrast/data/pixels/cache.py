@@ -41,7 +41,7 @@ def remembered(folder: Path, names: Sequence[str], shorter_side: int | None) -> 
         with np.load(path, allow_pickle=False) as kept:
             old_names = bytes(kept["names"]).decode("utf-8", "surrogateescape").split("\0")
             stamp_N2, shape_N3, digest_N = kept["stamps"], kept["shapes"], kept["digests"]
-            bits_N, highest_N = kept["bits"], kept["highest"]
+            bits_N, highest_N, pages_N, bands_N = (kept[name] for name in ("bits", "highest", "pages", "bands"))
     except (OSError, ValueError, KeyError, EOFError):
         return {}
     old = {name: row for row, name in enumerate(old_names)}
@@ -51,7 +51,9 @@ def remembered(folder: Path, names: Sequence[str], shorter_side: int | None) -> 
         row = old.get(name)
         if row is not None and now_N2[sample, 0] >= 0 and (now_N2[sample] == stamp_N2[row]).all():
             channels, height, width = shape_N3[row].tolist()
-            facts[sample] = Fact((channels, height, width), int(bits_N[row]), int(highest_N[row]), bytes(digest_N[row]))
+            numbers = (int(bits_N[row]), int(highest_N[row]))
+            beside = (int(pages_N[row]), int(bands_N[row]))
+            facts[sample] = Fact((channels, height, width), *numbers, bytes(digest_N[row]), *beside)
     return facts
 
 
@@ -69,6 +71,8 @@ def remember(folder: Path, names: Sequence[str], shorter_side: int | None, facts
                 shapes=np.array([fact.shape for fact in facts.values()], dtype=np.int32),
                 bits=np.array([fact.bits for fact in facts.values()], dtype=np.uint8),
                 highest=np.array([fact.highest for fact in facts.values()], dtype=np.uint16),
+                pages=np.array([fact.pages for fact in facts.values()], dtype=np.int32),
+                bands=np.array([fact.bands for fact in facts.values()], dtype=np.int32),
                 digests=np.frombuffer(b"".join(fact.digest for fact in facts.values()), np.uint8).reshape(-1, 16),
             )
         os.replace(file.name, path)

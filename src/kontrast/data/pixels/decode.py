@@ -4,7 +4,7 @@
 
 What is read how: grey and one-bit pictures keep one channel; 16-bit pictures stay 16-bit; palette and CMYK become RGB;
 transparent pixels are laid on white (the colour hidden under full transparency is arbitrary); EXIF rotation is applied;
-of an animation the first frame is read.
+of an animation the first frame is read, of several pages the first, and `headers.unread` counts them.
 
 Shapes: C channels, H height, W width.
 """
@@ -12,6 +12,7 @@ Shapes: C channels, H height, W width.
 from __future__ import annotations
 
 import io
+import re
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -19,11 +20,14 @@ import numpy.typing as npt
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from kontrast.data.pixels import headers, sixteen_bits
+
 Pixels: TypeAlias = npt.NDArray[Any]  # uint8 or uint16
 DENSE = 96  # longer sides lie with the channels last: what the products of `positives.images.blur` want there
 
 LARGEST = 89_478_485  # pixels; Pillow's own mark for a decompression bomb (a quarter of a GiB as RGB)
 _TURNED = frozenset({"exif", "xmp", "Raw profile type exif", "XML:com.adobe.xmp"})  # where a rotation may be noted
+_DEEP = re.compile(";16[LBN]")  # raw modes of 16 bits a band; BGR;16 has 16 a pixel
 
 
 class Broken(ValueError):
@@ -46,7 +50,7 @@ def decode(raw: bytes, shorter_side: int | None = None) -> Pixels:
     except Broken:
         raise
     except UnidentifiedImageError:
-        raise Broken("not a picture in any known format") from None
+        raise Broken(headers.unknown(raw)) from None
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         raise Broken(f"decompression bomb: more than {LARGEST:,} pixels") from None
     except Exception as error:  # decoders raise whatever they like on damaged bytes: struct.error, SyntaxError, ...
@@ -56,7 +60,13 @@ def decode(raw: bytes, shorter_side: int | None = None) -> Pixels:
 
 
 def from_pillow(picture: Image.Image) -> Pixels:
-    """The pixels of an opened Pillow picture, (C, H, W), by the same rules as `decode`."""
+    """The pixels of an opened Pillow picture, (C, H, W), by the same rules as `decode`.
+
+    Raises `Broken` where Pillow itself has cut them, as it does with 16-bit colour.
+    """
+    tiles = getattr(picture, "tile", ())  # what a picture out of a file still has to load
+    if not picture.mode.startswith("I") and any(_DEEP.search(str(tile.args)) for tile in tiles):
+        raise Broken("16-bit colour, of which Pillow would keep 8 bits; give the file by its name")
     if picture.format == "TIFF" or not _TURNED.isdisjoint(picture.info):
         picture = ImageOps.exif_transpose(picture)
     pixels = np.array(_flat(picture))
@@ -97,8 +107,11 @@ def _pixels(picture: Image.Image, raw: bytes, shorter_side: int | None) -> Pixel
     factor = 1
     while shorter_side is not None and factor < 8 and min(height, width) // (2 * factor) >= shorter_side:
         factor *= 2
-    if picture.format == "PNG" and raw[24] == 16 and raw[25] in (2, 6):  # bit depth and colour type of the header
-        return _averaged(_sixteen_bit_colour(raw), factor)
+    if picture.format == "EPS":
+        raise Broken("PostScript, a program that would have to be run; save it as PNG")
+    deep = _sixteen_bits(picture, raw)
+    if deep is not None:
+        return _averaged(laid_out(deep), factor)
     if factor > 1 and picture.format == "JPEG":
         picture.draft("", (-(-width // factor), -(-height // factor)))
         factor = 1
@@ -109,6 +122,29 @@ def _pixels(picture: Image.Image, raw: bytes, shorter_side: int | None) -> Pixel
         return laid_out(pixels)
     picture.load()
     return _averaged(from_pillow(picture), factor)
+
+
+def _sixteen_bits(picture: Image.Image, raw: bytes) -> Pixels | None:
+    """The pixels of 16-bit colour, which Pillow would cut to 8; None of all other pictures."""
+    if picture.format == "PNG" and raw[24] == 16:  # bit depth and colour type of the header
+        if raw[25] == 4:
+            return sixteen_bits.png_grey_opacity(raw)
+        if raw[25] == 0 and isinstance(clear := picture.info.get("transparency"), int):
+            values = from_pillow(picture)
+            return np.where(values == clear, np.uint16(sixteen_bits.WHITE), values)
+        return sixteen_bits.png_colour(raw) if raw[25] in (2, 6) else None
+    if picture.format == "TIFF":
+        page = headers.tiff_pages(raw, 1)[0]
+        if max(page.bits) <= 8 or picture.mode not in ("RGB", "RGBA", "CMYK"):
+            if page.photometric == 0 and picture.mode.startswith("I"):  # 0 is white
+                return np.uint16(sixteen_bits.WHITE) - from_pillow(picture)
+            return None
+        if page.apart:
+            raise Broken(f"a TIFF of {page.words()}, a plane for each; save it with its bands side by side")
+        return sixteen_bits.tiff_colour(raw, premultiplied=1 in page.extra)
+    if reason := headers.shallow(picture, raw):
+        raise Broken(reason)
+    return None
 
 
 def _is_plain(picture: Image.Image, raw: bytes) -> bool:
@@ -137,18 +173,6 @@ def _flat(picture: Image.Image) -> Image.Image:
         on_white = Image.alpha_composite(Image.new("RGBA", layers.size, "white"), layers)
         return on_white.convert("L" if picture.mode in ("L", "LA", "La") else "RGB")
     return picture.convert("RGB")
-
-
-def _sixteen_bit_colour(raw: bytes) -> Pixels:
-    """Pillow keeps the upper byte of 16-bit colour; told that the byte order is the other one, it keeps the lower."""
-    upper, lower = (Image.open(io.BytesIO(raw), formats=["PNG"]) for _ in range(2))
-    tile = lower.tile[0]
-    lower.tile = [tile._replace(args=str(tile.args).replace("16B", "16L"))]
-    pixels = np.array(upper).astype(np.uint16) << 8 | np.array(lower)
-    if pixels.shape[-1] == 4:
-        opacity = pixels[..., 3:] / 65535.0
-        pixels = np.rint(pixels[..., :3] * opacity + 65535.0 * (1.0 - opacity)).astype(np.uint16)
-    return laid_out(pixels.transpose(2, 0, 1))
 
 
 def _averaged(pixels: Pixels, factor: int) -> Pixels:

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from kontrast import progress
 from kontrast.data.pixels.decode import DENSE, Broken, Pixels, decode, laid_out, to_channels, to_depth
+from kontrast.data.pixels.headers import unread
 from kontrast.keyed import Ids
 
 Read: TypeAlias = "Callable[[int], bytes | Pixels]"  # sample id -> encoded, or pixels (C, H, W); OSError or Broken
@@ -45,6 +46,8 @@ class Fact(NamedTuple):
     bits: int
     highest: int  # value of a 16-bit picture, 0 for an 8-bit one
     digest: bytes  # of the encoded bytes
+    pages: int = 1  # or frames; the first is read
+    bands: int = 0  # of a file that has more than are read, else 0
 
 
 class Pictures(Protocol):
@@ -146,9 +149,11 @@ def look(raw: bytes | Pixels, shorter_side: int | None) -> tuple[Fact, Pixels]:
     """One picture, decoded, and what there is to know about it."""
     pixels = _decoded(raw, shorter_side)
     channels, height, width = pixels.shape
+    pages, bands = unread(raw) if isinstance(raw, bytes) else (1, 0)
     digest = hashlib.blake2b(raw if isinstance(raw, bytes) else raw.tobytes(), digest_size=16).digest()
     deep = pixels.dtype == np.uint16
-    return Fact((channels, height, width), 16 if deep else 8, int(pixels.max()) if deep else 0, digest), pixels
+    highest = int(pixels.max()) if deep else 0
+    return Fact((channels, height, width), 16 if deep else 8, highest, digest, pages, bands), pixels
 
 
 def store(
@@ -199,8 +204,8 @@ def _looked_at(
             return sample, look(read(sample), shorter_side)
         except Broken as broken:
             return sample, str(broken)
-        except OSError as error:
-            return sample, f"cannot be read ({error.strerror or error})"
+        except (OSError, ValueError) as error:  # no file; a name that can be none
+            return sample, f"cannot be read ({(error.strerror if isinstance(error, OSError) else None) or error})"
 
     def many(samples: list[int]) -> list[tuple[int, tuple[Fact, Pixels] | str]]:
         return [one(sample) for sample in samples]
@@ -223,7 +228,7 @@ def _small(read: Read, ids: Sequence[int]) -> bool:
     for sample in ids[:16]:
         try:
             sizes.append(len(read(sample)))
-        except (OSError, Broken):
+        except (OSError, ValueError):
             continue
     return not sizes or sum(sizes) / len(sizes) < SMALL_FILE
 

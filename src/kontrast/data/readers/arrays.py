@@ -1,4 +1,4 @@
-"""Pictures that are in memory already: arrays, Pillow pictures, and the embedded digits.
+"""Pictures that are in memory already: arrays in any layout and type, Pillow pictures, and the embedded digits.
 
 Shapes: N samples, C channels, H height, W width.
 """
@@ -14,16 +14,19 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from PIL import Image
 from torch import Tensor
 
 from kontrast import keyed
+from kontrast.data.labels import given, missing
 from kontrast.data.messages import described
-from kontrast.data.pixels.decode import Pixels, from_pillow, laid_out, to_channels
+from kontrast.data.pixels import sixteen_bits
+from kontrast.data.pixels.decode import Broken, Pixels, from_pillow, laid_out, to_channels
 from kontrast.data.pixels.store import InMemory
 from kontrast.data.readers.images import of_pictures, white_of
-from kontrast.data.source import Options, Source, fingerprint, numbered
-from kontrast.errors import Unfit
+from kontrast.data.source import Options, Source, fingerprint
+from kontrast.errors import Unfit, shown
 from kontrast.keyed import Ids
 
 DIGITS_TEST = 360
@@ -33,7 +36,7 @@ _LAYOUT_CHANNELS = (1, 3, 4)
 def from_array(array: npt.NDArray[Any] | Tensor, options: Options, name: str = "array") -> Source:
     """Pictures (N, H, W), (N, H, W, C) or (N, C, H, W), uint8 or uint16; floats from 0 to 1 become uint8, said."""
     messages: list[str] = []
-    values = array.detach().cpu().numpy() if isinstance(array, Tensor) else np.asarray(array)
+    values = plain(array, name)
     if values.ndim not in (3, 4) or 0 in values.shape:
         raise Unfit(f"{name} of shape {values.shape} holds no pictures: give (N, H, W), (N, H, W, C) or (N, C, H, W).")
     pixels = laid_out(_channels_first(_whole(values, messages, name), isinstance(array, Tensor), messages))
@@ -53,7 +56,7 @@ def from_array(array: npt.NDArray[Any] | Tensor, options: Options, name: str = "
     if channels not in (1, 3):
         lines = [lines[0].replace("RGB", f"{channels} channels")]
     return Source(
-        name=name,
+        name=shown(name),
         kind="images",
         names=names,
         ids=np.arange(count),
@@ -73,23 +76,89 @@ def from_array(array: npt.NDArray[Any] | Tensor, options: Options, name: str = "
 
 
 def from_list(items: Sequence[Any], options: Options) -> Source:
-    """A list of picture files, Pillow pictures, or arrays (H, W) or (H, W, C) of any sizes; sample id = place."""
+    """A list of picture files, encoded or Pillow pictures, or arrays of any size, layout and type; sample id = place.
+
+    Arrays of one list are read alike: one type that holds them all, one place of the channels.
+    """
+    kinds = (str, os.PathLike, bytes, bytearray, Image.Image, np.ndarray, Tensor)
     for place, item in enumerate(items):
-        if not isinstance(item, str | os.PathLike | Image.Image | np.ndarray):
+        if not isinstance(item, kinds) and not missing(item):
             raise Unfit(
-                f"data: item {place} is {type(item).__name__}; file paths, Pillow pictures or arrays were expected."
+                f"data: item {place} is {type(item).__name__}; file paths, Pillow pictures or arrays were expected, or "
+                "sentences throughout; of pairs give a dict, {'anchor': [...], 'positive': [...]}."
             )
-    if not items:
-        raise Unfit("data: the list holds no pictures.")
+    messages: list[str] = []
+    pixels = _pixels_of({i: item for i, item in enumerate(items) if isinstance(item, np.ndarray | Tensor)}, messages)
 
     def read(place: int) -> bytes | Pixels:
         item = items[place]
-        if isinstance(item, str | os.PathLike):
-            return Path(item).read_bytes()
-        return from_pillow(item if isinstance(item, Image.Image) else Image.fromarray(item))
+        if place in pixels:
+            return pixels[place]
+        if isinstance(item, Image.Image):
+            return from_pillow(item)
+        if isinstance(item, bytes | bytearray):
+            return bytes(item)
+        if missing(item):
+            raise Broken("no picture here")
+        return Path(item).read_bytes()
 
     names = [str(item) if isinstance(item, str | os.PathLike) else f"item {place}" for place, item in enumerate(items)]
-    return of_pictures(names[0] if len(names) == 1 else "list", names, read, range(len(items)), options)
+    name = names[0] if len(names) == 1 else "list"
+    if options.split is not None:
+        raise Unfit(f"split: {name} has no splits; choose the items before.")
+    labels, classes = _given_labels(options.labels, len(items), name)
+    source = of_pictures(name, names, read, range(len(items)), options, messages=messages)
+    return replace(source, labels=labels, classes=classes)
+
+
+def _pixels_of(arrays: dict[int, Any], messages: list[str]) -> dict[int, Pixels]:
+    """The arrays of a list as pixels (C, H, W), C 1 or 3, all of one type."""
+    values = {place: plain(array, f"data: item {place}") for place, array in arrays.items()}
+    for place, each in values.items():
+        if each.ndim not in (2, 3) or 0 in each.shape:
+            raise Unfit(f"data: item {place} of shape {each.shape} is no picture: give (H, W), (H, W, C) or (C, H, W).")
+    three = [each for each in values.values() if each.ndim == 3]
+    first = [each.shape[0] in _LAYOUT_CHANNELS for each in three]
+    last = [each.shape[2] in _LAYOUT_CHANNELS for each in three]
+    channels_first = all(first) and (not all(last) or all(isinstance(array, Tensor) for array in arrays.values()))
+    if all(first) and all(last) and three:
+        messages.append(f"shape {three[0].shape} read as {'(C, H, W)' if channels_first else '(H, W, C)'}")
+    kinds = {each.dtype for each in values.values()}
+    if kinds - {np.dtype(np.uint8), np.dtype(np.uint16)}:
+        values = _of_one_type(values, messages)
+    return {
+        place: _grey_or_colour(
+            each[None] if each.ndim == 2 else each if channels_first else each.transpose(2, 0, 1), place
+        )
+        for place, each in values.items()
+    }
+
+
+def _of_one_type(values: dict[int, npt.NDArray[Any]], messages: list[str]) -> dict[int, Pixels]:
+    """Arrays of several shapes made uint8 or uint16 as one array of all their numbers is."""
+    for place, each in values.items():
+        _whole(each, [], f"data: item {place}")  # a sentence that names the place
+    flat = [each.ravel() for each in values.values()]
+    kinds = {each.dtype for each in flat}
+    if len(kinds) > 1 and not all(np.issubdtype(kind, np.integer) or kind.kind == "b" for kind in kinds):
+        raise Unfit(f"data: the list mixes arrays of {', '.join(sorted(map(str, kinds)))}; give all in one type.")
+    whole = _whole(np.concatenate(flat), messages, "data")
+    ends = np.cumsum([each.size for each in flat])[:-1]
+    return {i: part.reshape(values[i].shape) for i, part in zip(values, np.split(whole, ends))}
+
+
+def _grey_or_colour(pixels: Pixels, place: int) -> Pixels:
+    """(1, H, W) or (3, H, W); four channels are colour and opacity, laid on white."""
+    if len(pixels) == 4:
+        if pixels.dtype == np.uint8:
+            return from_pillow(Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0))))
+        return laid_out(sixteen_bits.on_white(pixels.transpose(1, 2, 0)))
+    if len(pixels) not in (1, 3):
+        raise Unfit(
+            f"data: item {place} has {len(pixels)} channels; in a list 1, 3 or 4 are read. Pictures of equal size "
+            "can have any number, as one array (N, C, H, W)."
+        )
+    return laid_out(pixels)
 
 
 def digits(options: Options) -> Source:
@@ -126,6 +195,21 @@ def _grouped(same: str | None, labels: Ids | None) -> dict[str, Any]:
     return {"groups": labels}
 
 
+def plain(array: npt.NDArray[Any] | Tensor, name: str) -> npt.NDArray[Any]:
+    """The numbers as NumPy has them on this machine: no gradient, no other device, no mask, no other byte order."""
+    if isinstance(array, Tensor):
+        try:
+            tensor = array.detach().cpu().resolve_conj().resolve_neg()
+            return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
+        except (TypeError, RuntimeError, NotImplementedError):
+            raise Unfit(f"{name}: a tensor of {array.dtype}, {array.layout}, cannot be read as pixels.") from None
+    if isinstance(array, np.ma.MaskedArray):
+        if np.ma.is_masked(array):
+            raise Unfit(f"{name} has masked values: fill them first, as with array.filled(0).")
+        array = array.data
+    return np.asarray(array, dtype=array.dtype.newbyteorder("="))
+
+
 def _whole(values: npt.NDArray[Any], messages: list[str], name: str) -> Pixels:
     """The values as uint8 or uint16."""
     if values.dtype in (np.uint8, np.uint16):
@@ -146,7 +230,9 @@ def _whole(values: npt.NDArray[Any], messages: list[str], name: str) -> Pixels:
             f"{name} holds floats from {low:.4g} to {high:.4g}: give uint8 pixels from 0 to 255, or floats from 0 to 1."
         )
     messages.append(f"floats from {low:.3g} to {high:.3g} scaled to uint8, 0 to 255")
-    return np.rint(values * 255.0).astype(np.uint8)
+    wide = values.astype(np.float32) if values.dtype == np.float16 else values  # whose products would be rounded
+    scaled: Pixels = np.rint(wide * 255.0).astype(np.uint8)
+    return scaled
 
 
 def _channels_first(values: Pixels, from_torch: bool, messages: list[str]) -> Pixels:
@@ -162,12 +248,9 @@ def _channels_first(values: Pixels, from_torch: bool, messages: list[str]) -> Pi
     return values if first else values.transpose(0, 3, 1, 2)
 
 
-def _given_labels(labels: str | Sequence[Any] | npt.NDArray[Any] | None, count: int, name: str) -> Any:
+def _given_labels(labels: Any, count: int, name: str) -> tuple[Ids | None, tuple[str, ...]]:
     if labels is None:
         return None, ()
     if isinstance(labels, str):
         raise Unfit(f"labels: {name} has no column {labels!r}; give one label a row.")
-    values = np.asarray(labels)
-    if values.shape != (count,):
-        raise Unfit(f"labels of shape {values.shape} do not fit {count:,} pictures: give one label a row.")
-    return numbered(values.tolist())
+    return given(labels, count, name)

@@ -6,12 +6,15 @@ pairs (two texts and a number that says how alike they are: for evaluation, or t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from kontrast.data.labels import missing
+from kontrast.data.readers.files import holds_pictures
 from kontrast.data.readers.tables import Table
 from kontrast.data.source import Kind, Options
-from kontrast.errors import Unfit
+from kontrast.errors import Unfit, shown
 
 NAMES: dict[str, tuple[str, ...]] = {
     "image": ("image", "img", "filepath", "file_path", "file_name", "filename", "image_path", "path"),
@@ -25,6 +28,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "label": ("label", "labels", "label_name", "class"),
     "split": ("split",),
 }
+CALLED_PICTURES = ("image", "img", "image_path")  # the other names may stand for any file: a look at the values decides
 KNOWN = frozenset(name for names in NAMES.values() for name in names)
 WORDS = ("text", "anchor", "positive", "negative", "first", "second")
 
@@ -51,15 +55,25 @@ def assign(table: Table, options: Options) -> Roles:
     column = dict(options.columns)
     lower = {name.lower().strip(): name for name in reversed(names) if name not in column.values()}
     for role in ("image", "anchor", "positive", "negative", "first", "second"):
-        found = next((lower[name] for name in NAMES[role] if name in lower), None)
-        if role not in column and found is not None:
-            column[role] = found
+        fitting = [lower[name] for name in NAMES[role] if name in lower]
+        if role == "image":
+            fitting = [name for name in fitting if name.lower().strip() in CALLED_PICTURES or _pictures(table, name)]
+        if role not in column and fitting:
+            column[role] = fitting[0]
+    if options.texts_only and "image" not in options.columns:
+        column.pop("image", None)
     if "text" not in column:
         column.update(_caption(table, [lower[name] for name in NAMES["text"] if name in lower]))
     if {"first", "second"} <= set(column) and "score" not in column:
         found = next((lower[name] for name in NAMES["score"] if name in lower), None)
         column.update({"score": found} if found else {})
     return Roles(*_kind(table, column, names))
+
+
+def column_for(table: Table, role: str, options: Options) -> str | None:
+    """The column that plays this part, by the user's word or by its name in any case; None where there is none."""
+    lower = {name.lower().strip(): name for name in reversed(list(table.columns))}
+    return options.columns.get(role) or next((lower[name] for name in NAMES[role] if name in lower), None)
 
 
 def _kind(table: Table, column: dict[str, str], names: list[str]) -> tuple[Kind, dict[str, str]]:
@@ -82,13 +96,16 @@ def _kind(table: Table, column: dict[str, str], names: list[str]) -> tuple[Kind,
         )
     if "text" in has:
         return "texts", {"text": column["text"]}
-    if len(names) == 1 and isinstance(table.columns[names[0]][0], str):
+    picture = next((name for name in names if _pictures(table, name)), None)
+    if len(names) == 1 and picture is None and any(isinstance(value, str) for value in table.columns[names[0]]):
         return "texts", {"text": names[0]}
-    picture = next((name for name in names if names_a_file(table, name)), None)
     if picture is not None and len(names) == 2:
         return "pairs", {"image": picture, "text": next(name for name in names if name != picture)}
     if picture is not None and len(names) == 1:
         return "images", {"image": picture}
+    words = [name for name in names if _sentences(table.columns[name])]
+    if len(words) == 1 and picture is None:
+        return "texts", {"text": words[0]}
     raise Unfit(
         f"{table.path} has the columns {', '.join(names)}, none of a known name; say which is which, such as "
         f"--columns text={names[-1]} or --columns image={names[0]} text={names[-1]}."
@@ -110,13 +127,20 @@ def _caption(table: Table, candidates: list[str]) -> dict[str, str]:
     return {"text": best}
 
 
-def names_a_file(table: Table, name: str) -> bool:
-    value = table.columns[name][0]
-    return isinstance(value, str) and 0 < len(value) < 1024 and (table.path.parent / value).is_file()
+def _sentences(values: Sequence[Any]) -> bool:
+    """Whether most of the first values are sentences: words with blanks between, or long."""
+    there = [value for value in (values[row] for row in range(min(len(values), 100))) if not missing(value)]
+    alike = sum(isinstance(value, str) and (len(value.split()) > 1 or len(value) > 20) for value in there)
+    return 2 * alike > len(there)
+
+
+def _pictures(table: Table, name: str) -> bool:
+    return holds_pictures(table.columns[name], table.folder)
 
 
 def understood(table: Table, roles: Roles) -> str:
+    """In words: which column plays which part, and which play none."""
     taken = ", ".join(role if role == name else f"{role} from {name!r}" for role, name in roles.column.items())
     used = set(roles.column.values()) | {name for role in ("label", "split") for name in NAMES[role]}
     rest = [name for name in table.columns if name not in used]
-    return f"columns: {taken}" + (f"; ignored: {', '.join(rest)}" if rest else "")
+    return shown(f"columns: {taken}" + (f"; ignored: {', '.join(rest)}" if rest else ""))

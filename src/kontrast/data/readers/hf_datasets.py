@@ -10,7 +10,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from kontrast.data.readers.tables import Table, column_of, declared_classes, pyarrow
+from kontrast.data.readers.arrow import columns_of, declared_classes, first_line, pyarrow
+from kontrast.data.readers.tables import Table
 from kontrast.errors import Unfit
 
 
@@ -29,14 +30,17 @@ def _table(folder: Path, parts: dict[str, Any]) -> Table:
 
     if not parts:
         raise Unfit(f"{folder} is a saved dataset without any split.")
-    whole = arrow.concat_tables(list(parts.values()), promote_options="default")
-    columns = {name: column_of(whole.column(name)) for name in whole.column_names}
+    try:
+        whole = arrow.concat_tables(list(parts.values()), promote_options="default")
+    except arrow.ArrowException as problem:
+        raise Unfit(f"{folder}: its splits do not fit together ({first_line(problem)}).") from None
+    columns, left_out = columns_of(whole, folder)
     messages = ["a dataset saved by Hugging Face datasets"]
     if "" not in parts:
         columns["split"] = [name for name, part in parts.items() for _ in range(part.num_rows)]
         messages = [f"a dataset saved by Hugging Face datasets, splits {', '.join(parts)}"]
     first = next(iter(parts.values()))
-    return Table(folder, columns, whole.num_rows, tuple(messages), declared_classes(first.schema.metadata or {}))
+    return Table(folder, columns, whole.num_rows, (*messages, *left_out), declared_classes(first.schema.metadata or {}))
 
 
 def _arrow(folder: Path) -> Any:
@@ -51,8 +55,8 @@ def _arrow(folder: Path) -> Any:
         if state.get("_indices_files"):
             places = [_stream(folder / str(file["filename"])) for file in state["_indices_files"]]
             rows = rows.take(arrow.concat_tables(places).column(0))
-    except (KeyError, TypeError, OSError, arrow.ArrowInvalid) as problem:
-        raise Unfit(f"{folder} cannot be read as a saved dataset ({str(problem).splitlines()[0][:120]}).") from None
+    except (KeyError, TypeError, OSError, ValueError, arrow.ArrowException) as problem:
+        raise Unfit(f"{folder} cannot be read as a saved dataset ({first_line(problem)}).") from None
     return rows
 
 
@@ -65,7 +69,9 @@ def _stream(file: Path) -> Any:
 
 def _json(file: Path) -> dict[str, Any]:
     try:
-        found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as problem:
-        raise Unfit(f"{file} cannot be read as JSON: {problem}.") from None
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as problem:
+        raise Unfit(f"{file} cannot be read as JSON: {first_line(problem)}.") from None
+    if not isinstance(found, dict):
+        raise Unfit(f"{file} is not a JSON object.")
     return found

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from kontrast.data.messages import described, where_kept
+from kontrast.data.messages import described, left_unread, where_kept
 from kontrast.data.pixels.cache import remember, remembered
 from kontrast.data.pixels.store import Read, Skipped, store, survey
 from kontrast.data.source import Options, Source, fingerprint, stop_if_broken
-from kontrast.errors import Unfit
+from kontrast.errors import Unfit, shown
 from kontrast.keyed import Ids
 
 TWELVE_BITS = 4095
@@ -54,6 +54,8 @@ def of_pictures(
     ids = [i for i in asked if i not in reasons]
     skipped = tuple(Skipped(i, names[i], reasons[i]) for i in sorted(reasons))
     stop_if_broken(name, skipped, len(ids), options.strict)
+    if not ids:
+        raise Unfit(f"{name} has no pictures that can be used.")
     depths = Counter(fact.bits for fact in found.facts.values())
     grey = sum(fact.shape[0] == 1 for fact in found.facts.values())
     bits = max(depths, key=lambda depth: (depths[depth], depth))
@@ -62,9 +64,11 @@ def of_pictures(
     channels = options.channels or (1 if grey == len(found.facts) else 3)
     shapes = Counter(fact.shape[1:] for fact in found.facts.values())
     digests = {i: found.facts[lead[i]].digest for i in ids}
+    pages = {names[i]: fact.pages for i, fact in found.facts.items() if fact.pages > 1}
+    bands = {names[i]: (fact.shape[0], fact.bands) for i, fact in found.facts.items() if fact.bands}
     lines = described(shapes, grey=grey, channels=channels, depths=depths, bits=bits, skipped=skipped)
     return Source(
-        name=name,
+        name=shown(name),
         kind="images",
         names=names,
         ids=np.array(ids, dtype=np.int64),
@@ -88,7 +92,7 @@ def of_pictures(
         skipped=skipped,
         shapes=shapes,
         digests=digests,
-        messages=(*messages, *lines, *where_kept(found.kept is None, options.memory)),
+        messages=(*messages, *lines, *left_unread(pages, bands), *where_kept(found.kept is None, options.memory)),
     )
 
 

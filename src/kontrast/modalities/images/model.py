@@ -21,7 +21,7 @@ from kontrast.data.pixels.decode import to_channels
 from kontrast.encoders.images.by_name import image_encoder_by_name
 from kontrast.encoders.images.encoder import ImageEncoder
 from kontrast.encoders.images.folders import stored
-from kontrast.errors import Unfit
+from kontrast.errors import Unfit, shown
 from kontrast.keyed import Ids
 from kontrast.modalities.inference import BATCH, evaluating, file_of, picture_of
 from kontrast.positives.images import prepare
@@ -71,14 +71,14 @@ class Model:
 
     def called(self, source: Source) -> list[str]:
         """The file or row of each sample."""
-        return [source.names[int(i)] for i in source.ids]
+        return [shown(source.names[int(i)]) for i in source.ids]
 
     def asked(self, query: str) -> tuple[npt.NDArray[np.float32], Tensor | None]:
         """(the vector, the picture) of a picture file."""
         if file_of(query) is None:
             raise Unfit(f"--query {query!r} is neither a picture file nor the number of a row.")
         picture = picture_of(query)
-        return self.embed([picture])[0], open_source([picture]).images([0])[0]
+        return self.embed_source(picture, picture.ids)[0].numpy(), picture.images(picture.ids)[0]
 
     def embed_source(self, source: Source, ids: Ids) -> Tensor:
         """Vectors (N, H), fp32, on the CPU, of these samples of an open source, in their order.

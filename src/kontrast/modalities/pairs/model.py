@@ -20,13 +20,14 @@ from torch.nn.functional import normalize
 from kontrast import progress
 from kontrast.data.open import Source, open_source
 from kontrast.data.pixels.decode import to_channels
+from kontrast.data.readers.python import all_sentences
 from kontrast.encoders.clip import bpe
 from kontrast.encoders.clip.bpe import Captions
 from kontrast.encoders.clip.hugging_face import HuggingFaceTower
 from kontrast.encoders.clip.presets import PAPER, SMALL_TEXT, model_cfg
 from kontrast.encoders.clip.towers import towers
 from kontrast.encoders.text import tokens
-from kontrast.errors import Unfit
+from kontrast.errors import Unfit, shown
 from kontrast.exchange import open_clip
 from kontrast.exchange.pair_folder import Pairs
 from kontrast.keyed import Ids
@@ -69,7 +70,7 @@ class PairModel:
         """The file or row of each picture; sentences by themselves."""
         if source.pictures is None and (role := _role(source)):
             return source.texts(source.ids, role)
-        return [source.names[int(i)] for i in source.ids]
+        return [shown(source.names[int(i)]) for i in source.ids]
 
     def asked(self, query: str) -> tuple[npt.NDArray[np.float32], Tensor | None]:
         """(the vector of a picture file, its picture), or (that of words or a text file, None)."""
@@ -77,7 +78,7 @@ class PairModel:
         if file is None or file.suffix == ".txt":
             return self.embed_text([words_of(query)])[0].numpy(), None
         picture = picture_of(query)
-        return self.embed([picture])[0], open_source([picture]).images([0])[0]
+        return self.embed_source(picture, picture.ids)[0].numpy(), picture.images(picture.ids)[0]
 
     def embed_source(self, source: Source, ids: Ids) -> Tensor:
         """Vectors (N, E), fp32, on the CPU, of these samples of an open source, in their order: of its pictures, or of
@@ -96,6 +97,7 @@ class PairModel:
 
     def embed_text(self, sentences: Sequence[str]) -> Tensor:
         """Vectors (M, E), fp32, on the CPU."""
+        sentences = all_sentences(sentences)
         parts = [torch.empty(0, self.width)]
         device = self.encoder.logit_scale.device
         with evaluating(self.encoder, device):

@@ -34,7 +34,7 @@ def evaluated(path: Path, data: Any, request: Request) -> tuple[dict[str, Any], 
     columns.pop("before")
     if isinstance(data, str | Path) and Path(data).is_dir():
         return _sets(columns, Path(data), request)
-    source = _tested(open_source(data, split=request.split), request.split)
+    source = _tested(open_source(data, split=request.split, texts_only=True), request.split)
     fitting = FITTING.get(source.kind, "none")
     _fits(request.protocols, fitting, f"{source.name}, which holds {source.called}")
     result = sentences.evaluate(embedders(columns), source, seed=request.seed)

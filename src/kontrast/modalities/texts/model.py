@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from kontrast.data.open import Source, open_source
+from kontrast.data.readers.python import all_sentences, sentences_of
 from kontrast.encoders.text.encoder import TextEncoder, embed
 from kontrast.encoders.text.open import rebuilt, text_encoder
 from kontrast.errors import Unfit
@@ -44,15 +45,16 @@ class TextModel:
         return self.encoder.width
 
     def embed(self, data: Any) -> npt.NDArray[np.float32]:
-        """Vectors (N, H): of a list of sentences, of a file of them, or of a Source (of pairs, the anchors)."""
-        if isinstance(data, list | tuple):
-            return self.embed_text(data).numpy()
+        """Vectors (N, H): of a list of sentences, a file or table of them, or a Source (of pairs, the anchors)."""
+        sentences = sentences_of(data)
+        if sentences is not None:
+            return self.embed_text(sentences).numpy()
         source = self.read(data)
         return self.embed_source(source, source.ids).numpy()
 
     def read(self, data: Any, split: str | None = None) -> Source:
         """The data. Unfit where they hold no sentences."""
-        source = open_source(data, split=split)
+        source = open_source(data, split=split, texts_only=True)
         _role(source)
         return source
 
@@ -66,6 +68,7 @@ class TextModel:
 
     def embed_text(self, sentences: Sequence[str]) -> Tensor:
         """Vectors (N, H), fp32, on the CPU."""
+        sentences = all_sentences(sentences)
         with evaluating(self.encoder, next(self.encoder.parameters()).device):
             return embed(self.encoder, sentences)
 
