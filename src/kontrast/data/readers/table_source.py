@@ -169,10 +169,8 @@ def _with_pictures(
         else:
             messages.append(f"{len(first):,} pictures in {table.rows:,} rows: rows of one picture are never negatives")
     read = _reader(values, folder)
-    source = of_pictures(
-        str(table.path), names, read, wanted.tolist(), options, refused=empty, shares=shares, messages=messages
-    )
-    return replace(source, groups=shares)
+    source = of_pictures(str(table.path), names, read, wanted.tolist(), options, refused=empty, shares=shares)
+    return replace(source, groups=shares, messages=(*messages, *source.messages))
 
 
 def _scored_pictures(table: Table, column: Mapping[str, str], options: Options) -> Source:
@@ -186,7 +184,7 @@ def _scored_pictures(table: Table, column: Mapping[str, str], options: Options) 
     splits = _splits(table, options, messages)
     wanted = range(table.rows) if options.split is None else splits[options.split].tolist()
     shown = sorted({place[side[row]] for side in (first, second) for row in wanted})
-    source = of_pictures(str(table.path), names, read, shown, options, messages=messages)
+    source = of_pictures(str(table.path), names, read, shown, options)
     usable = set(source.ids.tolist())
     pairs = ((place[first[row]], place[second[row]], scores[row]) for row in wanted)
     rows = [(a, b, score) for a, b, score in pairs if {a, b} <= usable]
@@ -199,7 +197,7 @@ def _scored_pictures(table: Table, column: Mapping[str, str], options: Options) 
     return replace(
         source,
         scored=(np.array(left), np.array(right), list(score)),
-        messages=(told, *source.messages),
+        messages=(told, *messages, *source.messages),
         fingerprint=fingerprint(source.names, {}, source.fingerprint, rows),
     )
 
