@@ -67,16 +67,16 @@ def test_nt_xent_with_names_and_more_negatives(engine, similarity, decoupled):
     ("cosine", 0.1, 0.0), ("cosine", 0.0, 1.0), ("cosine", 0.1, 0.5), ("cosine", 0.9, 0.5), ("euclidean", 0.0, 0.7),
 ])  # fmt: skip
 def test_debiased_and_reweighted(engine, similarity, tau_plus, beta):
-    z, more, signs = made(2, 7, 4), made(4, 4, key="more"), {}
+    z, more, diagnostics = made(2, 7, 4), made(4, 4, key="more"), {}
     options = {"tau_plus": tau_plus, "beta": beta}
     close(
         losses.nt_xent(z, temperature=0.5, similarity=similarity, ids_B=IDS, negatives_KD=more, negative_ids_K=MORE_IDS,
-                       diagnostics=signs, reduction="none", **options),
+                       diagnostics=diagnostics, reduction="none", **options),
         oracles.nt_xent(z.numpy(), 0.5, similarity, ids=IDS.tolist(), more=more.numpy(), more_ids=MORE_IDS.tolist(),
                         **options),
     )  # fmt: skip
     if tau_plus:
-        assert (0 < float(signs["clamp_rate"]) <= 1) == (tau_plus == 0.9)
+        assert (0 < float(diagnostics["clamp_rate"]) <= 1) == (tau_plus == 0.9)
     gradient_is_the_slope(
         lambda x: losses.nt_xent(x, temperature=0.5, similarity=similarity, **options),
         lambda x: oracles.nt_xent(x, 0.5, similarity, **options).mean(),

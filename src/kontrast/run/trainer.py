@@ -152,7 +152,7 @@ class Trainer:
         seconds = time.monotonic() - self.began
         summary = {
             "verdict": watch.verdict(state.step),
-            "method": self.settings.method,
+            "method": self.plan.name,
             "steps": state.step,
             "seconds": round(seconds, 2),
             "samples_per_second": round(self.settings.batch_size * state.step / seconds, 1),

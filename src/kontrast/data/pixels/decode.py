@@ -18,7 +18,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
-from torchvision.io import decode_jpeg
 
 Pixels: TypeAlias = npt.NDArray[Any]  # uint8 or uint16
 DENSE = 96  # longer sides lie with the channels last: what the products of `positives.images.blur` want there
@@ -104,6 +103,8 @@ def _pixels(picture: Image.Image, raw: bytes, shorter_side: int | None) -> Pixel
         picture.draft("", (-(-width // factor), -(-height // factor)))
         factor = 1
     elif picture.format == "JPEG" and _is_plain(picture, raw):
+        from torchvision.io import decode_jpeg  # comes late: it brings all of torchvision
+
         pixels: Pixels = decode_jpeg(torch.frombuffer(bytearray(raw), dtype=torch.uint8)).numpy()
         return laid_out(pixels)
     picture.load()

@@ -8,7 +8,7 @@ from typing import Any
 
 from kontrast.data.open import open_source
 from kontrast.data.readers.tables import ENDINGS
-from kontrast.data.source import CALLED, Source
+from kontrast.data.source import Source
 from kontrast.errors import Unfit
 from kontrast.evaluate import formatting, sentences, sts
 from kontrast.modalities.inference import columns_of
@@ -36,7 +36,7 @@ def evaluated(path: Path, data: Any, request: Request) -> tuple[dict[str, Any], 
         return _sets(columns, Path(data), request)
     source = _tested(open_source(data, split=request.split), request.split)
     fitting = FITTING.get(source.kind, "none")
-    _fits(request.protocols, fitting, f"{source.name}, which holds {CALLED[source.kind]}")
+    _fits(request.protocols, fitting, f"{source.name}, which holds {source.called}")
     result = sentences.evaluate(embedders(columns), source, seed=request.seed)
     return result, [*formatting.table(result), formatting.sentence(result)]
 
