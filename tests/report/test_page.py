@@ -113,7 +113,7 @@ def test_a_collapsed_run_says_so_first_and_in_red(tmp_path: Path) -> None:
 def test_what_came_from_data_cannot_become_markup(tmp_path: Path) -> None:
     evil = '<script>alert("x")</script>'
     html = written(
-        tmp_path, neighbours=[question(evil)], commands=[evil], config={"data": evil}, pairs_said=evil,
+        tmp_path, neighbours=[question(evil)], commands=[evil], config={"data": evil},
         pairs=Image.new("L", (3, 3)), summary=SUMMARY | {"verdict": evil},
     )  # fmt: skip
     assert evil not in html and "<i>data</i>" not in html
@@ -145,7 +145,7 @@ def test_without_bokeh_the_rest_is_written_and_it_is_said(tmp_path: Path, monkey
         return real(name, *rest, **more)
 
     monkeypatch.setattr(builtins, "__import__", refuse)
-    said: list[str] = []
-    text = read(written(tmp_path, say=said.append)).text
+    said = page.write(tmp_path / "report.html", LOG, SUMMARY, {"data": "photos"})
+    text = read((tmp_path / "report.html").read_text("utf-8")).text
     assert len(said) == 1 and 'pip install "bokeh' in said[0]
     assert said[0] in text and "It learned something" in text

@@ -6,7 +6,7 @@ names) is escaped.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from importlib.resources import files
 from pathlib import Path
@@ -30,6 +30,7 @@ FACTS = {  # field of config.yaml -> what a stranger calls it
     "image_size": "picture size",
     "seed": "seed",
 }
+PAIRS = "Each row is one sample and the views drawn from it. The method learns to call them the same."
 
 
 def write(
@@ -39,18 +40,16 @@ def write(
     config: Mapping[str, Any],
     *,
     pairs: Image.Image | None = None,
-    pairs_said: str = "Each row is one sample and the views drawn from it. The method learns to call them the same.",
     neighbours: Sequence[Question] = (),
     more: Sequence[str] = (),
     commands: Sequence[str] = (),
-    say: Callable[[str], None] | None = None,
-) -> None:
-    """Write the report of a run. What is empty is left out; without Bokeh the curves are, and that is said.
+) -> list[str]:
+    """Write the report of a run. What is empty is left out; without Bokeh the curves are, and that is returned to say.
 
     log         the rows of `log.jsonl`
     summary     `summary.json`: verdict, method, steps, seconds, samples_per_second, evaluation
     config      `config.yaml`; its few best-known fields are shown
-    pairs       a sheet of real positive pairs, and what it shows
+    pairs       a sheet of real positive pairs
     more        further sections, from `sections`, after the evaluation
     neighbours  held-out pictures with their neighbours, from `gallery`
     commands    what to type next
@@ -61,8 +60,6 @@ def write(
     except ImportError:
         script, charts = "", []
         messages.append('the report has no curves, because Bokeh is not installed: pip install "bokeh>=3.6"')
-        if say is not None:
-            say(messages[0])
     evaluation = summary.get("evaluation") or {}
     headline, others = _verdict(summary, evaluation)
     facts = [(name, config[key]) for key, name in FACTS.items() if config.get(key) is not None]
@@ -71,7 +68,7 @@ def write(
         sections.questions(neighbours),
         *more,
         sections.curves(charts, log, messages),
-        sections.positives(pairs, pairs_said),
+        sections.positives(pairs, PAIRS),
         sections.commands(commands),
     ]
     page = Template(files("kontrast.report").joinpath("page.html").read_text("utf-8")).substitute(
@@ -86,6 +83,7 @@ def write(
         k=max((len(found) for one in neighbours for found in one.answers.values()), default=8),
     )
     path.write_text(page, "utf-8", "backslashreplace")  # half a letter of a file name is no letter
+    return messages
 
 
 def _title(path: Path, summary: Mapping[str, Any]) -> str:

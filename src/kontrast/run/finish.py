@@ -60,7 +60,8 @@ def finish(
             about = replace(about, evaluation=numbers, evaluated_on=samples.check.name)
             certificate.write_card(folder.path / "model", about)
         shown = opened.sections(columns, result, folder.path)
-        page.write(folder.path / "report.html", folder.rows(), summary, folder.config(), say=say, **vars(shown))
+        for line in page.write(folder.path / "report.html", folder.rows(), summary, folder.config(), **vars(shown)):
+            say(line)
         folder.write_json("summary.json", summary)
     except (OSError, SafetensorError) as problem:
         raise Failed(

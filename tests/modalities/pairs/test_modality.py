@@ -1,6 +1,5 @@
 """Pictures and captions from data to a folder: train, load, embed, evaluate, go on from old weights, refuse."""
 
-import io
 import json
 import signal
 
@@ -8,49 +7,22 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tests.modalities.pairs.coloured import COLOURS, QUICK
 
 import kontrast
 from kontrast.commands.embed import embed
-from kontrast.commands.evaluate import evaluate as evaluate_words
 from kontrast.commands.search import search
 from kontrast.encoders.clip.hugging_face import HuggingFaceTower
 from kontrast.encoders.text import tokens
 from kontrast.errors import Unfit
 from kontrast.evaluate.two_towers import sentence, table
 from kontrast.modalities.pairs import batches
-from kontrast.modalities.pairs.model import mixed
 from kontrast.training import checkpoints
 
 pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+
+
 pytest.importorskip("tokenizers", reason="tokenizers is not installed")
-COLOURS = {"red": (220, 30, 30), "green": (30, 200, 30), "blue": (30, 30, 220), "white": (250, 250, 250)}
-QUICK = {"method": "clip", "epochs": 6, "batch_size": 16, "threads": 1, "lr": 0.003, "view_mode": "fast"}
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    """120 pictures of one colour each, their captions and their colour as a label."""
-    draw, cells, captions, names = np.random.default_rng(0), [], [], []
-    for row in range(120):
-        name = list(COLOURS)[row % 4]
-        pixels = np.array(COLOURS[name]) + draw.integers(-20, 20, (12, 12, 3))
-        buffer = io.BytesIO()
-        Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(buffer, "png")
-        cells.append({"bytes": buffer.getvalue(), "path": None})
-        captions.append([f"a {name} picture", f"it is {name}"])
-        names.append(name)
-    path = tmp_path_factory.mktemp("pairs") / "pairs.parquet"
-    table = pa.table({"image": cells, "captions": captions, "colour": names})
-    pytest.importorskip("pyarrow.parquet").write_table(table, path)
-    return path
-
-
-@pytest.fixture(scope="module")
-def run(data, tmp_path_factory):
-    said = []
-    out = tmp_path_factory.mktemp("runs") / "run"
-    made = kontrast.train(data, labels="colour", out=str(out), say=said.append, **QUICK)
-    return made, said
 
 
 def test_a_run_learns_its_words_and_leaves_an_evaluated_folder(run):
@@ -59,17 +31,6 @@ def test_a_run_learns_its_words_and_leaves_an_evaluated_folder(run):
     assert learned["zero_shot_top1"] >= 0.75 and made.summary["evaluation"]["about"]["chance"]["zero_shot_top1"] == 0.25
     assert {"recall_at_1", "recall_at_10", "median_rank", "text_to_image_recall_at_5"} <= learned.keys()
     assert (made.path / "model" / "tokenizer.json").is_file() and any("zero-shot top-1" in line for line in said)
-
-
-def test_the_folder_read_again_gives_the_same_vectors(run):
-    made, _ = run
-    again = kontrast.load(made.path)
-    words = ["a red picture", "it is blue"]
-    torch.testing.assert_close(again.embed_text(words), made.model.embed_text(words))
-    picture = Image.new("RGB", (30, 20), COLOURS["red"])
-    np.testing.assert_allclose(again.embed([picture]), made.model.embed([picture]), atol=1e-6)
-    score = again.similarity(again.embed([picture]), again.embed_text(words))
-    assert score[0, 0] > score[0, 1]
 
 
 def test_a_new_run_from_old_weights_is_told_what_it_lost(run, data, tmp_path):
@@ -83,14 +44,6 @@ def test_a_new_run_from_old_weights_is_told_what_it_lost(run, data, tmp_path):
     fallen = {**evaluation, "learned": {**evaluation["learned"], "zero_shot_top1": 0.1}}
     assert "zero-shot top-1 fell from" in sentence(fallen) and "mixed(START, END" in sentence(fallen)
     assert len(table(evaluation)) == 8
-
-
-def test_the_evaluation_is_that_of_the_command_line_too(run, data):
-    from kontrast.commands.evaluate import evaluate as from_words
-
-    made, _ = run
-    result, lines = from_words(made.path, data, labels="colour")
-    assert result["learned"]["zero_shot_top1"] >= 0.75 and "random weights" in lines[0]
 
 
 def test_pictures_without_captions_are_refused(tmp_path):
@@ -118,41 +71,6 @@ def test_pictures_and_captions_are_embedded_and_found_by_words(run, data, tmp_pa
     assert sum(hit["row"] % 4 == 2 for hit in hits) >= 6
     (tmp_path / "words.txt").write_text("it is red\nit is white\n")
     assert search(made.path, tmp_path / "words.txt", "a white picture", 1)["hits"][0]["name"] == "it is white"
-
-
-def test_zero_shot_takes_names_in_any_order_and_needs_no_captions(run, data, tmp_path):
-    made, _ = run
-    wanted = evaluate_words(made.path, data, protocols=["zero_shot"], classes="colour")[0]["learned"]
-    (tmp_path / "names.txt").write_text("white\nred\ngreen\nblue\npurple\n")
-    (tmp_path / "templates.txt").write_text("a {} picture\nit is {}\n")
-    how = {"labels": "colour", "classes": str(tmp_path / "names.txt"), "templates": str(tmp_path / "templates.txt")}
-    result, lines = evaluate_words(made.path, data, protocols=["zero_shot"], **how)
-    assert result["learned"]["zero_shot_top1"] >= 0.75 and wanted["zero_shot_top1"] >= 0.75
-    assert result["about"]["chance"]["zero_shot_top1"] == 0.2 and "2 templates" in "\n".join(lines)
-    assert "recall_at_1" not in result["learned"]
-    both = evaluate_words(made.path, data, protocols=["knn", "retrieval"], labels="colour")[0]
-    assert {"knn_top1", "recall_at_10"} <= both["learned"].keys() and {"knn_top1", "recall_at_1"} <= both["about"][
-        "chance"
-    ].keys()
-    (tmp_path / "few.txt").write_text("white\nred\n")
-    with pytest.raises(Unfit, match="has the class 'blue'"):
-        evaluate_words(made.path, data, labels="colour", classes=str(tmp_path / "few.txt"))
-    with pytest.raises(Unfit, match=r"--zero-shot: .* has no labels"):
-        evaluate_words(made.path, data, protocols=["zero_shot"])
-
-
-def test_a_run_that_forgets_is_warned_and_offered_the_way_halfway(run, data, tmp_path):
-    made, _ = run
-    said = []
-    how = {**QUICK, "epochs": 1, "lr": 1.0, "warmup": 0.0}
-    on = kontrast.train(data, labels="colour", out=str(tmp_path / "on"), encoder=str(made.path), say=said.append, **how)
-    assert "WARNING: it lost some of what it knew: zero-shot top-1 fell" in on.summary["learned"]
-    assert any(line.startswith("halfway  between") and "zero-shot" in line for line in said)
-    assert 'class="verdict bad"' in (on.path / "report.html").read_text()
-    start = mixed(made.path, on.path, 0.0)
-    start.save(tmp_path / "mixed")
-    wanted = made.model.embed_text(["a red picture"])
-    torch.testing.assert_close(kontrast.load(tmp_path / "mixed").embed_text(["a red picture"]), wanted)
 
 
 def test_long_and_repeated_captions_are_said_before_the_first_step(run):

@@ -158,9 +158,8 @@ def look(raw: bytes | Pixels, shorter_side: int | None) -> tuple[Fact, Pixels]:
 
 def store(
     found: Survey,
-    lead: Mapping[int, int],
+    lead_N: Ids,
     read: Read,
-    total: int,
     *,
     channels: int,
     bits: int,
@@ -170,12 +169,11 @@ def store(
 ) -> Pictures:
     """The pictures of a survey, all with these channels and this depth.
 
-    lead: for each usable sample, the surveyed one that has its picture. white: 1 in 16-bit pictures.
+    lead_N: for each sample, the surveyed one that has its picture; -1 where it has none. white: 1 in 16-bit pictures.
     """
     dtype = np.dtype(np.uint8 if bits == 8 else np.uint16)
-    row_N = np.full(total, -1, dtype=np.int64)
     row_of = {sample: row for row, sample in enumerate(found.facts)}
-    row_N[list(lead)] = [row_of[sample] for sample in lead.values()]
+    row_N = np.array([row_of.get(sample, -1) for sample in lead_N.tolist()], dtype=np.int64)
     sizes = {fact.shape[1:] for fact in found.facts.values()}
     if found.kept is None:
         return OnDemand(read, row_N, channels, dtype, white, len(sizes) == 1, shorter_side, workers)

@@ -107,8 +107,8 @@ def from_list(items: Sequence[Any], options: Options) -> Source:
     if options.split is not None:
         raise Unfit(f"split: {name} has no splits; choose the items before.")
     labels, classes = _given_labels(options.labels, len(items), name)
-    source = of_pictures(name, names, read, range(len(items)), options, messages=messages)
-    return replace(source, labels=labels, classes=classes)
+    source = of_pictures(name, names, read, range(len(items)), options)
+    return replace(source, labels=labels, classes=classes, messages=(*messages, *source.messages))
 
 
 def _pixels_of(arrays: dict[int, Any], messages: list[str]) -> dict[int, Pixels]:

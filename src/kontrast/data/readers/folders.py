@@ -53,11 +53,10 @@ def from_folder(folder: Path, options: Options) -> Source:
     def read(sample: int) -> bytes:
         return (folder / names[sample]).read_bytes()
 
-    source = of_pictures(
-        str(folder), names, read, wanted.tolist(), options, refused=refused, folder=folder, messages=messages
-    )
+    source = of_pictures(str(folder), names, read, wanted.tolist(), options, refused=refused, folder=folder)
     kept = {name: np.intersect1d(ids, source.ids) for name, ids in splits.items()}
-    return replace(source, labels=labels, classes=classes, groups=groups, splits=kept)
+    messages.extend(source.messages)
+    return replace(source, labels=labels, classes=classes, groups=groups, splits=kept, messages=tuple(messages))
 
 
 def listed(folder: Path, follow_links: bool = False) -> tuple[list[str], dict[int, str], Counter[str]]:

@@ -29,7 +29,6 @@ def of_pictures(
     refused: Mapping[int, str] | None = None,
     shares: Ids | None = None,
     folder: Path | None = None,
-    messages: Sequence[str] = (),
 ) -> Source:
     """A source of encoded pictures: every one looked at once, broken ones named, one channel count and depth for all.
 
@@ -63,6 +62,8 @@ def of_pictures(
     white = white_of(name, highest, max(depths), options.white)
     channels = options.channels or (1 if grey == len(found.facts) else 3)
     shapes = Counter(fact.shape[1:] for fact in found.facts.values())
+    lead_N = np.full(len(names), -1, dtype=np.int64)
+    lead_N[ids] = [lead[i] for i in ids]
     digests = {i: found.facts[lead[i]].digest for i in ids}
     pages = {names[i]: fact.pages for i, fact in found.facts.items() if fact.pages > 1}
     bands = {names[i]: (fact.shape[0], fact.bands) for i, fact in found.facts.items() if fact.bands}
@@ -75,9 +76,8 @@ def of_pictures(
         fingerprint=fingerprint(names, digests, channels, bits, options.shorter_side),
         pictures=store(
             found,
-            {i: lead[i] for i in ids},
+            lead_N,
             read,
-            len(names),
             channels=channels,
             bits=bits,
             white=white,
@@ -92,7 +92,7 @@ def of_pictures(
         skipped=skipped,
         shapes=shapes,
         digests=digests,
-        messages=(*messages, *lines, *left_unread(pages, bands), *where_kept(found.kept is None, options.memory)),
+        messages=(*lines, *left_unread(pages, bands), *where_kept(found.kept is None, options.memory)),
     )
 
 

@@ -166,10 +166,8 @@ def _with_pictures(
             shares = leads
             messages.append(f"{len(first):,} pictures in {table.rows:,} rows: rows of one picture are never negatives")
     read = reader(values, table.folder, options.follow_links)
-    source = of_pictures(
-        str(table.path), names, read, wanted.tolist(), options, refused=empty, shares=shares, messages=messages
-    )
-    return replace(source, groups=shares)
+    source = of_pictures(str(table.path), names, read, wanted.tolist(), options, refused=empty, shares=shares)
+    return replace(source, groups=shares, messages=(*messages, *source.messages))
 
 
 def _scored_pictures(table: Table, column: Mapping[str, str], options: Options) -> Source:
@@ -183,7 +181,7 @@ def _scored_pictures(table: Table, column: Mapping[str, str], options: Options) 
     splits = _splits(table, options, messages)
     wanted = range(table.rows) if options.split is None else splits[canonical(options.split)].tolist()
     seen = sorted({place[side[row]] for side in (first, second) for row in wanted})
-    source = of_pictures(str(table.path), names, read, seen, options, messages=messages)
+    source = of_pictures(str(table.path), names, read, seen, options)
     usable = set(source.ids.tolist())
     pairs = {row: (place[first[row]], place[second[row]], score_of[row]) for row in wanted}
     rows = [(a, b, score) for a, b, score in pairs.values() if {a, b} <= usable and not math.isnan(score)]
@@ -199,7 +197,7 @@ def _scored_pictures(table: Table, column: Mapping[str, str], options: Options) 
     return replace(
         source,
         scored=(np.array(left), np.array(right), list(score)),
-        messages=(told, *source.messages),
+        messages=(told, *messages, *source.messages),
         fingerprint=fingerprint(source.names, {}, source.fingerprint, rows),
     )
 
