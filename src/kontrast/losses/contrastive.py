@@ -92,29 +92,18 @@ def nt_xent(
     Source: Chen et al. 2020, "A Simple Framework for Contrastive Learning of Visual Representations", ICML 2020.
     Their code adds the two views' means: twice this value.
     """
-    if (
-        views_VBD.ndim != 3
-        or min(views_VBD.shape) < 1
-        or min(views_VBD.shape[:2]) < 2
-        or not views_VBD.is_floating_point()
-    ):
+    shape = views_VBD.shape
+    if len(shape) != 3 or min(shape[:2]) < 2 or not shape[2] or not views_VBD.is_floating_point():
         raise ValueError(f"views must be float (V, B, D), V and B >= 2, got {views_VBD.dtype} {tuple(views_VBD.shape)}")
     V, B, _ = views_VBD.shape
     ids_B, groups_B = integers(B, ids_B=ids_B, groups_B=groups_B)
     against = Against.of(temperature, similarity, tau_plus=tau_plus, beta=beta, diagnostics=diagnostics, balanced=True)
     mine, R, all_ours = ours(rows, B)
-    ids_R = None if ids_B is None else ids_B[mine].repeat(V)
-    more = against.more(views_VBD, negatives_KD, negative_ids_K, own_negatives, ids_R, mine)
+    given = negative_ids_K is not None if negatives_KD is None else bool(len(negatives_KD))
+    more = given or own_negatives is not None or guide is not None
     if guide is not None:
         guide.fits(B, B)
-    if (
-        all_ours
-        and V == 2
-        and not more
-        and guide is None
-        and against.plain
-        and small_batch.fits(2 * B, against.largest)
-    ):
+    if all_ours and V == 2 and not more and against.plain and small_batch.fits(2 * B, against.largest):
         tags: Tags = [Stripes(B)] if ids_B is None else [(ids_B.repeat(2),) * 2]
         tags = tags if groups_B is None else [*tags, (groups_B.repeat(2),) * 2]
         loss_R = softened(small_batch.both_views(views_VBD.flatten(0, 1), against.scale, tags), decoupled)
@@ -128,6 +117,7 @@ def nt_xent(
     positives = [logit(query_RE, other_RE, similarity) for other_RE in others]
     positive_PR = torch.stack(positives) if V > 2 else positives[0][None]
 
+    ids_R = None if ids_B is None else ids_B[mine].repeat(V)
     ids_B = arange(views_VBD, B) if ids_B is None and not all_ours else ids_B
     names = [(name_B[mine].repeat(V), name_B.repeat(V)) for name_B in (ids_B, groups_B) if name_B is not None]
     negative_R = against.log_negatives(
@@ -136,7 +126,7 @@ def nt_xent(
         [Stripes(B), *names] if ids_B is None else names,
         positive_PR,
         columns="mirror" if all_ours and guide is None else "none",
-        more=more,
+        more=against.more(views_VBD, negatives_KD, negative_ids_K, own_negatives, ids_R, mine),
         limits=None if guide is None else guide.limits(guide.key_KG[mine], mine, repeat=V),
     )
     return reduced(surprise(positive_PR, negative_R, decoupled).view(V, R), V * B, reduction)
@@ -202,8 +192,6 @@ def info_nce(
         negatives_KD, own_negatives = None, negatives_KD
     against = Against.of(temperature, similarity, tau_plus=tau_plus, beta=beta, diagnostics=diagnostics)
     mine, _, _ = ours(rows, Q)
-    ids_R = None if query_ids_Q is None else query_ids_Q[mine]
-    more = against.more(query_QD, negatives_KD, negative_ids_K, own_negatives, ids_R, mine)
     tags = _named(mine, (query_ids_Q, key_ids_K), (query_groups_Q, key_groups_K), negative_ids_K is not None)
     query_RE, key_KE = against.query(query_QD[mine]), against.key(key_KD)
     limits = None
@@ -223,6 +211,8 @@ def info_nce(
         matrices(query=query_QD, positive_QD=positive_QD, rows_too=True)
         own_RE = against.key(positive_QD[mine])
     positive_PR = logit(query_RE, own_RE, similarity)[None]
+    ids_R = None if query_ids_Q is None else query_ids_Q[mine]
+    more = against.more(query_QD, negatives_KD, negative_ids_K, own_negatives, ids_R, mine)
     negative_R = against.log_negatives(query_RE, key_KE, tags, positive_PR, more=more, limits=limits)
     return reduced(surprise(positive_PR, negative_R, decoupled), Q, reduction)
 
