@@ -104,6 +104,7 @@ def evaluate(
     model: str,
     data: str,
     *,
+    protocol: list[str] | None = None,
     knn: bool = False,
     linear: bool = False,
     kmeans: bool = False,
@@ -129,6 +130,8 @@ def evaluate(
         A run folder or a model folder.
     data
         What to test on; a folder of tables with scored pairs of sentences is a table of STS sets and their average.
+    protocol
+        NAME or NAME,NAME: knn, linear, kmeans, few_label, zero_shot, sts, retrieval, views. Each has a flag of its own.
     classes
         For zero-shot: the column with the names, or a text file with a name a line.
     templates
@@ -144,8 +147,10 @@ def evaluate(
 
     asked = {"knn": knn, "linear": linear, "kmeans": kmeans, "few_label": few_label, "views": views,
              "sts": sts, "retrieval": retrieval, "zero_shot": zero_shot}  # fmt: skip
+    names = [name for words in protocol or () for name in words.split(",") if name]
+    names += [name for name, wanted in asked.items() if wanted and name not in names]
     result, lines = measure(
-        model, data, protocols=[name for name, wanted in asked.items() if wanted] or None, split=split, labels=labels,
+        model, data, protocols=names or None, split=split, labels=labels,
         train_data=train_data, classes=classes, templates=templates, seed=seed,
     )  # fmt: skip
     if as_json:

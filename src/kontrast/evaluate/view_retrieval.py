@@ -8,7 +8,9 @@ Shapes: N items, H feature width.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +19,14 @@ from torch import Tensor
 
 from kontrast import keyed
 from kontrast.data.source import Source
+from kontrast.evaluate.embedders import Features
+from kontrast.evaluate.geometry import ALIGNMENT, alignment
+from kontrast.evaluate.intervals import wilson
 from kontrast.evaluate.knn import Vectors
-from kontrast.evaluate.retrieval import ranks, recall_at
+from kontrast.evaluate.protocol import Measure, Misfit, Protocol, Task
+from kontrast.evaluate.retrieval import RECALL_AT_1, ranks, recall_at
+from kontrast.evaluate.splits import some
+from kontrast.keyed import Ids
 from kontrast.positives.images import views
 from kontrast.positives.images.view import Keys, Recipe
 
@@ -64,3 +72,38 @@ def drawn(source: Source, recipe: Recipe, seed: int) -> tuple[Source, Source]:
         for number, size in enumerate(sizes)
     )
     return first, second
+
+
+class Views(Protocol):
+    """Does the first fresh view of each item find the second?"""
+
+    name = "views"
+    metrics = (RECALL_AT_1, ALIGNMENT)
+    models = ("images",)
+
+    def misfit(self, task: Task) -> Misfit | None:
+        if task.recipe is None:
+            return Misfit("no recipe says how to draw views of this data")
+        return Misfit("one item alone cannot be confused with another") if len(task.source.ids) < 2 else None
+
+    def facts(self, task: Task) -> dict[str, Any]:
+        return {"views": task.recipe.name if task.recipe else "", "view_items": len(self._items(task))}
+
+    def conditions(self, about: Mapping[str, Any]) -> str:
+        if "views" not in about:
+            return ""
+        return f"recall: the item's other fresh view ({about['views']}) among {about['view_items']:,}"
+
+    def chance(self, task: Task) -> dict[str, float]:
+        return {"recall_at_1": 1 / len(self._items(task))}
+
+    def measure(self, features: Features, task: Task) -> Iterator[Measure]:
+        assert task.recipe is not None
+        items = self._items(task)
+        first_NH, second_NH = (features(view, items) for view in drawn(task.source, task.recipe, task.seed))
+        found = view_recall(first_NH, second_NH)
+        yield Measure("recall_at_1", found, wilson(found, len(items)))
+        yield Measure("alignment", alignment(first_NH, second_NH))
+
+    def _items(self, task: Task) -> Ids:
+        return some(task.source.ids, ITEMS, "views", task.seed)
