@@ -37,8 +37,8 @@ from torch import nn
 import kept
 import kontrast
 from cifar import knn, labelled, linear
-from kontrast.encoders.images.open import image_encoder
 from kontrast.encoders.images.encoder import ImageEncoder
+from kontrast.encoders.images.open import image_encoder
 from kontrast.modalities.images.model import Model
 from kontrast.positives.images.papers import recipe
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import kontrast
 from kept import add
 from kontrast.data.open import open_source
-from kontrast.modalities.pairs.report import evaluate, table
+from kontrast.evaluate.two_towers import evaluate, table
 
 
 def main() -> None:

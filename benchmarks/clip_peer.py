@@ -33,8 +33,8 @@ import kontrast
 from kontrast.data.open import Source, open_source
 from kontrast.encoders.clip import bpe
 from kontrast.encoders.clip.towers import towers
+from kontrast.evaluate.two_towers import evaluate
 from kontrast.exchange import open_clip as folders
-from kontrast.modalities.pairs.evaluation import evaluate
 from kontrast.modalities.pairs.model import load_pairs
 
 BATCH, LR, DECAY, WARM = 128, 1e-3, 0.1, 20  # steps of warm-up

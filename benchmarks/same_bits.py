@@ -11,7 +11,7 @@ is also repeated by the new source from the `config.yaml` that the old one wrote
 Compared, to the last bit: each tensor of model/ and of the last checkpoint (method, twin, queue, optimizer) by the
 SHA-256 of its dtype, shape and bytes; each number of log.jsonl and summary.json but the times. What the old source
 wrote must be there; keys that only the new log and summary have are named and are no difference. A tensor more or
-less is one. Exit code 1 on any difference. Two minutes on two cores.
+less is one. Exit code 1 on any difference. Some two minutes on two cores.
 
 The bits are compared on one machine, with its torch and one thread. Nothing is said about other machines.
 """
@@ -24,6 +24,7 @@ import io
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
@@ -45,7 +46,7 @@ NOUNS = "sun moon star rain snow wind leaf root seed bird fish wolf".split()  # 
 TINY = {"epochs": 2, "batch_size": 16, "threads": 1, "device": "cpu", "validate": "none"}
 BEST = {"evaluate_every": 4}  # and the best weights go into the checkpoints
 SMALL_HEAD = ["width=32", "hidden=48"]
-PROTOTYPES = [*SMALL_HEAD, "prototypes=20"]
+PROTOTYPES = [*SMALL_HEAD, "prototypes=20", "frozen=2", "queue=32", "queue_from=0.1"]
 RUNS: dict[str, dict[str, Any]] = {
     "simclr": {"data": "pictures", "method": "simclr", "labels": "folder", "validate": "pictures"},
     "moco": {"data": "pictures", "method": "moco", "set": ["queue=64", "bn_groups=4"], "optimizer": "sgd"},
@@ -242,6 +243,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("old", metavar="OLD_COMMIT")
     commit = parser.parse_args().old
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the temporary folder goes then too
     with tempfile.TemporaryDirectory() as place, ThreadPoolExecutor(2) as both:
         work = Path(place).resolve()
         (work / "data").mkdir()

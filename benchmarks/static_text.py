@@ -21,8 +21,8 @@ import kontrast
 from kept import add
 from kontrast.data.open import open_source
 from kontrast.encoders.text.open import text_encoder
+from kontrast.evaluate.sentences import tf_idf
 from kontrast.evaluate.sts import sts
-from kontrast.modalities.texts.evaluation import tf_idf
 from kontrast.modalities.texts.model import TextModel
 
 

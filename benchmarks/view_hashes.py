@@ -21,6 +21,7 @@ from PIL import Image
 
 from kontrast import keyed
 from kontrast.data.open import open_source
+from kontrast.data.sampler import Sampler
 from kontrast.modalities.images.batches import ImageBatches
 from kontrast.positives.images.papers import recipe
 from kontrast.positives.images.view import Mode
@@ -42,8 +43,8 @@ def draw(folder: str, rank: int, processes: int, first: int) -> None:
     """One process: a line for each way and step from `first` on, [way, {sample: the hash of its views}]."""
     source = open_source(folder, memory=0)  # decoded when asked for
     for mode, workers in WAYS:
-        batches = ImageBatches(source, source.ids, recipe("simclr", SIDE, 3), BATCH, 5, STEPS, mode=mode,
-                               workers=workers, rank=rank, processes=processes)  # fmt: skip
+        order = Sampler(source.ids, BATCH, 5, STEPS, rank, processes)
+        batches = ImageBatches(source, order, recipe("simclr", SIDE, 3), mode=mode, workers=workers)
         for step in range(first, STEPS):
             batch, found = batches(step), {}
             for row, sample in enumerate(batch.ids_B.tolist()):

@@ -40,6 +40,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
 from kontrast.data.open import Source, open_source
+from kontrast.data.sampler import Sampler
 from kontrast.modalities.images.batches import ImageBatches
 from kontrast.positives.images import views
 from kontrast.positives.images.papers import recipe
@@ -194,7 +195,9 @@ def epochs(source: Source, mode: Mode, batch: int, workers: int) -> Work:
     """Two views of every picture as a training run draws them. A call is one epoch, none of it drawn before."""
     steps = len(source.ids) // batch
     malloc.kept()  # as every training does
-    batches = ImageBatches(source, source.ids, recipe("simclr", 224, 3), batch, 0, steps, mode=mode, workers=workers)
+    batches = ImageBatches(
+        source, Sampler(source.ids, batch, 0, steps), recipe("simclr", 224, 3), mode=mode, workers=workers
+    )
 
     def work() -> list[Tensor]:
         for step in range(steps):

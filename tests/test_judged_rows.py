@@ -20,12 +20,13 @@ from kontrast.commands.evaluate import evaluate
 from kontrast.commands.preview import preview
 from kontrast.data import scored_pairs
 from kontrast.data.open import open_source
-from kontrast.data.sampler import own_rows
+from kontrast.data.sampler import Sampler, own_rows
 from kontrast.distributed import gather, processes
 from kontrast.errors import Unfit
 from kontrast.evaluate.scored_pairs import auc_interval, pair_auc
 from kontrast.methods.method import Embeddings, Outcome
 from kontrast.methods.simclr import Config, SimCLR
+from kontrast.methods.supervised import supervised
 from kontrast.modalities.images.batches import ImageBatches
 from kontrast.positives.images import papers
 from kontrast.run.plan import planned_on
@@ -112,10 +113,10 @@ def test_the_step_is_hadsells(name: str, kind: str) -> None:
     alike = [True, False, False, True, False, True, False]
     method = tiny_methods.method(name)
     method.config = replace(method.config, margin=4.0 if kind == "euclidean" else 0.9, similarity=kind, negatives="")
-    method.negatives.said = replace(method.negatives.said, mixed=0)
+    method.negatives.requested = replace(method.negatives.requested, mixed=0)
     similar = torch.tensor(alike, dtype=torch.float64)[:, None]
     z = Embeddings({"views": views, "similar": similar}, torch.arange(7), 0, 9, 0, views[0].detach())
-    outcome = method.compare(z)
+    outcome = supervised(method, name, scored=True, grouped=False).compare(z)
     outcome.loss.backward()
     margin = method.config.margin
     loss, gradients = by_hand(*views.detach().numpy(), alike, margin, kind)
@@ -123,8 +124,8 @@ def test_the_step_is_hadsells(name: str, kind: str) -> None:
     np.testing.assert_allclose(views.grad.numpy(), gradients, atol=1e-12)
     assert outcome.guessing == pytest.approx(min(3 / 7 * d**2 / 2 + 4 / 7 * max(0, margin - d) ** 2 / 2
                                                  for d in np.linspace(0, margin, 10_001)), rel=1e-6)  # fmt: skip
-    assert {"similar", "similar_apart", "dissimilar_apart"} <= outcome.signs.keys()
-    assert float(outcome.signs["similar"]) == pytest.approx(3 / 7, rel=1e-6)
+    assert {"similar", "similar_apart", "dissimilar_apart"} <= outcome.diagnostics.keys()
+    assert float(outcome.diagnostics["similar"]) == pytest.approx(3 / 7, rel=1e-6)
 
 
 def judged_batch(name: str, step: int):
@@ -140,7 +141,7 @@ def judged_batch(name: str, step: int):
 def gradient_of(name: str, batch, size: int = 0):
     method = tiny_methods.method(name, norm="group")
     method.negatives.queue = None
-    return chunks._step(method, batch, size)
+    return chunks._step(supervised(method, name, scored=True, grouped=False), batch, size)
 
 
 @pytest.mark.parametrize("name", ["simclr", "simcse"])
@@ -169,7 +170,7 @@ def test_two_processes_are_one(name: str) -> None:
 
 def test_rows_of_pictures_become_the_samples(data: Path) -> None:
     rows = scored_pairs.decided(scored_pairs.by_rows(open_source(data / "pictures.csv")), None)
-    assert rows.kind == "judged" and rows.ids.tolist() == list(range(ROWS)) and len(rows) == 2 * ROWS
+    assert rows.kind == "scored_pairs" and rows.ids.tolist() == list(range(ROWS)) and len(rows) == 2 * ROWS
     lines = [line.split(",") for line in (data / "pictures.csv").read_text().splitlines()[1:]]
     for row in (0, 1, 77):
         a, b, label = lines[row]
@@ -185,7 +186,7 @@ def test_a_batch_has_each_row_and_its_label(data: Path) -> None:
     """View by view the two pictures of a row, whatever batch they come in; labels beside them."""
     rows = scored_pairs.decided(scored_pairs.by_rows(open_source(data / "pictures.csv")), None)
     recipe = papers.recipe("none", SIDE, 1)
-    batches = ImageBatches(rows, rows.ids, recipe, 16, 3, 10, device="cpu")
+    batches = ImageBatches(rows, Sampler(rows.ids, 16, 3, 10), recipe, device="cpu")
     batch = batches(4)
     assert len(batch.views) == 2 and batch.given["similar"].shape == (16, 1)
     for place, row in enumerate(batch.ids_B.tolist()):
@@ -193,7 +194,7 @@ def test_a_batch_has_each_row_and_its_label(data: Path) -> None:
         for view, sample in zip(batch.views, (row, row + ROWS)):
             plain = (rows.images([sample])[0].float() / 255 - recipe.mean[0]) / recipe.std[0]
             torch.testing.assert_close(view[place], plain, atol=1e-5, rtol=0)
-    parts = [ImageBatches(rows, rows.ids, recipe, 16, 3, 10, rank=rank, processes=2)(4) for rank in (0, 1)]
+    parts = [ImageBatches(rows, Sampler(rows.ids, 16, 3, 10, rank, 2), recipe)(4) for rank in (0, 1)]
     for both, joined in ((torch.cat([p.given["similar"] for p in parts]), batch.given["similar"]),
                          (torch.cat([p.views[1] for p in parts]), batch.views[1])):  # fmt: skip
         assert torch.equal(both, joined)
@@ -207,7 +208,9 @@ def test_a_split_of_rows_is_taken(data: Path, tmp_path: Path) -> None:
     (tmp_path / "copy" / "split.csv").write_text("\n".join([f"{lines[0]},split", *table]))
     assert parts
     source = open_source(tmp_path / "copy" / "split.csv", split="dev")
-    assert len(source.judged[0]) == ROWS // 4 and any("splits: dev 50, train 150; dev chosen" in s for s in source.said)
+    assert len(source.scored[0]) == ROWS // 4 and any(
+        "splits: dev 50, train 150; dev chosen" in s for s in source.messages
+    )
 
 
 # ---- refusals ------------------------------------------------------------------------------------------------------
@@ -317,7 +320,8 @@ def test_a_changed_label_is_other_data(data: Path, tmp_path: Path) -> None:
 
 
 def looked_at(views: torch.Tensor, similar: torch.Tensor, **how) -> watch.Watch:
-    method = SimCLR(torch.nn.Flatten(), views.shape[-1], Config(**how))
+    plain = SimCLR(torch.nn.Flatten(), views.shape[-1], Config(**how))
+    method = supervised(plain, "simclr", scored=True, grouped=False)
     z = Embeddings({"views": views, "similar": similar[:, None]}, torch.arange(len(similar)), 0, 9, 0, views[0])
     seen = watch.Watch(steps=10)
     for _ in range(4):

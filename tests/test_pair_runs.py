@@ -16,9 +16,9 @@ from kontrast.commands.search import search
 from kontrast.encoders.clip.hugging_face import HuggingFaceTower
 from kontrast.encoders.text import tokens
 from kontrast.errors import Unfit
+from kontrast.evaluate.two_towers import sentence, table
 from kontrast.modalities.pairs import batches
 from kontrast.modalities.pairs.model import mixed
-from kontrast.modalities.pairs.report import sentence, table
 from kontrast.training import checkpoints
 
 pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from kontrast.data.open import open_source
+from kontrast.data.sampler import Sampler
 from kontrast.encoders.images.open import image_encoder
 from kontrast.methods.simclr import Config, SimCLR
 from kontrast.modalities.images.batches import ImageBatches
@@ -59,7 +60,7 @@ def test_a_step_runs_the_six_and_a_short_list():
     method = SimCLR(encoder, encoder.width, Config(), seed=0)
     groups = method.parameter_groups()
     optimizer = optimizers.optimizer(groups, "adamw", lr=1e-3, weight_decay=0.0)
-    batches = ImageBatches(source, source.ids, papers.recipe("simclr-cifar", 8, 1), 16, 0, 10, mode="exact")
+    batches = ImageBatches(source, Sampler(source.ids, 16, 0, 10), papers.recipe("simclr-cifar", 8, 1), mode="exact")
     ran = set()
 
     def seen(frame, event, _):

@@ -18,8 +18,7 @@ import torch
 from PIL import Image
 
 from kontrast import keyed
-from kontrast.modalities.images import report
-from kontrast.run import start
+from kontrast.run import start, trainer
 from kontrast.training import checkpoints
 from kontrast.verify import multiprocess
 from tests.training.test_checkpoints import alter
@@ -40,7 +39,7 @@ def child(words, kill_at=-1, backwards=False):
 def _train(words, kill_at, backwards, said):
     sys.stderr = open(said, "w", buffering=1)  # noqa: SIM115  (as long as the process)
     torch.set_num_threads(1)
-    report.leave = lambda *_, **__: None  # what a finished run leaves is tested elsewhere; here only the bits count
+    trainer.finish = lambda *_, **__: None  # what a finished run leaves is tested elsewhere; here only the bits count
 
     def show(row, steps):
         if row.get("step") == kill_at and "loss" in row:

@@ -4,13 +4,15 @@ The tour, in reading order. Names are loaded when they are touched, so importing
 
     positives -> encoders -> negatives -> similarity -> losses     what contrastive learning is
     methods (the seam: embed, compare, after_step) -> training     how it is run
-    evaluate, explore, exchange                                    whether it worked, a look at it, taking it elsewhere
+    evaluate, report, exchange                                     whether it worked, a look at it, taking it elsewhere
 """
 
 from __future__ import annotations
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from kontrast import moved
 
 __version__ = "0.1.0"
 
@@ -50,6 +52,9 @@ if TYPE_CHECKING:
     from kontrast.run.result import Run as Run
     from kontrast.run.start import train as train
     from kontrast.settings import Settings as Settings
+
+
+moved.understood()
 
 
 def __getattr__(name: str) -> Any:

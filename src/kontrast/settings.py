@@ -44,7 +44,7 @@ class Settings:
         lr: Peak learning rate, for this batch size as it is.
         weight_decay: Weight decay; biases and norms are left out where the paper does.
         warmup: Epochs of linear warm-up.
-        schedule: cosine, linear, constant or falls; options as in cosine:end=0.001 or cosine:epoch.
+        schedule: cosine, linear, constant or step; options as in cosine:end=0.001 or cosine:epoch.
         zero_init: The last BatchNorm scale of each residual block begins at 0; else at 1.
         same: `folder` or a column: pictures of one group are positives of each other, never negatives.
         labels: `folder` or a column: names for evaluation only, never seen in training.
@@ -230,7 +230,8 @@ WORDED: dict[str, dict[str, tuple[str, ...]]] = {  # name -> options; one that e
         "cosine": ("start=", "end=", "epoch"),
         "linear": ("start=", "end=", "epoch"),
         "constant": ("start=",),
-        "falls": (),
+        "step": (),
+        "falls": (),  # as `step` was called
     },
 }
 

@@ -32,15 +32,15 @@ def test_every_layout(shape: tuple[int, ...], channels: int) -> None:
 def test_an_ambiguous_layout_is_read_as_the_library_has_it_and_said() -> None:
     array = RNG.integers(0, 256, (2, 3, 5, 3), dtype=np.uint8)
     assert open_source(array).size == (3, 5) and open_source(torch.from_numpy(array)).size == (5, 3)
-    assert any("(N, H, W, C)" in line for line in open_source(array).said)
+    assert any("(N, H, W, C)" in line for line in open_source(array).messages)
 
 
 def test_numbers_of_other_types() -> None:
     deep = RNG.integers(0, 4096, (3, 6, 6)).astype(np.uint16)
     assert open_source(deep).images([1]).dtype == torch.uint16 and open_source(deep).bits == 16
     floats = open_source(np.linspace(0, 1, 48).reshape(3, 4, 4))
-    assert floats.images([0, 1, 2]).flatten()[[0, -1]].tolist() == [0, 255] and "scaled" in floats.said[-1]
-    assert "taken as uint8" in open_source(RNG.integers(0, 256, (3, 4, 4))).said[-1]
+    assert floats.images([0, 1, 2]).flatten()[[0, -1]].tolist() == [0, 255] and "scaled" in floats.messages[-1]
+    assert "taken as uint8" in open_source(RNG.integers(0, 256, (3, 4, 4))).messages[-1]
     assert open_source(np.eye(4, dtype=bool)[None]).images([0]).max() == 255
 
 

@@ -12,6 +12,7 @@ from hostile import folder, png
 from PIL import Image
 
 from kontrast.data.open import Source, open_source
+from kontrast.data.sampler import Sampler
 from kontrast.modalities.images.batches import ImageBatches, advice
 from kontrast.positives.images import views
 from kontrast.positives.images.papers import recipe
@@ -28,14 +29,20 @@ def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Source:
     )
 
 
-def made(source: Source, **how: object) -> ImageBatches:
-    return ImageBatches(source, source.ids, recipe("simclr-cifar", 16, 3), 8, 5, STEPS, **how)  # type: ignore[arg-type]
+def made(source: Source, rank: int = 0, processes: int = 1, **how: object) -> ImageBatches:
+    order = Sampler(source.ids, 8, 5, STEPS, rank, processes)
+    return ImageBatches(source, order, recipe("simclr-cifar", 16, 3), **how)  # type: ignore[arg-type]
 
 
 def test_a_batch_is_the_keyed_views_of_its_ids(source: Source) -> None:
     batches = made(source)
     batch = batches(4)
-    assert batches.steps_per_epoch == 3 and batch.step == 4 and batch.total == STEPS == len(batches) and batch.seed == 5
+    assert (
+        batches.sampler.steps_per_epoch == 3
+        and batch.step == 4
+        and batch.total == STEPS == len(batches)
+        and batch.seed == 5
+    )
     ids = batch.ids_B.numpy()
     expected = views(source.images(ids), recipe("simclr-cifar", 16, 3), Keys(5, 1, ids), mode="fast")
     assert all(torch.equal(a, b) for a, b in zip(batch.views, expected, strict=True))
@@ -67,7 +74,7 @@ def test_partners_come_from_the_group_and_are_other_pictures(source: Source) -> 
     flat = replace(
         recipe("plain", 16, 3), views=tuple(replace(v, crop=None, flip=0.0) for v in recipe("plain", 16, 3).views)
     )
-    batches = ImageBatches(source, source.ids, flat, 8, 5, 300, same=True)
+    batches = ImageBatches(source, Sampler(source.ids, 8, 5, 300), flat, same=True)
     everyone = source.images(source.ids)
     shown = views(everyone, flat, Keys(0, 0, source.ids), mode="fast")[0]
     for step in (0, 100):
@@ -82,14 +89,14 @@ def test_a_sample_alone_in_its_group_still_gets_two_unlike_views() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3), dtype=np.uint8)
     lonely = replace(open_source(pixels), groups=np.arange(4))
     twice = replace(recipe("simclr-cifar", 16, 3), views=(recipe("simclr-cifar", 16, 3).views[0],) * 2)
-    batch = ImageBatches(lonely, lonely.ids, twice, 4, 0, 5, same=True)(0)
+    batch = ImageBatches(lonely, Sampler(lonely.ids, 4, 0, 5), twice, same=True)(0)
     assert not torch.equal(batch.views[0], batch.views[1])
 
 
 def test_same_needs_groups() -> None:
     source = open_source("digits")
     with pytest.raises(ValueError, match="no groups"):
-        ImageBatches(source, source.ids, recipe("affine", 8, 1), 8, 0, 1, same=True)
+        ImageBatches(source, Sampler(source.ids, 8, 0, 1), recipe("affine", 8, 1), same=True)
 
 
 def test_advice_is_a_function_of_what_was_measured(source: Source, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ def test_emoji(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     named = dict(zip(source.columns["text"], range(len(source))))
     assert source.kind == "pairs" and 1500 < len(source) < 2500 and source.size == (64, 64)
     assert {"grinning face", "flag: Peru", "pizza"} <= set(named)
-    assert not any("skin tone" in name for name in named) and any("CC BY-SA 4.0" in line for line in source.said)
+    assert not any("skin tone" in name for name in named) and any("CC BY-SA 4.0" in line for line in source.messages)
     pixels = source.images(source.ids).numpy()
     assert (pixels[:, :, 0, 0] == 255).mean() > 0.9  # white ground
     yellow = pixels[named["grinning face"]][:, 32, 20].astype(int)

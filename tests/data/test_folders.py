@@ -24,7 +24,7 @@ def test_flat_and_nested_in_sorted_order(tmp_path: Path) -> None:
     assert list(source.names) == ["a/b/c.png", "a/z.PNG", "b.png"]
     assert source.ids.tolist() == [0, 1, 2] and source.labels is None and source.groups is None
     assert torch.equal(source.images([2])[0], torch.from_numpy(pixels(seed=1)).permute(2, 0, 1))
-    assert any("1 files that are not pictures" in line and ".txt" in line for line in source.said)
+    assert any("1 files that are not pictures" in line and ".txt" in line for line in source.messages)
 
 
 def test_broken_files_keep_their_place(tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_unreadable_names_and_pipes_do_not_stop_it(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.png")
     source = open_source(tmp_path)
     assert len(source.ids) == 1 and len(source.skipped) == 1
-    "\n".join(source.said).encode("utf-8")
+    "\n".join(source.messages).encode("utf-8")
 
 
 def test_class_folders_are_labels_only_when_asked(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_split_folders(tmp_path: Path) -> None:
     folder(tmp_path, {"train/cat/1.png": png(1), "test/cat/2.png": png(2), "train/dog/3.png": png(3)})
     source = open_source(tmp_path, labels="folder")
     assert source.classes == ("cat", "dog") and sorted(source.splits) == ["test", "train"]
-    assert any("all taken" in line for line in source.said)
+    assert any("all taken" in line for line in source.messages)
     test = open_source(tmp_path, split="test")
     assert [test.names[i] for i in test.ids] == ["test/cat/2.png"] and len(test) == 3
     assert source.split("test").ids.tolist() == test.ids.tolist()
@@ -120,7 +120,7 @@ def test_channels_are_grey_only_when_all_are(tmp_path: Path) -> None:
     )
     assert open_source(grey).channels == 1 and open_source(grey).images([0, 1]).shape == (2, 1, 12, 10)
     mixed = open_source(colour)
-    assert mixed.channels == 3 and "1 grey ones repeated" in mixed.said[-1]
+    assert mixed.channels == 3 and "1 grey ones repeated" in mixed.messages[-1]
     assert open_source(colour, channels=1).images([0, 1]).shape == (2, 1, 12, 10)
     with pytest.raises(Unfit, match="channels"):
         open_source(colour, channels=2)
@@ -131,7 +131,7 @@ def test_mixed_depths_take_the_commoner_and_say_so(tmp_path: Path) -> None:
     folder(tmp_path, {"a.png": deep_png(deep), "b.png": deep_png(deep), "c.png": png(1)})
     source = open_source(tmp_path)
     assert source.bits == 16 and source.images([0]).dtype == torch.uint16
-    assert "1 8-bit ones rescaled" in source.said[-1]
+    assert "1 8-bit ones rescaled" in source.messages[-1]
     assert np.array_equal(source.images([2]).numpy()[0] // 257, pixels(seed=1).transpose(2, 0, 1))
 
 
@@ -147,7 +147,7 @@ def test_what_does_not_fit_memory_is_the_same_decoded_later(tmp_path: Path, monk
     data = folder(tmp_path / "data", files)
     kept, later = open_source(data), open_source(data, memory=5000)
     assert isinstance(kept.pictures, InMemory) and isinstance(later.pictures, OnDemand)
-    assert any("decoded when needed" in line for line in later.said)
+    assert any("decoded when needed" in line for line in later.messages)
     assert kept.fingerprint == later.fingerprint and kept.ids.tolist() == later.ids.tolist()
     for workers in (0, 1, 3):
         assert torch.equal(kept.images(kept.ids), later.images(kept.ids, workers=workers))

@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from kontrast.data.open import open_source
+from kontrast.data.sampler import Sampler
 from kontrast.encoders.clip import bpe
 from kontrast.errors import Unfit
 from kontrast.modalities.images.batches import ImageBatches
@@ -35,11 +36,11 @@ def source(tmp_path):
     return open_source(tmp_path / "pairs.parquet")
 
 
-def batches(source, **more):
+def batches(source, rank=0, processes=1):
     flat = [caption for several in CAPTIONS for caption in several]
     words = bpe.learned(flat * 2, context=10)
     recipe = papers.recipe("clip", 8, 3)
-    return PairBatches(ImageBatches(source, source.ids, recipe, 4, 5, 40, **more), words), words
+    return PairBatches(ImageBatches(source, Sampler(source.ids, 4, 5, 40, rank, processes), recipe), words), words
 
 
 def test_each_picture_comes_with_one_of_its_own_captions_keyed_by_epoch(source):
@@ -88,10 +89,10 @@ def test_rules_change_captions_and_name_what_they_became(source):
     words = bpe.learned([caption for several in captions for caption in several] * 2, context=10)
     recipe = papers.recipe("clip", 8, 3)
     made, *halves = (
-        PairBatches(ImageBatches(source, source.ids, recipe, 6, 5, 40, **more), words, rules=("relation",))
-        for more in ({}, {"rank": 0, "processes": 2}, {"rank": 1, "processes": 2})
+        PairBatches(ImageBatches(source, Sampler(source.ids, 6, 5, 40, *share), recipe), words, rules=("relation",))
+        for share in ((0, 1), (0, 2), (1, 2))
     )
-    assert "the rules change 6 of the first 7 captions" in made.said
+    assert "the rules change 6 of the first 7 captions" in made.messages
 
     def plain(ids_T):
         return tuple(i for i in ids_T.tolist() if i != words.pad_id)
@@ -106,9 +107,9 @@ def test_rules_change_captions_and_name_what_they_became(source):
     names = torch.cat([half(0).others.names_B for half in halves])
     assert torch.equal(names, batch.others.names_B)
     with pytest.raises(Unfit, match="changes none of the first 7 captions"):
-        PairBatches(ImageBatches(source, source.ids, recipe, 6, 5, 40), words, rules=("number",))
+        PairBatches(ImageBatches(source, Sampler(source.ids, 6, 5, 40), recipe), words, rules=("number",))
 
 
 def test_what_is_cut_for_its_length_is_said(source):
     made, _ = batches(source)
-    assert made.said.startswith("1 of 11 captions are longer than 10 tokens")
+    assert made.messages[0].startswith("1 of 11 captions are longer than 10 tokens")

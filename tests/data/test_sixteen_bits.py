@@ -19,7 +19,7 @@ import kontrast
 from kontrast.data.open import open_source
 from kontrast.data.pixels.decode import to_depth
 from kontrast.errors import Unfit
-from kontrast.modalities.images.evaluation import raw_pixels
+from kontrast.evaluate.suite import raw_pixels
 from kontrast.positives.images import views
 from kontrast.positives.images.papers import recipe
 from kontrast.positives.images.view import Keys
@@ -139,7 +139,7 @@ def test_evaluation_reads_against_the_models_white(run: tuple[Path, Path], monke
     seen: list[int | None] = []
     real = fresh.drawn
     monkeypatch.setattr(
-        "kontrast.evaluate.labelled.drawn",
+        "kontrast.evaluate.suite.drawn",
         lambda source, recipe, seed: (seen.append(recipe.white), real(source, recipe, seed))[1],
     )
     kontrast.commands.evaluate.evaluate(run[1], scans(12, top=500), protocols=["views"])

@@ -22,7 +22,7 @@ def write(path: Path, text: str | bytes) -> Path:
 def test_sentences_a_line(tmp_path: Path) -> None:
     source = open_source(write(tmp_path / "s.txt", "\ufeffOne.\r\n\n  Two, three. \nÄrger 🙂\n"))
     assert source.kind == "texts" and source.texts([2, 0, 1]) == ["Ärger 🙂", "One.", "Two, three."]
-    assert any("1 blank lines" in line for line in source.said)
+    assert any("1 blank lines" in line for line in source.messages)
     with pytest.raises(Unfit, match="holds sentences, but pictures are needed"):
         source.needs("images")
     with pytest.raises(Unfit, match="not pictures"):
@@ -45,7 +45,7 @@ def test_names_count_not_places(tmp_path: Path) -> None:
     for role, value in (("anchor", "x"), ("positive", "y"), ("negative", "z")):
         assert straight.texts([0], role) == swapped.texts([0], role) == [value]
     assert straight.fingerprint == swapped.fingerprint
-    assert "negative from 'hard_negative'" in straight.said[1]
+    assert "negative from 'hard_negative'" in straight.messages[1]
 
 
 def test_ignored_columns_are_named_and_named_columns_win(tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ def test_ignored_columns_are_named_and_named_columns_win(tmp_path: Path) -> None
     with pytest.raises(Unfit, match="id, headline, body, none of a known name"):
         open_source(path)
     source = open_source(path, columns=["text=headline"])
-    assert source.texts([0]) == ["One"] and "ignored: id, body" in source.said[1]
+    assert source.texts([0]) == ["One"] and "ignored: id, body" in source.messages[1]
     with pytest.raises(Unfit, match="no column 'heading' for text; it has id, headline, body"):
         open_source(path, columns={"text": "heading"})
     with pytest.raises(Unfit, match="'words' is not a part"):
@@ -115,7 +115,9 @@ def test_empty_texts_are_skipped_and_named(tmp_path: Path) -> None:
 
 def test_judged_pairs_are_never_positives(tmp_path: Path) -> None:
     source = open_source(write(tmp_path / "a.csv", "sentence1,sentence2,score\na,b,4.5\nc,d,0\n"))
-    assert source.kind == "judged" and source.columns["score"] == [4.5, 0.0] and source.texts([1], "second") == ["d"]
+    assert (
+        source.kind == "scored_pairs" and source.columns["score"] == [4.5, 0.0] and source.texts([1], "second") == ["d"]
+    )
 
 
 def test_pictures_and_captions_beside_the_table(tmp_path: Path) -> None:
@@ -128,7 +130,7 @@ def test_pictures_and_captions_beside_the_table(tmp_path: Path) -> None:
     assert reasons[3] == "empty caption" and "not a picture" in reasons[4] and "no file gone.png" in reasons[5]
     assert "leaves the folder" in reasons[6] and "leaves the folder" in reasons[7]
     assert source.groups[0] == source.groups[2] != source.groups[1]
-    assert any("image from 'filepath', text from 'title'" in line for line in source.said)
+    assert any("image from 'filepath', text from 'title'" in line for line in source.messages)
     with pytest.raises(Unfit, match=r"all 1 samples.*no file p/9.png"):
         open_source(write(tmp_path / "b.csv", "image,text\np/9.png,nine\n"))
 
@@ -136,7 +138,7 @@ def test_pictures_and_captions_beside_the_table(tmp_path: Path) -> None:
 def test_no_header_is_noticed_by_the_picture_it_names(tmp_path: Path) -> None:
     folder(tmp_path, {"1.png": png(1), "2.png": png(2)})
     source = open_source(write(tmp_path / "a.csv", "a cat,1.png\na dog,2.png\n"))
-    assert source.texts([0, 1]) == ["a cat", "a dog"] and any("no header" in line for line in source.said)
+    assert source.texts([0, 1]) == ["a cat", "a dog"] and any("no header" in line for line in source.messages)
 
 
 def test_lists_of_captions(tmp_path: Path) -> None:
@@ -167,15 +169,15 @@ def test_rows_of_two_pictures_and_a_label(tmp_path: Path) -> None:
     folder(tmp_path, {f"{i}.png": png(i) for i in range(3)} | {"bad.png": b"x"})
     source = open_source(write(tmp_path / "p.csv", "a,b,label\n2.png,0.png,1\n0.png,1.png,0\nbad.png,1.png,1\n"))
     assert source.kind == "images" and list(source.names) == ["0.png", "1.png", "2.png", "bad.png"]
-    first, second, label = source.judged
+    first, second, label = source.scored
     assert (first.tolist(), second.tolist(), label) == ([2, 0], [0, 1], [1.0, 0.0])
-    assert "1 rows with a broken picture left out" in source.said[0]
+    assert "1 rows with a broken picture left out" in source.messages[0]
 
 
 def test_splits_labels_and_groups_by_column(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", "text,split,label,product\na,train,x,p\nb,test,y,p\nc,train,,q\n")
     source = open_source(path, same="product")
-    assert source.splits["train"].tolist() == [0, 2] and any("all taken" in line for line in source.said)
+    assert source.splits["train"].tolist() == [0, 2] and any("all taken" in line for line in source.messages)
     assert source.labels.tolist() == [0, 1, -1] and source.classes == ("x", "y")
     assert source.groups.tolist() == [0, 0, 1]
     assert open_source(path, split="test").ids.tolist() == [1] == source.split("test").ids.tolist()

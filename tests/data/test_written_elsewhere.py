@@ -30,7 +30,7 @@ def test_pairs_saved_to_disk_with_splits(tmp_path):
     assert source.kind == "pairs" and len(source.ids) == 5 and source.classes == ("odd", "even")
     assert source.captions([1]) == [["a blue one", "blue"]]
     np.testing.assert_array_equal(source.images([4])[0][:, 0, 0], COLOURS["red"])
-    assert list(source.splits["test"]) == [3, 4] and any("splits train, test" in line for line in source.said)
+    assert list(source.splits["test"]) == [3, 4] and any("splits train, test" in line for line in source.messages)
 
 
 def test_a_shuffled_dataset_keeps_its_order(tmp_path):

@@ -42,8 +42,8 @@ def test_a_long_caption_keeps_its_end_and_is_counted():
     ids = words(["two dogs run", "a red circle left of a blue square and more"])
     assert ids.shape == (2, 8) and ids[1, -1] == end and end == words.inner.size - 1
     assert ids.argmax(dim=1).tolist() == [4, 7]
-    assert words.said(["two dogs", "two " * 20]).startswith("1 of 2 captions are longer than 8 tokens")
-    assert words.said(["two dogs"]) == ""
+    assert words.truncated(["two dogs", "two " * 20]).startswith("1 of 2 captions are longer than 8 tokens")
+    assert words.truncated(["two dogs"]) == ""
 
 
 def test_a_learned_vocabulary_is_a_function_of_its_captions_and_knows_every_byte():

@@ -82,7 +82,7 @@ def test_small_pictures_get_the_cifar_stem(library: str) -> None:
     for size, stem in ((64, "cifar"), (65, "imagenet")):
         encoder = image_encoder(f"{library}resnet18", image_size=size, seed=0)
         assert encoder.spec["stem"] == stem
-        assert str(size) in encoder.said[0]
+        assert str(size) in encoder.messages[0]
         first = encoder.net.conv1
         assert (first.kernel_size, first.stride) == (((3, 3), (1, 1)) if stem == "cifar" else ((7, 7), (2, 2)))
         sizes: list[int] = []

@@ -98,9 +98,7 @@ def test_kmeans_finds_separate_blobs_whatever_they_are_called() -> None:
 
 def test_kmeans_never_sees_the_test_rows() -> None:
     bank, label = blobs(300, 8, 4, 1.0)
-    alone = [
-        kmeans.kmeans(bank[:200], bank[i : i + 1], label[i : i + 1], clusters=4).cluster_Q[0] for i in (200, 201)
-    ]
+    alone = [kmeans.kmeans(bank[:200], bank[i : i + 1], label[i : i + 1], clusters=4).cluster_Q[0] for i in (200, 201)]
     together = kmeans.kmeans(bank[:200], bank[200:], label[200:], clusters=4).cluster_Q
     assert together[:2].tolist() == alone
 

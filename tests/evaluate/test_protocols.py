@@ -17,8 +17,8 @@ from kontrast.data.source import Source
 from kontrast.errors import Unfit
 from kontrast.evaluate import formatting, splits
 from kontrast.evaluate.intervals import wilson
+from kontrast.evaluate.suite import evaluate, raw_pixels
 from kontrast.evaluate.view_retrieval import drawn
-from kontrast.modalities.images.evaluation import evaluate, raw_pixels
 from kontrast.positives.images.papers import recipe
 
 AFFINE = recipe("affine", 8, 1)
@@ -85,9 +85,7 @@ def test_it_is_json_and_the_same_twice(result: dict[str, Any], digits: tuple[Sou
 
 def test_a_collapsed_encoder_scores_no_better_than_guessing(digits: tuple[Source, Source]) -> None:
     bank, test = digits
-    found = evaluate(
-        {"learned": collapsed, "random_weights": raw_pixels}, test, bank=bank, recipe=AFFINE
-    )
+    found = evaluate({"learned": collapsed, "random_weights": raw_pixels}, test, bank=bank, recipe=AFFINE)
     learned, chance = found["learned"], found["about"]["chance"]
     assert learned["knn_top1"] <= chance["knn_top1"] and learned["linear_top1"] <= chance["linear_top1"]
     assert learned["recall_at_1"] == 0.0 and learned["effective_rank"] < 1.01
@@ -188,7 +186,9 @@ def test_the_sentence_follows_the_numbers(values: tuple[float, Any, float, float
     result = judged(*values)
     assert formatting.sentence(result).startswith(begins)
     assert formatting.mood(result) == mood
-    assert f"{100 * values[0]:.1f} %" in formatting.sentence(result) and "10.0 % by guessing" in formatting.sentence(result)
+    assert f"{100 * values[0]:.1f} %" in formatting.sentence(result) and "10.0 % by guessing" in formatting.sentence(
+        result
+    )
 
 
 def test_the_table_fits_a_terminal(result: dict[str, Any]) -> None:

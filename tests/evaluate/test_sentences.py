@@ -12,8 +12,8 @@ from kontrast import keyed
 from kontrast.data.open import open_source
 from kontrast.errors import Unfit
 from kontrast.evaluate.formatting import sentence, table
+from kontrast.evaluate.sentences import evaluate, halves, tf_idf
 from kontrast.evaluate.sts import interval, lines, several, spearman, sts
-from kontrast.modalities.texts.evaluation import evaluate, halves, tf_idf
 
 DATA = Path(os.environ.get("KONTRAST_DATA", Path(__file__).parents[2].parent / "shared" / "data"))
 needs_data = pytest.mark.skipif(not (DATA / "sts").is_dir(), reason="no STS data: set KONTRAST_DATA")

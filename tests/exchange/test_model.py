@@ -11,8 +11,8 @@ import torch
 
 from kontrast import exchange, keyed
 from kontrast.data.open import open_source
-from kontrast.encoders.images.open import image_encoder
 from kontrast.encoders.images.encoder import ImageEncoder
+from kontrast.encoders.images.open import image_encoder
 from kontrast.exchange import About
 from kontrast.modalities.images import model
 from kontrast.modalities.images.model import Model

@@ -18,8 +18,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from kontrast import exchange, keyed
-from kontrast.encoders.images.open import image_encoder
 from kontrast.encoders.images.encoder import ImageEncoder
+from kontrast.encoders.images.open import image_encoder
 from kontrast.errors import Failed, Unfit
 from kontrast.exchange import About
 from kontrast.positives.images import prepare

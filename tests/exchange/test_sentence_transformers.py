@@ -91,7 +91,7 @@ def test_the_folder_gives_our_vectors_without_kontrast(folders, name):
 def test_reading_back_finds_the_same_encoder(folders, name):
     root, nets = folders
     again = text_encoder(str(root / name), seed=0)
-    assert again.pooler == nets[name].pooler and again.said == ()
+    assert again.pooler == nets[name].pooler and again.messages == ()
     torch.testing.assert_close(embed(again, TEXTS), embed(nets[name], TEXTS), rtol=0, atol=0)
     assert "sentence-similarity" in (root / name / "README.md").read_text()
 

@@ -3,10 +3,10 @@
 Other tests say what is right; this one says what moved. A method that was meant to change is captured anew, with
 `python tests/golden/capture.py` and a line in LOG.md.
 
-The tolerance: in float64 another processor adds in another order, about 1e-15 a step, and twenty steps make at most
-some 200 times as much of what is off (measured, see capture.RATE): some 1e-12. 1e-9 leaves room for a thousand such.
-The methods' constants have two to five digits, so a wrong one is off by 1e-5 or more. What is zero but for rounding, as
-the bias of attention's keys, has a norm below 1e-15: that is what 1e-12 is for.
+The tolerance: in float64 another processor adds in another order. Arithmetic with AVX2 and without ends at most 4e-13
+apart (BYOL, which makes some 200 times as much of what is off; the others 1e-14), so 1e-9 leaves room for a thousand
+such differences. The methods' constants have two to five digits: a wrong one is off by 1e-5 or more. What is zero but
+for rounding, as the bias of attention's keys, has a norm below 1e-15: that is what 1e-12 is for.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ def test_debiased_and_reweighted(engine, similarity, tau_plus, beta):
     options = {"tau_plus": tau_plus, "beta": beta}
     close(
         losses.nt_xent(z, temperature=0.5, similarity=similarity, ids_B=IDS, negatives_KD=more, negative_ids_K=MORE_IDS,
-                       signs=signs, reduction="none", **options),
+                       diagnostics=signs, reduction="none", **options),
         oracles.nt_xent(z.numpy(), 0.5, similarity, ids=IDS.tolist(), more=more.numpy(), more_ids=MORE_IDS.tolist(),
                         **options),
     )  # fmt: skip

@@ -32,7 +32,7 @@ def test_hardness_of_zero_is_nt_xent(engine):
 def test_a_clamped_row_gives_its_negatives_no_gradient():
     z = torch.eye(4, dtype=torch.float64)[:, :2].repeat(2, 1, 1).requires_grad_()
     signs = {}
-    losses.nt_xent(z, temperature=0.1, tau_plus=0.1, signs=signs, ids_B=torch.tensor([0, 1, 2, 2])).backward()
+    losses.nt_xent(z, temperature=0.1, tau_plus=0.1, diagnostics=signs, ids_B=torch.tensor([0, 1, 2, 2])).backward()
     assert float(signs["clamp_rate"]) > 0
 
 

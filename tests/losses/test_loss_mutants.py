@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.proof
 HERE = Path(__file__).parent
 SOURCE = HERE.parents[1] / "src"
 CON, OTHER, IDEN = "test_contrastive_losses.py", "test_other_losses.py", "test_identities.py"
@@ -25,79 +24,79 @@ MUTANTS = {
         ("contrastive.py", "V * B, reduction)", "B, reduction)"),  # a sum of views' means
         ("contrastive.py", "F.softplus(decoupled_R,", "F.softplus(-decoupled_R,"),
         ("contrastive.py", "(ids_B, groups_B) if", "(ids_B, None) if"),  # groups forgotten
-        ("candidates.py", "self.scale**0.5 if self.balanced else self.scale, self", "self.scale, self"),
+        ("engine/candidates.py", "self.scale**0.5 if self.balanced else self.scale, self", "self.scale, self"),
     ]),
     "info_nce": (f"{CON} {IDEN}", "info_nce or moco or guide or chance", [
         ("contrastive.py", "tags.append((name_Q[mine], name_K))", "pass"),  # repeats in the queue not masked
         ("contrastive.py", "own_RE = key_KE[positive_R]", "own_RE = key_KE[: len(positive_R)]"),
         ("contrastive.py", "own_RE = against.key(positive_QD[mine])", "own_RE = against.key(query_QD[mine])"),
         ("contrastive.py", "Stripes(Q + K, mine.start)", "Stripes(Q + K, 1)"),
-        ("candidates.py", "- self.margin", "+ self.margin"),
+        ("engine/candidates.py", "- self.margin", "+ self.margin"),
         ("contrastive.py", "negative_R, decoupled), Q", "negative_R, False), Q"),
     ]),
     "clip": (f"{CON} {IDEN}", "clip or shares or chance", [
-        ("pairs.py", "view(2, R).mean(0)", "view(2, R)[0]"),  # one direction only
-        ("pairs.py", "view(2, R).mean(0)", "view(2, R).sum(0)"),
-        ("pairs.py", "text_BE[mine], image_BE", "image_BE[mine], text_BE"),
-        ("pairs.py", "not None]\n    if ids_B", "not None][:0]\n    if ids_B"),
-        ("pairs.py", "Stripes(2 * B, mine.start)", "Stripes(2 * B, mine.start + 1)"),
-        ("blocks.py", "torch.cat([rows.log(), columns.log()], dim=1)", "torch.cat([rows.log(), rows.log()], dim=1)"),
+        ("image_text.py", "view(2, R).mean(0)", "view(2, R)[0]"),  # one direction only
+        ("image_text.py", "view(2, R).mean(0)", "view(2, R).sum(0)"),
+        ("image_text.py", "text_BE[mine], image_BE", "image_BE[mine], text_BE"),
+        ("image_text.py", "not None]\n    if ids_B", "not None][:0]\n    if ids_B"),
+        ("image_text.py", "Stripes(2 * B, mine.start)", "Stripes(2 * B, mine.start + 1)"),
+        ("engine/tiled.py", "torch.cat([rows.log(), columns.log()], dim=1)", "torch.cat([rows.log(), rows.log()], dim=1)"),
     ]),
     "small": (f"{CON} {IDEN}", "nt_xent or clip or gradcheck", [
-        ("small.py", "torch.cat([table_RR.sum(1), table_RR.sum(0)])", "torch.cat([table_RR.sum(1), table_RR.sum(1)])"),
-        ("small.py", "where = R // 2 if mirror else 0", "where = 1 if mirror else 0"),
-        ("small.py", "weight_RR.diagonal(-where).sub_(together)", "pass"),
-        ("small.py", "div(2 * number if mirror else number)", "div(number)"),
-        ("small.py", "together = gradient_L.reshape", "together = 2 * gradient_L.reshape"),
-        ("small.py", "addcmul_(unit_RD, along_R1, value=-1)", "add_(0)"),
+        ("engine/small_batch.py", "torch.cat([table_RR.sum(1), table_RR.sum(0)])", "torch.cat([table_RR.sum(1), table_RR.sum(1)])"),
+        ("engine/small_batch.py", "where = R // 2 if mirror else 0", "where = 1 if mirror else 0"),
+        ("engine/small_batch.py", "weight_RR.diagonal(-where).sub_(together)", "pass"),
+        ("engine/small_batch.py", "div(2 * number if mirror else number)", "div(number)"),
+        ("engine/small_batch.py", "together = gradient_L.reshape", "together = 2 * gradient_L.reshape"),
+        ("engine/small_batch.py", "addcmul_(unit_RD, along_R1, value=-1)", "add_(0)"),
     ]),
     "hardness": (CON, "debiased", [
-        ("candidates.py", "(1.0 + self.beta, self.beta)", "(self.beta, self.beta)"),
-        ("candidates.py", "count_R + sum_SR[0] - sum_SR[1]", "sum_SR[0] - sum_SR[1]"),
-        ("candidates.py", "left_R - math.log1p(-self.tau_plus)", "left_R"),
-        ("candidates.py", "floor_R = count_R - self.scale", "floor_R = count_R + self.scale"),
-        ("candidates.py", "len(positive_PR)) + count_R", "len(positive_PR))"),
-        ("blocks.py", "left_out.fill(rows, columns, kept_RC, 0.0)", "pass"),
+        ("engine/candidates.py", "(1.0 + self.beta, self.beta)", "(self.beta, self.beta)"),
+        ("engine/candidates.py", "count_R + sum_SR[0] - sum_SR[1]", "sum_SR[0] - sum_SR[1]"),
+        ("engine/candidates.py", "left_R - math.log1p(-self.tau_plus)", "left_R"),
+        ("engine/candidates.py", "floor_R = count_R - self.scale", "floor_R = count_R + self.scale"),
+        ("engine/candidates.py", "len(positive_PR)) + count_R", "len(positive_PR))"),
+        ("engine/tiled.py", "left_out.fill(rows, columns, kept_RC, 0.0)", "pass"),
     ]),
     "siglip": (f"{CON} {IDEN}", "siglip or gradcheck or shares or chance", [
-        ("pairs.py", "F.softplus(-logit(", "F.softplus(logit("),
-        ("pairs.py", "[*tags, Stripes(2 * B, mine.start)]", "[*tags]"),
-        ("pairs.py", "* bias  #", "* -bias  #"),
-        ("pairs.py", "together_R + against_R, B", "together_R + against_R / B, B"),
-        ("sigmoids.py", "sigmoid_().mul_(gradient_Q[rows, None])", "sigmoid_()"),
-        ("sigmoids.py", "F.softplus(logit_RC, threshold=50.0)", "F.relu(logit_RC)"),
+        ("image_text.py", "F.softplus(-logit(", "F.softplus(logit("),
+        ("image_text.py", "[*tags, Stripes(2 * B, mine.start)]", "[*tags]"),
+        ("image_text.py", "* bias  #", "* -bias  #"),
+        ("image_text.py", "together_R + against_R, B", "together_R + against_R / B, B"),
+        ("engine/sigmoid_tiles.py", "sigmoid_().mul_(gradient_Q[rows, None])", "sigmoid_()"),
+        ("engine/sigmoid_tiles.py", "F.softplus(logit_RC, threshold=50.0)", "F.relu(logit_RC)"),
     ]),
     "sup_con": (f"{CON} {IDEN}", "sup_con or shares or chance", [
-        ("labelled.py", "many_N[place_N][mine] - 1", "many_N[place_N][mine]"),
-        ("labelled.py", "- key_NE[mine])", ")"),  # the row itself as positive
-        ("labelled.py", "masked_fill(positives_R == 0, 0.0)", "masked_fill(positives_R < 0, 0.0)"),
-        ("labelled.py", "(many_N[place_N] > 1).sum()", "(many_N[place_N] > 0).sum()"),
-        ("labelled.py", "itself = [Stripes(2 * N, mine.start)]", "itself = []"),
-        ("labelled.py", "all_R - mean_R", "all_R + mean_R"),
+        ("supervised.py", "many_N[place_N][mine] - 1", "many_N[place_N][mine]"),
+        ("supervised.py", "- key_NE[mine])", ")"),  # the row itself as positive
+        ("supervised.py", "masked_fill(positives_R == 0, 0.0)", "masked_fill(positives_R < 0, 0.0)"),
+        ("supervised.py", "(many_N[place_N] > 1).sum()", "(many_N[place_N] > 0).sum()"),
+        ("supervised.py", "itself = [Stripes(2 * N, mine.start)]", "itself = []"),
+        ("supervised.py", "all_R - mean_R", "all_R + mean_R"),
     ]),
     "dclw": (OTHER, "dclw", [
-        ("weighted.py", "decoupled=True", "decoupled=False"),
-        ("weighted.py", "- 1.0  # 1 - w", "- 2.0  # 1 - w"),
-        ("weighted.py", "cosine_B / sigma, 0)", "cosine_B, 0)"),
-        ("weighted.py", "(less_B * cosine_B)[mine] * scale_of(temperature)", "(less_B * cosine_B)[mine]"),
-        ("weighted.py", "torch.softmax(cosine_B /", "torch.softmax(cosine_B.detach() /"),
-        ("weighted.py", "loss_VR + (less_B", "loss_VR - (less_B"),
+        ("dclw.py", "decoupled=True", "decoupled=False"),
+        ("dclw.py", "- 1.0  # 1 - w", "- 2.0  # 1 - w"),
+        ("dclw.py", "cosine_B / sigma, 0)", "cosine_B, 0)"),
+        ("dclw.py", "(less_B * cosine_B)[mine] * scale_of(temperature)", "(less_B * cosine_B)[mine]"),
+        ("dclw.py", "torch.softmax(cosine_B /", "torch.softmax(cosine_B.detach() /"),
+        ("dclw.py", "loss_VR + (less_B", "loss_VR - (less_B"),
     ]),
     "margin": (OTHER, "margin", [
-        ("labelled.py", "0.5 * torch.where", "torch.where"),
-        ("labelled.py", "(margin - apart_R).clamp(min=0)", "(margin - apart_R)"),
-        ("labelled.py", "torch.where(similar_R", "torch.where(~similar_R"),
-        ("labelled.py", "apart_R = 1.0 - pairwise", "apart_R = 2.0 - pairwise"),
-        ("labelled.py", "square_R = apart_R.square()", "square_R = apart_R"),
-        ("labelled.py", ".clamp(min=0).square()", ".clamp(min=0)"),
+        ("supervised.py", "0.5 * torch.where", "torch.where"),
+        ("supervised.py", "(margin - apart_R).clamp(min=0)", "(margin - apart_R)"),
+        ("supervised.py", "torch.where(similar_R", "torch.where(~similar_R"),
+        ("supervised.py", "apart_R = 1.0 - pairwise", "apart_R = 2.0 - pairwise"),
+        ("supervised.py", "square_R = apart_R.square()", "square_R = apart_R"),
+        ("supervised.py", ".clamp(min=0).square()", ".clamp(min=0)"),
     ]),
     "alignment and uniformity": (f"{OTHER} {IDEN}", "alignment or uniform or chance", [
-        ("sphere.py", "2.0 - 2.0 * pairwise", "1.0 - pairwise"),
-        ("sphere.py", "exponent / 2)", "exponent)"),
-        ("sphere.py", "1.0 / (2.0 * t)", "1.0 / t"),
-        ("sphere.py", "N * (N - 1)", "N * N"),
-        ("sphere.py", "- 2.0 * t", "- t"),
-        ("sphere.py", "[Stripes(2 * N)]", "[]"),
+        ("alignment_uniformity.py", "2.0 - 2.0 * pairwise", "1.0 - pairwise"),
+        ("alignment_uniformity.py", "exponent / 2)", "exponent)"),
+        ("alignment_uniformity.py", "1.0 / (2.0 * t)", "1.0 / t"),
+        ("alignment_uniformity.py", "N * (N - 1)", "N * N"),
+        ("alignment_uniformity.py", "- 2.0 * t", "- t"),
+        ("alignment_uniformity.py", "[Stripes(2 * N)]", "[]"),
     ]),
     "barlow_twins": (f"{OTHER} {IDEN}", "barlow", [
         ("redundancy.py", "correction=0", "correction=1"),
@@ -124,12 +123,12 @@ MUTANTS = {
         ("../similarity.py", "along_R1 / -(scale * scale)", "along_R1 / (scale * scale)"),
     ]),
     "engine": (f"{CON} {NUM}", "nt_xent or clip or info_nce or float32 or degenerate or close or underflow", [
-        ("blocks.py", "peak_R = torch.maximum(self.peak_R[part], tile_RC.amax(dim))", "peak_R = tile_RC.amax(dim)"),
-        ("blocks.py", "<= (600.0 if dtype == torch.float64 else 60.0)", "<= 1e9"),  # a shift that underflows
-        ("blocks.py", "if both or own_mirror:", "if own_mirror:"),
-        ("tiles.py", "addcmul_(ratio_RC.sum(1, keepdim=True), query_RE)", "add_(0)"),
-        ("tiles.py", "CLOSE = 1e-3", "CLOSE = -1.0"),
-        ("tiles.py", "(self.first - lowest) % self.period", "self.first % self.period"),
+        ("engine/tiled.py", "peak_R = torch.maximum(self.peak_R[part], tile_RC.amax(dim))", "peak_R = tile_RC.amax(dim)"),
+        ("engine/tiled.py", "<= (600.0 if dtype == torch.float64 else 60.0)", "<= 1e9"),  # a shift that underflows
+        ("engine/tiled.py", "if both or own_mirror:", "if own_mirror:"),
+        ("engine/tiles.py", "addcmul_(ratio_RC.sum(1, keepdim=True), query_RE)", "add_(0)"),
+        ("engine/tiles.py", "CLOSE = 1e-3", "CLOSE = -1.0"),
+        ("engine/tiles.py", "(self.first - lowest) % self.period", "self.first % self.period"),
     ]),
 }  # fmt: skip
 FAULTS = [(loss, number) for loss, (_, _, faults) in MUTANTS.items() for number in range(len(faults))]
@@ -152,6 +151,7 @@ def copied(tmp_path_factory):
     return package
 
 
+@pytest.mark.proof
 def test_the_copy_is_what_is_tested(copied):
     where = "import kontrast.losses as l; print(l.__file__)"
     said = subprocess.run([sys.executable, "-c", where], env=os.environ | {"PYTHONPATH": str(copied)},
@@ -159,6 +159,7 @@ def test_the_copy_is_what_is_tested(copied):
     assert said.stdout.startswith(str(copied))
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(("loss", "number"), FAULTS)
 def test_the_fault_is_noticed(copied, loss, number):
     files, names, faults = MUTANTS[loss]
@@ -171,3 +172,10 @@ def test_the_fault_is_noticed(copied, loss, number):
         assert not still_green(copied, files, names), f"{loss}: {there!r} -> {fault!r} was not noticed"
     finally:
         path.write_text(sound)
+
+
+@pytest.mark.parametrize("loss", MUTANTS)
+def test_the_patches_fit(loss):
+    assert len(MUTANTS[loss][2]) >= 6
+    for name, there, fault in MUTANTS[loss][2]:
+        assert there in (SOURCE / "kontrast" / "losses" / name).read_text() and there != fault, f"{name}: {there!r}"

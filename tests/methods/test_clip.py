@@ -156,7 +156,7 @@ def test_the_temperature_starts_as_published_is_clipped_after_the_step_and_does_
     method = made()
     assert float(method.temperature().detach()) == pytest.approx(0.07)
     outcome = method.compare(method.embed(batch(0)))
-    assert outcome.signs["temperature"] == pytest.approx(0.07)
+    assert outcome.diagnostics["temperature"] == pytest.approx(0.07)
     nn.init.constant_(method.encoder.logit_scale, 9.0)
     assert float(method.temperature().detach()) == pytest.approx(math.exp(-9.0))  # not clipped where the loss reads it
     method.after_step(outcome, Progress(1, 10))

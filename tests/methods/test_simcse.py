@@ -9,12 +9,13 @@ import torch
 
 from kontrast import keyed
 from kontrast.data.open import open_source
+from kontrast.data.sampler import Sampler
 from kontrast.encoders.text.dropout import row_keys
 from kontrast.encoders.text.open import rebuilt, text_encoder
 from kontrast.errors import Unfit
 from kontrast.methods.method import Batch, Embeddings
 from kontrast.methods.simcse import Config, SimCSE
-from kontrast.modalities.texts.batches import TextBatches
+from kontrast.modalities.texts.batches import TextBatches, TextViews
 
 TEXTS = [
     "A man saw the dog 2 times.", "Two girls found the old house by the river.", "The king lost the war.",
@@ -163,11 +164,11 @@ def test_text_batches_are_a_function_of_the_step_for_any_number_of_processes(tmp
     path = tmp_path / "sentences.txt"
     path.write_text("\n".join(TEXTS * 5))
     source, net = open_source(path), encoder()
-    made = TextBatches(source, source.ids, net.tokenizer, 7, 3, 20, views="delete", random=4)
+    made = TextBatches(source, Sampler(source.ids, 7, 3, 20), net.tokenizer, TextViews("delete", random=4))
     whole = made(9)
     assert torch.equal(made(2).ids_B, made(2).ids_B) and len(whole.ids_B.unique()) == 7
     parts = [
-        TextBatches(source, source.ids, net.tokenizer, 7, 3, 20, views="delete", random=4, rank=r, processes=3)(9)
+        TextBatches(source, Sampler(source.ids, 7, 3, 20, r, 3), net.tokenizer, TextViews("delete", random=4))(9)
         for r in range(3)
     ]
     assert torch.equal(torch.cat([part.ids_B for part in parts]), whole.ids_B)
@@ -191,19 +192,19 @@ def test_pairs_and_triplets_keep_their_roles_whatever_the_order_of_columns(tmp_p
     rows = [f"bad {n},good {n},asked {n}" for n in range(6)]
     path.write_text("\n".join(["hard_negative,positive,anchor", *rows]))
     source, net = open_source(path), encoder()
-    made = TextBatches(source, source.ids, net.tokenizer, 4, 0, 2)
+    made = TextBatches(source, Sampler(source.ids, 4, 0, 2), net.tokenizer)
     texts = made.texts(made(0).ids_B.numpy(), 0)
     assert [view[0].split()[0] for view in texts] == ["asked", "good", "bad"]
     assert len(made(0).views) == 3
     with pytest.raises(Unfit, match="of its own"):
-        TextBatches(source, source.ids, net.tokenizer, 4, 0, 2, rules=("negation",))
+        TextBatches(source, Sampler(source.ids, 4, 0, 2), net.tokenizer, TextViews(rules=("negation",)))
 
 
 def test_hard_negatives_by_rule_become_a_third_view(tmp_path):
     path = tmp_path / "sentences.txt"
     path.write_text("\n".join(TEXTS))
     source, net = open_source(path), encoder()
-    made = TextBatches(source, source.ids, net.tokenizer, 4, 0, 2, rules=("number",))
+    made = TextBatches(source, Sampler(source.ids, 4, 0, 2), net.tokenizer, TextViews(rules=("number",)))
     given = made(0)
     assert len(given.views) == 3
     first, second, third = made.texts(given.ids_B.numpy(), 0)

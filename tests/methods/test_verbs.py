@@ -56,7 +56,7 @@ def test_compare_is_pure(name):
     before = copy.deepcopy(method.state_dict())
     first, second = method.compare(z), method.compare(z)
     assert torch.equal(first.loss, second.loss) and first.guessing == second.guessing
-    assert {k: float(v) for k, v in first.signs.items()} == {k: float(v) for k, v in second.signs.items()}
+    assert {k: float(v) for k, v in first.diagnostics.items()} == {k: float(v) for k, v in second.diagnostics.items()}
     assert equal(before, method.state_dict())
 
 
@@ -89,7 +89,7 @@ def test_what_an_outcome_holds(name):
     assert all(torch.isfinite(outcome.loss) for outcome in outcomes)
     first, second = outcomes[-1].pair
     assert first.shape == second.shape == (ROWS, 5) and not first.requires_grad and not second.requires_grad
-    assert all(math.isfinite(float(sign)) for sign in outcomes[-1].signs.values())
+    assert all(math.isfinite(float(sign)) for sign in outcomes[-1].diagnostics.values())
 
 
 @every_method

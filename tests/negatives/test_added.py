@@ -9,7 +9,7 @@ import torch
 from kontrast.methods import moco, simclr
 from kontrast.methods.method import Embeddings
 from kontrast.negatives import false_negatives, in_batch, random
-from kontrast.negatives.extra import Added
+from kontrast.negatives.extra import Extra
 
 B, D, T = 10, 6, 0.3
 
@@ -70,7 +70,7 @@ def test_simclr_with_a_queue_and_random_draws(text, beta, tau_plus):
     torch.testing.assert_close(outcome.loss, dense_nt_xent(views, extra, beta, tau_plus), rtol=1e-10, atol=1e-10)
     count = [2 * B - 2 + 13 - int((torch.cat([names, drawn[1]]) == 2 * i).sum()) for i in range(B)]
     assert outcome.guessing == pytest.approx(np.mean([math.log(n + 1) for n in count]))
-    assert ("clamp_rate" in outcome.signs) == (tau_plus > 0)
+    assert ("clamp_rate" in outcome.diagnostics) == (tau_plus > 0)
 
 
 def test_random_draws_get_a_gradient_and_queued_keys_do_not():
@@ -89,18 +89,18 @@ def test_each_rows_own_negatives_enter_its_sum(text):
     added = method.negatives
     batch = (views.flatten(0, 1), z.names_B.repeat(2))
     more = added(views, z.names_B, (z.seed, z.step), batch=batch)
-    assert more.own.shape == (2, B, added.said.mined + added.said.mixed, D)
+    assert more.own.shape == (2, B, added.requested.mined + added.requested.mixed, D)
     shared = unit(more.shared_ND) if len(more.shared_ND) else more.shared_ND
-    assert len(shared) == (0 if added.said.mined else added.said.queue)
+    assert len(shared) == (0 if added.requested.mined else added.requested.queue)
 
     def extra(i, row):
         return torch.cat([shared, unit(more.own[i // B, i % B])]) @ row / T
 
     torch.testing.assert_close(method.compare(z).loss, dense_nt_xent(views, extra), rtol=1e-9, atol=1e-9)
-    if added.said.mined:  # they are the most similar keys of the queue
+    if added.requested.mined:  # they are the most similar keys of the queue
         keys = added.queue.keys_KD
-        best = (unit(views[1, 3]) @ keys.T).topk(added.said.mined).indices
-        torch.testing.assert_close(more.own[1, 3, : added.said.mined], keys[best])
+        best = (unit(views[1, 3]) @ keys.T).topk(added.requested.mined).indices
+        torch.testing.assert_close(more.own[1, 3, : added.requested.mined], keys[best])
     if text == "mixed:6":  # made from the batch, never from the row's own views
         assert (more.own[0, 0] @ unit(views[0, 0]) < 1 - 1e-6).all()
 
@@ -120,7 +120,7 @@ def test_moco_against_dense_arithmetic(text):
         own = [] if more.own is None else [unit(more.own[i])]
         shared = [unit(more.shared_ND)] if len(more.shared_ND) else []
         s = torch.cat([*shared, *own]) @ q[i] / T
-        w = (method.negatives.said.beta * s).exp()
+        w = (method.negatives.requested.beta * s).exp()
         g = (w * s.exp()).sum() * len(s) / w.sum()
         positive = (q[i] @ key[0, i] / T).exp()
         total = total - (positive / (positive + g)).log() / B
@@ -132,7 +132,7 @@ def test_moco_against_dense_arithmetic(text):
 
 def test_mixing_needs_the_sphere():
     with pytest.raises(ValueError, match="cosine"):
-        Added("mixed:4", D, "euclidean", seed=0)
+        Extra("mixed:4", D, "euclidean", seed=0)
 
 
 @pytest.mark.parametrize("similarity", ["dot", "euclidean", "squared_euclidean"])

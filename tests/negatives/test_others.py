@@ -3,17 +3,18 @@
 import torch
 
 from kontrast.data.open import open_source
+from kontrast.data.sampler import Sampler
 from kontrast.methods import simclr
 from kontrast.modalities.images.batches import ImageBatches
-from kontrast.modalities.images.random_negatives import WithOthers
+from kontrast.modalities.images.random_negatives import WithRandom
 from kontrast.positives.images import papers
 
 
 def batches(count, rank=0, processes=1):
     source = open_source("digits")
     recipe = papers.recipe("affine", 8, 1)
-    of = ImageBatches(source, source.ids[:200], recipe, 32, 3, 12, rank=rank, processes=processes)
-    return WithOthers(of, count, rank=rank, processes=processes)
+    order = Sampler(source.ids[:200], 32, 3, 12, rank, processes)
+    return WithRandom(ImageBatches(source, order, recipe), count)
 
 
 def test_they_are_other_samples_in_one_view():

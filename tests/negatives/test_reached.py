@@ -9,9 +9,9 @@ from PIL import Image
 
 import kontrast
 from kontrast.data.open import open_source
-from kontrast.data.sampler import batch_ids
+from kontrast.data.sampler import Sampler, batch_ids
 from kontrast.methods.method import Batch
-from kontrast.modalities.texts.batches import TextBatches
+from kontrast.modalities.texts.batches import TextBatches, TextViews
 from kontrast.run.guide import Guided
 
 
@@ -37,7 +37,9 @@ def test_rules_make_a_hard_negative_of_each_sentence(sentences, tmp_path):
     assert plain[0]["guessing"] == pytest.approx(np.log(8))
     assert ruled[0]["guessing"] == pytest.approx(np.log(16)), "one hard negative a sentence stands beside the positives"
     source = open_source(str(sentences))
-    texts = TextBatches(source, source.ids, lambda *_: {}, 8, 0, 5, rules=("number",)).texts(source.ids[:2], 0)
+    texts = TextBatches(source, Sampler(source.ids, 8, 0, 5), lambda *_: {}, TextViews(rules=("number",))).texts(
+        source.ids[:2], 0
+    )
     assert "near 2" in texts[0][0] and "near 2" not in texts[2][0]
 
 
@@ -54,13 +56,13 @@ def test_a_guide_gives_each_row_its_own_vector(named):
     ids, size, seed = np.array([7, 1, 2, 3, 4, 5, 6, 8, 9, 10]), 5, 3
 
     class Plain:
-        waited = 0.0
+        waited, messages = 0.0, ()
 
         def __call__(self, step):
             rows_B = batch_ids(np.sort(ids), step, size, seed)[3:]
             return Batch((), torch.from_numpy(rows_B) * 0 - 1 if named else torch.from_numpy(rows_B), step, size, 3)
 
-    guided = Guided(Plain(), Twos(), None, ids, size, seed, rank=1, processes=2)
+    guided = Guided(Plain(), Twos(), None, Sampler(ids, size, seed, 10, 1, 2))
     for step in range(4):
         expected = torch.from_numpy(batch_ids(np.sort(ids), step, size, seed)[3:]) // 2
         assert torch.equal(guided(step).given["guide"].argmax(1), expected)

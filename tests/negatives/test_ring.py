@@ -28,21 +28,21 @@ def test_it_keeps_the_newest_whatever_divides_what(size, batches):
     real = ring.names_K != NOBODY
     assert torch.equal(ring.keys_KD[real][:, 0], ring.names_K[real].float())
     assert ring.full() == (pushed >= size)
-    assert float(ring.signs(9)["queue_fill"]) == pytest.approx(min(1.0, pushed / size))
+    assert float(ring.diagnostics(9)["queue_fill"]) == pytest.approx(min(1.0, pushed / size))
 
 
 def test_it_starts_as_keyed_random_directions():
     first, again, other = Ring(64, 16, seed=1), Ring(64, 16, seed=1), Ring(64, 16, seed=2)
     assert torch.equal(first.keys_KD, again.keys_KD) and not torch.equal(first.keys_KD, other.keys_KD)
     torch.testing.assert_close(first.keys_KD.norm(dim=1), torch.ones(64))
-    assert float(first.signs(0)["queue_rank"]) > 10 and float(first.signs(0)["queue_fill"]) == 0
+    assert float(first.diagnostics(0)["queue_rank"]) > 10 and float(first.diagnostics(0)["queue_fill"]) == 0
 
 
 def test_its_signs_tell_age_and_sameness():
     ring = Ring(8, 4, seed=0)
     for step in range(4):
         ring.push(torch.ones(2, 4), torch.arange(2), step)
-    signs = ring.signs(4)
+    signs = ring.diagnostics(4)
     assert float(signs["queue_age"]) == 2.5  # steps 0 to 3, seen at 4
     assert float(signs["queue_rank"]) == pytest.approx(1.0)
 

@@ -106,7 +106,7 @@ def test_any_channels_and_sixteen_bits(channels: int, dtype: torch.dtype) -> Non
     for i, picture in enumerate(batch):
         apart = np.abs(made[i].double().numpy() - oracle(picture, recipe.views[0], drawn, i, white))
         assert apart.max() < 2e-5
-    assert bool(recipe.said) == (channels != 3)
+    assert bool(recipe.messages) == (channels != 3)
 
 
 def test_sixteen_bits_stay() -> None:

@@ -44,13 +44,13 @@ def test_blur_taps(size: int, taps: int) -> None:
 
 
 def test_other_channels_are_said() -> None:
-    assert papers.recipe("simclr", 32, 3).said == ()
+    assert papers.recipe("simclr", 32, 3).messages == ()
     grey = papers.recipe("simclr", 32, 1)
-    assert "saturation, hue and grey are left out" in grey.said[0]
+    assert "saturation, hue and grey are left out" in grey.messages[0]
     assert len(grey.mean) == len(grey.std) == 1
-    assert papers.recipe("affine", 16, 1).said == ()
+    assert papers.recipe("affine", 16, 1).messages == ()
     many = papers.recipe("byol", 32, 13)
-    assert len(many.said) == 2
+    assert len(many.messages) == 2
     made = views(torch.zeros(2, 13, 20, 20, dtype=torch.uint8), many, Keys(0, 0, np.arange(2)))
     assert made[0].shape == (2, 13, 32, 32)
 

@@ -19,9 +19,6 @@ import torch
 
 from kontrast.distributed import processes
 from kontrast.errors import Failed
-from kontrast.modalities.images import report
-from kontrast.modalities.pairs import report
-from kontrast.modalities.texts import report
 from kontrast.run import start, trainer
 from kontrast.training import checkpoints
 from kontrast.verify import multiprocess, tiny_methods
@@ -41,11 +38,11 @@ def data(tmp_path_factory):
 def in_float64(fit):
     """The same loop on doubles. In fp32 rounding grows with the steps, so one thread already parts from two."""
 
-    def doubled(method, batches, optimizer, *rest, **named):
-        method.double()
-        for of_parameter in optimizer.state.values():
+    def doubled(training, books):
+        training.method.double()
+        for of_parameter in training.optimizer.state.values():
             of_parameter |= {name: tensor.double() for name, tensor in of_parameter.items()}
-        return fit(method, Doubles(batches), optimizer, *rest, **named)
+        return fit(dataclasses.replace(training, batches=Doubles(training.batches)), books)
 
     return doubled
 
@@ -53,7 +50,7 @@ def in_float64(fit):
 class Doubles:
     """Batches whose pixels are float64; tokens stay whole numbers."""
 
-    waited = 0.0
+    waited, messages = 0.0, ()
 
     def __init__(self, batches):
         self.batches = batches
@@ -69,8 +66,7 @@ def _one(place, count, port, words, said, harm, exactly):
     os.environ |= {"RANK": str(place), "LOCAL_RANK": str(place), "WORLD_SIZE": str(count), "MASTER_PORT": str(port)}
     os.environ |= {"LOCAL_WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1"}
     sys.stderr = open(said / str(place), "a", buffering=1)  # noqa: SIM115  (as long as the process)
-    report.leave = report.leave = report.leave = lambda *_, **__: None  # here only the bits count
-    report.report = report.report = lambda *_, **__: None
+    trainer.finish = lambda *_, **__: None  # here only the bits count
     steps, summed = [], processes.sum_gradients
 
     def harmed(parameters):
@@ -98,7 +94,8 @@ def world(count, words, said, harm=(), exactly=False):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     members = [
-        multiprocess.warm().Process(target=_one, args=(i, count, port, words, said, harm, exactly)) for i in range(count)
+        multiprocess.warm().Process(target=_one, args=(i, count, port, words, said, harm, exactly))
+        for i in range(count)
     ]
     for member in members:
         member.start()
@@ -141,7 +138,10 @@ def test_runs_of_one_two_and_three_processes_are_one_and_outlive_a_kill(method, 
 
     codes, said = world(2, {**words, "out": str(tmp_path / "2")}, tmp_path / "plain")
     assert codes == [0, 0], said
-    out, place = tmp_path / "killed", tiny_methods.NAMES.index(method) % 2  # the first process, which writes, or the other
+    out, place = (
+        tmp_path / "killed",
+        tiny_methods.NAMES.index(method) % 2,
+    )  # the first process, which writes, or the other
     codes, said = world(2, {**words, "out": str(out)}, tmp_path / "said", (place, 11, signal.SIGKILL))
     assert codes[place] == -signal.SIGKILL and codes[1 - place] == 1, (codes, said)
     assert "Another process of this run ended" in said[1 - place] and "--resume" in said[1 - place]

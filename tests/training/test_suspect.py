@@ -7,6 +7,7 @@ from safetensors.torch import load_file
 
 import kontrast
 from kontrast.data.open import open_source
+from kontrast.data.sampler import Sampler
 from kontrast.encoders.images.open import image_encoder
 from kontrast.errors import Failed
 from kontrast.methods.simclr import Config, SimCLR
@@ -32,7 +33,7 @@ def made():
     source = open_source("digits")
     encoder = image_encoder("small", channels=1, image_size=8, seed=0)
     method = SimCLR(encoder, encoder.width, Config(), seed=0)
-    return method, ImageBatches(source, source.ids[:64], papers.recipe("simclr-cifar", 8, 1), 16, 0, 10)(0)
+    return method, ImageBatches(source, Sampler(source.ids[:64], 16, 0, 10), papers.recipe("simclr-cifar", 8, 1))(0)
 
 
 def test_the_first_module_and_the_first_gradient_are_named():

@@ -89,7 +89,7 @@ def test_a_warning_comes_at_once_and_once():
     from dataclasses import replace
 
     seen, u = watch.Watch(steps=100), sphere(64, 32, 7)
-    one = replace(outcome(u, u), signs={"queue_fill": torch.tensor(1.0), "queue_rank": torch.tensor(1.0)})
+    one = replace(outcome(u, u), diagnostics={"queue_fill": torch.tensor(1.0), "queue_rank": torch.tensor(1.0)})
     said = []
     for step in range(1, 10):
         seen.look(outcome(u, u) if step == 4 else one)
@@ -104,7 +104,7 @@ def test_a_warning_comes_at_once_and_once():
 def test_keys_that_are_alike_at_first_are_no_poor_queue(rank, accused):
     """1.2 is where a healthy MoCo begins on CIFAR-10 (benchmarks/alarms.py)."""
     row = {"queue_fill": 1.0, "queue_rank": rank, "healthy_spread": 0.1}
-    assert watch.own_signs(row).startswith("poor queue") == accused
+    assert watch.own_diagnostics(row).startswith("poor queue") == accused
 
 
 def test_a_log_read_again_says_the_same():
@@ -137,7 +137,7 @@ def test_outputs_that_nothing_pulls_apart_are_not_accused():
 
     seen, almost = watch.Watch(steps=100), watch.unit(torch.ones(64, 32) + 0.01 * sphere(64, 32, 3))
     for _ in range(8):
-        seen.look(replace(outcome(almost, almost), signs={"contrast": torch.tensor(0.0)}))
+        seen.look(replace(outcome(almost, almost), diagnostics={"contrast": torch.tensor(0.0)}))
     assert not seen.collapsed(50) and seen.verdict(50).startswith("masked words alone: the loss is 1.00")
-    seen.look(replace(outcome(almost, almost, loss=5.0), signs={"contrast": torch.tensor(0.0)}))
+    seen.look(replace(outcome(almost, almost, loss=5.0), diagnostics={"contrast": torch.tensor(0.0)}))
     assert seen.verdict(50).startswith("guessing")

@@ -29,7 +29,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from kontrast.losses.engine import small_batch
-from kontrast.losses.engine.arguments import Reduction, arange, integers, matrices, ours, reduced
+from kontrast.losses.engine.arguments import Reduction, arange, formerly, integers, matrices, ours, reduced
 from kontrast.losses.engine.candidates import Against, Guide
 from kontrast.losses.engine.tiles import Stripes, Tag, Tags
 from kontrast.similarity import Similarity, logit
@@ -52,6 +52,7 @@ def surprise(positive_PR: Tensor, negative_R: Tensor, decoupled: bool = False) -
     return torch.logaddexp(positive_PR.logsumexp(0), negative_R) - positive_PR.mean(0)
 
 
+@formerly("signs", "diagnostics")
 def nt_xent(
     views_VBD: Tensor,
     *,
@@ -124,6 +125,7 @@ def nt_xent(
     return reduced(surprise(positive_PR, negative_R, decoupled).view(V, R), V * B, reduction)
 
 
+@formerly("signs", "diagnostics")
 def info_nce(
     query_QD: Tensor,
     key_KD: Tensor,

@@ -11,13 +11,14 @@ from torch import Tensor
 
 from kontrast.losses.contrastive import softened, surprise
 from kontrast.losses.engine import small_batch
-from kontrast.losses.engine.arguments import Reduction, integers, matrices, ours, reduced, scale_of
+from kontrast.losses.engine.arguments import Reduction, formerly, integers, matrices, ours, reduced, scale_of
 from kontrast.losses.engine.candidates import Against, Guide
 from kontrast.losses.engine.sigmoid_tiles import softplus_sum
 from kontrast.losses.engine.tiles import Limits, Stripes, Tag
 from kontrast.similarity import Similarity, logit, unit
 
 
+@formerly("signs", "diagnostics")
 def clip(
     image_BD: Tensor,
     text_BD: Tensor,

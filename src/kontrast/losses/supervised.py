@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from kontrast.losses.engine.arguments import Reduction, integers, matrices, ours, reduced
+from kontrast.losses.engine.arguments import Reduction, formerly, integers, matrices, ours, reduced
 from kontrast.losses.engine.candidates import Against
 from kontrast.losses.engine.tiles import Equal, Stripes
 from kontrast.similarity import Similarity, logit, pairwise, wide
@@ -67,6 +67,7 @@ def sup_con(
     return reduced(loss_R, counted, reduction)
 
 
+@formerly("signs", "diagnostics")
 def margin(
     first_BD: Tensor,
     second_BD: Tensor,

@@ -20,7 +20,7 @@ def imagenet() -> Settings:
         epochs=200,  # [v1] section 4
         optimizer="sgd",  # [v1] section 4, momentum 0.9
         lr=0.03,  # [v1] section 4
-        schedule="falls",  # [v1] section 4: times 0.1 at epochs 120 and 160
+        schedule="step",  # [v1] section 4: times 0.1 at epochs 120 and 160
         zero_init=False,  # [code] torchvision's default
         weight_decay=1e-4,  # [v1] section 4
         warmup=0,  # [code]

@@ -30,9 +30,9 @@ def constant(steps: int, *, warmup: int = 0, start: float = 0.0) -> Schedule:
     return _warmed(lambda t: 1.0, steps, warmup, start)
 
 
-def falls(steps: int, *, at: tuple[float, ...] = (0.6, 0.8), factor: float = 0.1) -> Schedule:
+def step(steps: int, *, at: tuple[float, ...] = (0.6, 0.8), factor: float = 0.1) -> Schedule:
     """Times `factor` at each of these parts of the run: MoCo v1 falls at epochs 120 and 160 of 200."""
-    return lambda step: factor ** sum(step >= round(part * steps) for part in at)
+    return lambda now: factor ** sum(now >= round(part * steps) for part in at)
 
 
 def by_epoch(schedule: Schedule, per_epoch: int) -> Schedule:
@@ -41,11 +41,11 @@ def by_epoch(schedule: Schedule, per_epoch: int) -> Schedule:
 
 
 def named(words: str, steps: int, *, warmup: int, per_epoch: int) -> Schedule:
-    """The schedule that a recipe names: "cosine", "cosine:end=0.001", "linear", "falls" (without a warm-up)."""
+    """The schedule that a recipe names: "cosine", "cosine:end=0.001", "linear", "step" (without a warm-up)."""
     name, options = worded(words, WORDED["schedule"], "--schedule")
     each_epoch = options.pop("epoch", 0)
-    if name == "falls":
-        return falls(steps)
+    if name in ("step", "falls"):
+        return step(steps)
     made = {"cosine": cosine, "linear": linear, "constant": constant}[name](steps, warmup=warmup, **options)
     return by_epoch(made, per_epoch) if each_epoch else made
 

@@ -5,12 +5,31 @@ Only shapes and types are checked, never values: reading a value would stall a G
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from collections.abc import Callable
+from functools import wraps
+from typing import Literal, ParamSpec, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor
 
 Reduction: TypeAlias = Literal["mean", "none"]
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def formerly(old: str, new: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Lets a loss take an argument by the name that it used to have."""
+
+    def taking_both(loss: Callable[P, T]) -> Callable[P, T]:
+        @wraps(loss)
+        def called(*args: P.args, **kwargs: P.kwargs) -> T:
+            if old in kwargs:
+                kwargs[new] = kwargs.pop(old)
+            return loss(*args, **kwargs)
+
+        return called
+
+    return taking_both
 
 
 def scale_of(temperature: Tensor | float) -> Tensor | float:
