@@ -1,4 +1,4 @@
-"""A protocol from outside: one new file and its line in the registry, and it is in the command line, table and report."""
+"""A protocol from outside: one new file and its line in the registry, and command line, table and report have it."""
 
 from __future__ import annotations
 
@@ -57,9 +57,7 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("data", TRAIN)
-def test_a_toy_protocol_is_used_from_the_command_line(
-    toy: None, data: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_toy_protocol_is_used_from_the_command_line(toy: None, data: str, capsys: pytest.CaptureFixture[str]) -> None:
     def call(*words: str) -> str:
         with pytest.raises(SystemExit) as ended:
             main(list(words))
@@ -86,7 +84,7 @@ def test_the_report_explains_what_was_added(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_name_that_nobody_knows_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(Unfit, match="'lenghts' is not known. Choose from knn, linear"):
+    with pytest.raises(Unfit, match=r"'lenghts' is not known\. Choose from knn, linear"):
         registry.protocol_named("lenghts")
     assert registry.protocol_named("few-label").name == "few_label"
 
