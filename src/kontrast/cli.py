@@ -6,7 +6,6 @@ unfit data; 130 and 143 interrupted after saving.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, CycloptsError, Parameter
 
-from kontrast import __version__
+from kontrast import __version__, strict_json
 from kontrast.errors import Failed, Unfit
 from kontrast.settings import Settings
 from kontrast.terminal import Progress, folded
@@ -71,7 +70,7 @@ def train(
     if not first():
         return run.exit_code
     if as_json:
-        print(json.dumps({"run": str(run.path) if run.path else None, "ending": run.ending, **run.summary}))
+        print(strict_json.dumps({"run": str(run.path) if run.path else None, "ending": run.ending, **run.summary}))
     elif run.path is not None and run.summary:
         for sentence in (run.summary["verdict"], run.summary.get("learned")):
             if sentence:
@@ -154,7 +153,7 @@ def evaluate(
         train_data=train_data, classes=classes, templates=templates, seed=seed,
     )  # fmt: skip
     if as_json:
-        print(json.dumps(result))
+        print(strict_json.dumps(result))
     else:
         print("\n".join(lines))
     return 0
@@ -202,7 +201,7 @@ def search(
 
     found = find(run, data, query, k, sheet=Path(sheet) if sheet else None, split=split)
     if as_json:
-        print(json.dumps(found))
+        print(strict_json.dumps(found))
     else:
         print(f"nearest to {found['query']} among {found['searched']:,}:")
         for hit in found["hits"]:
@@ -244,7 +243,7 @@ def info(*, as_json: Json = False, debug: Debug = False) -> int:
 
     found = environment()
     if as_json:
-        print(json.dumps(found))
+        print(strict_json.dumps(found))
     else:
         for name, value in {**{k: v for k, v in found.items() if k != "packages"}, **found["packages"]}.items():
             print(f"{name:<16}{value}")

@@ -14,11 +14,11 @@ from torch import Tensor
 from kontrast.data.readers.arrays import digits, from_array, from_list
 from kontrast.data.readers.columns import KNOWN
 from kontrast.data.readers.emoji import emoji
-from kontrast.data.readers.folders import SPLITS, extensions, from_folder
+from kontrast.data.readers.folders import extensions, from_folder
 from kontrast.data.readers.hf_datasets import saved
 from kontrast.data.readers.table_source import from_table
 from kontrast.data.readers.tables import ENDINGS, metadata, read_table
-from kontrast.data.source import Options, Source, held_out
+from kontrast.data.source import SPLITS, Options, Source, held_out
 from kontrast.errors import Unfit
 
 __all__ = ["Source", "held_out", "open_source"]

@@ -10,6 +10,7 @@ Shapes: N samples of the listing, M usable ones, B asked for.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
@@ -19,6 +20,7 @@ import numpy.typing as npt
 from torch import Tensor
 
 from kontrast import keyed
+from kontrast.data.content import kept_apart, linked
 from kontrast.data.messages import shown
 from kontrast.data.pixels.store import Pictures, Skipped
 from kontrast.errors import Unfit
@@ -125,6 +127,7 @@ class Source:
 
     def split(self, name: str) -> Source:
         """The part that the data itself calls by this name."""
+        name = name if name in self.splits else split_name(name)
         if name not in self.splits:
             known = ", ".join(self.splits) or "none"
             raise Unfit(f"split: {self.name} has no split {name!r}; it has {known}.")
@@ -148,7 +151,16 @@ class Source:
         return self
 
     def held_out(self, share: float, seed: int) -> tuple[Ids, Ids]:
-        """(ids to train on, ids held out): see `held_out`."""
+        """(ids to train on, ids held out), as `held_out` chooses them, with no picture, group or equal content in both.
+
+        Rows with a picture or sentence in common stay together too, unless they all hang together: then only equal
+        rows do. Where not even that leaves a part of about this size, each sample stands for itself.
+        """
+        count = _count(len(self.ids), share)
+        for members in (True, False):
+            held = kept_apart(self.ids, count, seed, linked(self, members=members))
+            if held is not None:
+                return np.setdiff1d(self.ids, held), held
         return held_out(self.ids, share, seed)
 
 
@@ -158,11 +170,16 @@ def held_out(ids: Ids, share: float, seed: int) -> tuple[Ids, Ids]:
     share: a fraction below 1, or a count. Which samples are held out depends on the seed and on each sample's id alone
     up to the count, so the same data and seed give the same parts for ever.
     """
-    count = round(len(ids) * share) if share < 1 else int(share)
-    if not 0 < count < len(ids):
-        raise Unfit(f"Cannot hold out {count} of {len(ids)} samples: both parts need at least one.")
+    count = _count(len(ids), share)
     order = np.argsort(keyed.words("held out", seed, ids), kind="stable")
     return np.sort(ids[order[count:]]), np.sort(ids[order[:count]])
+
+
+def _count(samples: int, share: float) -> int:
+    count = round(samples * share) if share < 1 else int(share)
+    if not 0 < count < samples:
+        raise Unfit(f"Cannot hold out {count} of {samples} samples: both parts need at least one.")
+    return count
 
 
 def stop_if_broken(name: str, skipped: Sequence[Skipped], usable: int, strict: bool) -> None:
@@ -184,17 +201,56 @@ def fingerprint(names: Sequence[str], digests: Mapping[int, bytes], *how: object
 
 
 def numbered(values: Sequence[Any]) -> tuple[Ids, tuple[str, ...]]:
-    """Labels of any type as numbers, and their names in sorted order. None and empty text become -1, unknown."""
-    known = sorted({value for value in values if value is not None and value != ""}, key=_number_or_word)
-    number = {value: place for place, value in enumerate(known)}
-    return np.array([number.get(value, -1) for value in values], dtype=np.int64), tuple(str(v) for v in known)
+    """Classes of any type as numbers, and their names in sorted order. What is unknown (`class_name`) becomes -1."""
+    names = [class_name(value) for value in values]
+    known = sorted({name for name in names if name is not None}, key=_number_or_word)
+    number = {name: place for place, name in enumerate(known)}
+    return np.array([-1 if name is None else number[name] for name in names], dtype=np.int64), tuple(known)
 
 
-def _number_or_word(value: Any) -> tuple[int, float, str]:
+def class_name(value: Any) -> str | None:
+    """The class that a value names: 1, 1.0, "1" and "1.0" are one. None: unknown, as are NaN, -1 and empty text.
+
+    TypeError for several at once (a list, a dict): such a value names no single class.
+    """
+    if isinstance(value, Mapping | list | tuple | set | np.ndarray):
+        raise TypeError(f"{str(value)[:40]} names several classes")
+    name = "" if value is None else str(value).strip()
+    if re.fullmatch(r"[+-]?\d+\.0+", name):
+        name = name.partition(".")[0]
+    return None if name == "-1" or name in UNKNOWN else name
+
+
+UNKNOWN = ("", "nan", "NaN", "<NA>", "NaT")  # as pandas and others write that there is no value
+SPLITS = frozenset({"train", "training", "test", "testing", "val", "valid", "validation", "dev"})
+SAME_SPLIT = {"training": "train", "testing": "test"}
+
+
+def split_name(value: Any) -> str:
+    """A split as it is called here: Train, TRAINING and training are train. Other names stay as they are."""
+    name = str(value).strip()
+    return SAME_SPLIT.get(name.lower(), name.lower()) if name.lower() in SPLITS else name
+
+
+def split_parts(values: Sequence[Any]) -> dict[str, Ids]:
+    """The places of each split that these values name, in the order of their first; blanks name none."""
+    names = np.array(["" if value is None else split_name(value) for value in values], dtype=object)
+    return {str(name): np.flatnonzero(names == name) for name in dict.fromkeys(names.tolist()) if name not in UNKNOWN}
+
+
+def training_part(source: Source) -> Source:
+    """What the data itself gives to train on: its training split, else all that is in no split made for tests."""
+    if len(source.splits.get("train", ())):
+        return source.split("train")
+    others = [ids for name, ids in source.splits.items() if name in SPLITS]
+    return source.part(np.setdiff1d(source.ids, np.concatenate(others))) if others else source
+
+
+def _number_or_word(name: str) -> tuple[int, float, str]:
     try:
-        return 0, float(value), str(value)
-    except (TypeError, ValueError):
-        return 1, 0.0, str(value)
+        return 0, float(name), name
+    except ValueError:
+        return 1, 0.0, name
 
 
 def _one_of(value: Any, seed: int, epoch: int, sample: int) -> str:

@@ -69,12 +69,11 @@ class Labelled(Protocol):
         for which, role in ((task.source, "test"), (task.bank, "bank")):
             if which is None:
                 continue
-            known, counts = _classes(which)
-            if len(known) < 2:
+            if len(_classes(which)) < 2:
                 why = f"the {role} data ({which.name}) names fewer than two classes"
                 return Misfit(why, said=which.labels is not None)
-            if task.bank is None and counts.max() < 2:
-                return Misfit(f"no class of {which.name} has two items to split into bank and test")
+            if task.bank is None and not len(task.labels.splits[0][1]):
+                return Misfit(f"no class of {which.name} has two different items to split into bank and test")
         return None
 
     def facts(self, task: Task) -> dict[str, Any]:
@@ -92,7 +91,7 @@ class Labelled(Protocol):
     def notes(self, task: Task) -> list[str]:
         strangers = int((~np.isin(task.labels.answer_M, task.labels.label_K)).sum())
         told = f"{strangers} test items belong to classes that the bank lacks and count as errors"
-        return [told] if strangers else []
+        return [task.bank_note] * bool(task.bank_note) + [told] * bool(strangers)
 
     def conditions(self, about: Mapping[str, Any]) -> str:
         return self.told.format(**about) if {*self.fixed, *self.counted(0)} <= set(about) else ""
@@ -118,12 +117,12 @@ class Labelled(Protocol):
             ends = [one.around for one in found if one.around is not None]
             around = np.mean(ends, axis=0).tolist() if ends else None
             if around is None and name in shares:
-                around = wilson(value, len(labels.splits[0][1]))
+                around = wilson(value, len(np.unique(np.concatenate([asked for _, asked in labels.splits]))))
             yield Measure(name, value, around)
 
 
-def _classes(source: Source) -> tuple[Ids, Ids]:
-    """(the known classes of the usable samples, how many items each has)."""
+def _classes(source: Source) -> Ids:
+    """The known classes of the usable samples."""
     known = np.zeros(0, np.int64) if source.labels is None else source.labels[source.ids]
-    found: tuple[Ids, Ids] = np.unique(known[known >= 0], return_counts=True)
+    found: Ids = np.unique(known[known >= 0])
     return found

@@ -80,6 +80,7 @@ class Task:
     rows       what is tested, its usable ids
     source     the same, but of scored pairs of pictures each picture once
     bank       labelled data that neighbours and probes may learn from; None: halves of `source`, stratified, 5 draws
+    bank_note  what to say about the bank
     recipe     how fresh views are drawn
     cloud      what the shape of the vectors is taken from: ids of `source`, or sentences
     classes    their names, in any order if the labels are names, else in the order of the numbers; None: the source's
@@ -90,6 +91,7 @@ class Task:
     rows: Source
     source: Source
     bank: Source | None = None
+    bank_note: str = ""
     recipe: Recipe | None = None
     cloud: Ids | Sequence[str] = ()
     classes: Sequence[str] | None = None

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from kontrast import keyed
+from kontrast.data.content import first_of_equals, untested
 from kontrast.data.source import Source
 from kontrast.keyed import Ids
 
@@ -40,10 +41,31 @@ class Labels:
         """Of a source with labels; without a bank each half of the source is once the other's."""
         test_ids, answer_M = labelled(source)
         if bank is None:
-            return cls(test_ids, answer_M, test_ids, answer_M, tuple(halves(answer_M, seed, d) for d in range(DRAWS)))
+            leads_M = first_of_equals(source, test_ids)
+            splits = tuple(halves(answer_M, seed, draw, leads_M) for draw in range(DRAWS))
+            return cls(test_ids, answer_M, test_ids, answer_M, splits)
         bank_ids, label_K = labelled(bank)
         whole = np.arange(len(bank_ids)), np.arange(len(test_ids))
         return cls(test_ids, renamed(answer_M, source.classes, bank.classes), bank_ids, label_K, (whole,))
+
+
+def cleaned(bank: Source | None, source: Source) -> tuple[Source | None, str]:
+    """(the bank without anything that is tested, by content; what to say). None where nothing is left to learn from."""
+    if bank is None or bank.labels is None or source.labels is None:
+        return bank, ""
+    left = bank.part(untested(bank, source))
+    own, theirs = _class_names(left), _class_names(source)
+    many = len(bank.ids) - len(left.ids)
+    if len(own) < 2 and many:
+        return None, f"{bank.name} holds nothing to learn from beside what is tested: halves of {source.name} instead"
+    if not own & theirs and len(own) > 1:
+        return None, f"{bank.name} holds none of the tested classes: halves of {source.name} instead"
+    return left, f"{many:,} items of the bank are tested too and were left out of it" if many else ""
+
+
+def _class_names(source: Source) -> set[str]:
+    numbers = np.unique(labelled(source)[1]).tolist()
+    return {source.classes[number] if source.classes else str(number) for number in numbers}
 
 
 def labelled(source: Source) -> tuple[Ids, Ids]:
@@ -61,10 +83,15 @@ def renamed(answer_M: Ids, own: Sequence[str], others: Sequence[str]) -> Ids:
     return np.array([place.get(name, len(others) + n) for n, name in enumerate(own)], dtype=np.int64)[answer_M]
 
 
-def halves(label_M: Ids, seed: int, draw: int) -> Split:
-    """Bank and test, each class cut in two; the odd one of a class goes to the bank, so every class is in it."""
-    rank_M, count_M = ranked_in_class(torch.from_numpy(label_M), "halves", seed, draw)
-    in_bank_M = (rank_M < (count_M + 1) // 2).numpy()
+def halves(label_M: Ids, seed: int, draw: int, leads_M: Ids | None = None) -> Split:
+    """Bank and test, each class cut in two; the odd one of a class goes to the bank, so every class is in it.
+
+    leads_M  for each row the first one with its content, on whose side it stays
+    """
+    leads_M = np.arange(len(label_M)) if leads_M is None else leads_M
+    first_L, place_M = np.unique(leads_M, return_inverse=True)
+    rank_L, count_L = ranked_in_class(torch.from_numpy(label_M[first_L]), "halves", seed, draw)
+    in_bank_M = (rank_L < (count_L + 1) // 2).numpy()[place_M]
     return np.flatnonzero(in_bank_M), np.flatnonzero(~in_bank_M)
 
 

@@ -8,6 +8,7 @@ Shapes: M test items, K items of the bank, H feature width.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,12 +20,12 @@ from kontrast.data.source import Source
 from kontrast.evaluate.embedders import Column, Embedder, Features
 from kontrast.evaluate.protocol import Task
 from kontrast.evaluate.registry import fitting
-from kontrast.evaluate.splits import some
+from kontrast.evaluate.splits import cleaned, some
 from kontrast.keyed import Ids
 from kontrast.positives.images import prepare
 from kontrast.positives.images.view import Recipe
 
-VERSION = 1
+VERSION = 2  # 2: nothing tested in a bank, norms of random weights calibrated, many draws of views of few items
 GEOMETRY_ITEMS = 5000
 
 
@@ -39,11 +40,13 @@ def measured(
 
     columns    name -> how it looks at the data: "learned", "before", "random_weights", "raw_input"
     protocols  names in `registry.PROTOCOLS`; None: all that fit. The geometry is always given
-    about      more to say about the encoder (network, layer, weights); added to `about` of the result
+    about      more to say about the encoder (network, layer, weights, notes); added to `about` of the result
 
     Raises Unfit for a protocol that the data cannot answer.
     """
     chosen, notes = fitting(task, protocols)
+    more = dict(about or {})
+    notes += more.pop("notes", [])
     facts: dict[str, Any] = {"version": VERSION, "data": task.rows.name, "items": len(task.rows.ids), "seed": task.seed}
     chances: dict[str, float] = {}
     for protocol in chosen:
@@ -59,12 +62,14 @@ def measured(
             result[name], ranges[name], widths[name] = dict(result[twin]), dict(ranges[twin]), widths[twin]
             continue
         features = Features(column)
-        found = [measure for protocol in chosen for measure in protocol.measure(features, task)]
+        every = [measure for protocol in chosen for measure in protocol.measure(features, task)]
+        found = [one for one in every if math.isfinite(one.value)]
+        notes += [f"{one.metric} of {name} is not a number and is left out" for one in every if one not in found]
         result[name] = {one.metric: one.value for one in found}
         ranges[name] = {one.metric: list(one.around) for one in found if one.around is not None}
         widths[name] = features.width
     facts |= {"width": widths, "chance": chances, "range": ranges, "notes": notes}
-    return result | {"about": facts | dict(about or {})}
+    return result | {"about": facts | more}
 
 
 def evaluate(
@@ -81,14 +86,15 @@ def evaluate(
 
     source  what is tested: its usable ids, and its labels if it has some. Of rows a, b, label the cosine of each two is
             held beside the label (`evaluate.scored_pairs`); all else sees each picture once
-    bank    labelled data that neighbours and probes may learn from. None: halves of `source`, stratified, 5 draws.
-            Labels are compared by class name
+    bank    labelled data that neighbours and probes may learn from; whatever is tested is left out of it, by content.
+            None: halves of `source`, stratified, 5 draws. Labels are compared by class name
     recipe  how the two fresh views of the `views` protocol are drawn; None: that protocol does not fit
     """
     rows = by_rows(source)
     pictures = each_once(rows)
+    bank, note = cleaned(None if bank is None else each_once(by_rows(bank)), pictures)
     task = Task(
-        "images", rows, pictures, bank=None if bank is None else each_once(by_rows(bank)), recipe=recipe,
+        "images", rows, pictures, bank=bank, bank_note=note, recipe=recipe,
         cloud=some(pictures.ids, GEOMETRY_ITEMS, "geometry", seed), seed=seed,
     )  # fmt: skip
     named = {name: Column(pictures=embed) for name, embed in columns.items()}

@@ -164,7 +164,10 @@ def _given_labels(labels: str | Sequence[Any] | npt.NDArray[Any] | None, count: 
         return None, ()
     if isinstance(labels, str):
         raise Unfit(f"labels: {name} has no column {labels!r}; give one label a row.")
-    values = np.asarray(labels)
-    if values.shape != (count,):
-        raise Unfit(f"labels of shape {values.shape} do not fit {count:,} pictures: give one label a row.")
-    return numbered(values.tolist())
+    values = labels.tolist() if isinstance(labels, np.ndarray) else list(labels)
+    if len(values) != count:
+        raise Unfit(f"labels: {len(values):,} do not fit {count:,} pictures: give one label a row.")
+    try:
+        return numbered(values)
+    except TypeError as problem:
+        raise Unfit(f"labels: {problem}; give one label a row.") from None

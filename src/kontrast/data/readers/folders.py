@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,9 @@ import numpy as np
 from PIL import Image
 
 from kontrast.data.readers.images import of_pictures
-from kontrast.data.source import Options, Source, numbered
+from kontrast.data.source import SPLITS, Options, Source, numbered, split_name
 from kontrast.errors import Unfit
-
-SPLITS = frozenset({"train", "training", "test", "testing", "val", "valid", "validation", "dev"})
+from kontrast.keyed import Ids
 
 
 def extensions() -> frozenset[str]:
@@ -36,7 +35,8 @@ def from_folder(folder: Path, options: Options) -> Source:
     if not names:
         saw = f" (it holds {sum(others.values()):,} other files: {_most(others)})" if others else ""
         raise Unfit(f"{folder} holds no pictures{saw}; it or its folders need files such as .jpg or .png.")
-    splits, parts = _splits(names)
+    splits, stray, unlike = _splits(names, refused)
+    refused, parts = {**refused, **stray}, int(bool(splits))
     wanted = _wanted(splits, options.split, str(folder), len(names))
     messages = [f"{sum(others.values()):,} files that are not pictures left aside: {_most(others)}"] if others else []
     labels = groups = None
@@ -49,8 +49,9 @@ def from_folder(folder: Path, options: Options) -> Source:
         alone = groups < 0
         groups[alone] = len(named) + np.flatnonzero(alone)  # a picture in no folder is a group of its own
         messages.append(f"positives from the same folder: {len(named):,} groups")
+    messages += [unlike] if unlike else []
     if splits:
-        chosen = f"{options.split} chosen" if options.split else "all taken"
+        chosen = f"{split_name(options.split)} chosen" if options.split else "all taken"
         messages.append("splits by folder: " + ", ".join(f"{k} {len(v):,}" for k, v in splits.items()) + f"; {chosen}")
 
     def read(sample: int) -> bytes:
@@ -104,22 +105,33 @@ def _link(root: str, path: str) -> str:
     return "" if os.path.exists(target) else "a link to nothing"
 
 
-def _splits(names: Sequence[str]) -> tuple[dict[str, Any], int]:
-    """Ids of each split and how many leading folders name it, where every picture lies in a folder named like one."""
-    first = [name.split("/", 1)[0] if "/" in name else "" for name in names]
-    if not set(first) <= SPLITS:
-        return {}, 0
-    tops = np.array(first)
-    return {top: np.flatnonzero(tops == top) for top in sorted(set(first))}, 1
+def _splits(names: Sequence[str], refused: Mapping[int, str]) -> tuple[dict[str, Ids], dict[int, str], str]:
+    """(ids of each split; pictures in none of them and why; what to say where folders look like splits and are none).
+
+    Folders called train, Test, validation, ... are splits where nothing else lies beside them: no other folder, and
+    beside two or more of them no more than a few pictures, which then belong to none.
+    """
+    tops = {n: name.split("/", 1)[0] if "/" in name else "" for n, name in enumerate(names) if n not in refused}
+    folders = {top for top in tops.values() if top}
+    like = sorted(top for top in folders if top.lower() in SPLITS)
+    stray = [n for n, top in tops.items() if not top]
+    if not like:
+        return {}, {}, ""
+    if set(like) != folders or len(stray) >= (len(tops) / 2 if len(like) > 1 else 1):
+        beside = ", ".join(sorted(folders - set(like))[:3]) or f"{len(stray):,} pictures"
+        return {}, {}, f"not taken as splits: {', '.join(like)}, because of what lies beside: {beside}"
+    parts = {name: np.array([n for n, top in tops.items() if top and split_name(top) == name])
+             for name in sorted({split_name(top) for top in like})}  # fmt: skip
+    return parts, dict.fromkeys(stray, f"it lies beside the splits {', '.join(parts)} and is in none of them"), ""
 
 
-def _wanted(splits: dict[str, Any], split: str | None, name: str, total: int) -> Any:
+def _wanted(splits: dict[str, Ids], split: str | None, name: str, total: int) -> Ids:
     if split is None:
         return np.arange(total)
-    if split not in splits:
+    if split_name(split) not in splits:
         known = f"it has {', '.join(splits)}" if splits else "it has no folders named train, test, val, ..."
         raise Unfit(f"split: {name} has no split {split!r}; {known}.")
-    return splits[split]
+    return splits[split_name(split)]
 
 
 def _labels(names: Sequence[str], skip: int, asked: Any, name: str) -> tuple[Any, tuple[str, ...]]:

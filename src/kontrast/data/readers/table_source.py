@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,9 +16,21 @@ from kontrast.data.pixels.store import Skipped
 from kontrast.data.readers.columns import NAMES, WORDS, Roles, assign, names_a_file, understood
 from kontrast.data.readers.images import of_pictures
 from kontrast.data.readers.tables import EncodedColumn, Table
-from kontrast.data.source import CALLED, Options, Source, fingerprint, numbered, stop_if_broken
+from kontrast.data.source import (
+    CALLED,
+    Options,
+    Source,
+    class_name,
+    fingerprint,
+    numbered,
+    split_name,
+    split_parts,
+    stop_if_broken,
+)
 from kontrast.errors import Unfit
 from kontrast.keyed import Ids
+
+NO_SCORE = "no score (not a finite number)"
 
 
 def from_table(table: Table, options: Options) -> Source:
@@ -27,14 +40,15 @@ def from_table(table: Table, options: Options) -> Source:
     if roles.kind == "scored_pairs" and names_a_file(table, column["first"]):
         return _scored_pictures(table, column, options)
     messages = [*table.messages, understood(table, roles)]
-    splits = _splits(table, options, messages)
+    splits, split = _splits(table, options, messages)
     labels, classes = _labels(table, roles, options, messages)
     groups = _groups(table, options.same, messages)
-    wanted = np.arange(table.rows) if options.split is None else splits[options.split]
+    wanted = np.arange(table.rows) if split is None else splits[split]
     words = {role: table.columns[column[role]] for role in WORDS if role in column}
     empty, cleaned = _cleaned(words, wanted, str(table.path))
     if "score" in column and roles.kind == "scored_pairs":
         cleaned["score"] = _scores(table.columns[column["score"]], column["score"], str(table.path))
+        empty |= {row: NO_SCORE for row in wanted.tolist() if not math.isfinite(cleaned["score"][row])}
     if "image" in column:
         source = _with_pictures(table, column["image"], wanted, options, empty=empty, messages=messages)
     else:
@@ -88,29 +102,32 @@ def _tidy(value: Any, role: str, row: int, path: str) -> Any:
 
 
 def _scores(values: Sequence[Any], name: str, path: str) -> list[float]:
+    """The scores; NaN where a row has none, which is then skipped."""
+    scores = []
     for row, value in enumerate(values):
         try:
-            float(value)
+            scores.append(math.nan if value is None or value == "" else float(value))
         except (TypeError, ValueError):
             raise Unfit(
                 f"{path} row {row + 1:,}: column {name!r} should hold numbers, not {str(value)[:40]!r}."
             ) from None
-    return [float(value) for value in values]
+    return scores
 
 
-def _splits(table: Table, options: Options, messages: list[str]) -> dict[str, Ids]:
-    name = options.columns.get("split", "split")
-    if name not in table.columns:
+def _splits(table: Table, options: Options, messages: list[str]) -> tuple[dict[str, Ids], str | None]:
+    """(the rows of each split, the one that was asked for as it is called here)."""
+    name = options.columns.get("split") or next(iter(_named(table, "split")), None)
+    if name is None or name not in table.columns:
         if options.split is not None:
             raise Unfit(f"split: {table.path} has no column 'split'; name it with --columns split=NAME.")
-        return {}
-    values = np.array([str(value) for value in table.columns[name]])
-    splits = {str(value): np.flatnonzero(values == value) for value in dict.fromkeys(values.tolist())}
-    if options.split is not None and options.split not in splits:
+        return {}, None
+    splits = split_parts(table.columns[name])
+    chosen = None if options.split is None else split_name(options.split)
+    if chosen is not None and chosen not in splits:
         raise Unfit(f"split: {table.path} has no rows of split {options.split!r}; it has {', '.join(splits)}.")
     parts = ", ".join(f"{part} {len(rows):,}" for part, rows in splits.items())
-    messages.append(f"splits: {parts}; {options.split + ' chosen' if options.split else 'all taken'}")
-    return splits
+    messages.append(f"splits: {parts}; {chosen + ' chosen' if chosen else 'all taken'}")
+    return splits, chosen
 
 
 def _labels(table: Table, roles: Roles, options: Options, messages: list[str]) -> tuple[Ids | None, tuple[str, ...]]:
@@ -119,19 +136,44 @@ def _labels(table: Table, roles: Roles, options: Options, messages: list[str]) -
         raise Unfit(f"labels: name a column of {table.path}: {', '.join(table.columns)}.")
     if asked is not None and asked not in table.columns:
         raise Unfit(f"labels: {table.path} has no column {asked!r}; it has {', '.join(table.columns)}.")
-    free = [name for name in NAMES["label"] if name in table.columns and name not in roles.column.values()]
+    free = [name for name in _named(table, "label") if name not in roles.column.values()]
     name = asked or options.columns.get("label") or next(iter(free), None)
     if name is None:
         return None, ()
-    labels, classes = numbered(table.columns[name])
+    try:
+        labels, classes = _classes(table, name)
+    except TypeError as problem:
+        if asked is not None:
+            raise Unfit(
+                f"labels: column {name!r} of {table.path} cannot be used: {problem}; one a row is needed."
+            ) from None
+        messages.append(f"column {name!r} left out: {problem}, and labels for evaluation are one a row")
+        return None, ()
+    unknown = int((labels < 0).sum())
+    told = f"; {unknown:,} of {table.rows:,} rows unlabelled" if unknown else ""
+    messages.append(f"labels for evaluation only: column {name!r}, {len(classes):,} classes{told}")
+    return labels, classes
+
+
+def _classes(table: Table, name: str) -> tuple[Ids, tuple[str, ...]]:
+    """(by row, the number of its class or -1; their names). TypeError where a row names several."""
+    values = table.columns[name]
+    if isinstance(values, EncodedColumn):
+        raise TypeError("a row holds several values")
     declared = table.classes.get(name)
     if declared:
-        labels, classes = np.array([-1 if v is None else v for v in table.columns[name]]), tuple(declared)
-    elif name == "label" and "label_name" in table.columns:
+        numbers = [-1 if (known := class_name(value)) is None else int(known) for value in values]
+        return np.array(numbers, dtype=np.int64), tuple(declared)
+    labels, classes = numbered(values)
+    if name == "label" and "label_name" in table.columns:
         first = {int(label): row for row, label in reversed(list(enumerate(labels)))}
         classes = tuple(str(table.columns["label_name"][first[label]]) for label in range(len(classes)))
-    messages.append(f"labels for evaluation only: column {name!r}, {len(classes):,} classes")
     return labels, classes
+
+
+def _named(table: Table, role: str) -> list[str]:
+    """The columns that have one of the names of this role, whatever their case."""
+    return [own for name in NAMES[role] for own in table.columns if own.lower().strip() == name]
 
 
 def _groups(table: Table, same: str | None, messages: list[str]) -> Ids | None:
@@ -139,7 +181,10 @@ def _groups(table: Table, same: str | None, messages: list[str]) -> Ids | None:
         return None
     if same not in table.columns:
         raise Unfit(f"same: {table.path} has no column {same!r}; it has {', '.join(table.columns)}.")
-    groups, named = numbered(table.columns[same])
+    try:
+        groups, named = numbered(table.columns[same])
+    except TypeError as problem:
+        raise Unfit(f"same: column {same!r} of {table.path} is not one group a row: {problem}.") from None
     alone = groups < 0
     groups[alone] = len(named) + np.flatnonzero(alone)
     messages.append(f"positives from the same {same!r}: {len(named):,} groups")
@@ -183,18 +228,21 @@ def _scored_pictures(table: Table, column: Mapping[str, str], options: Options) 
     place = {name: sample for sample, name in enumerate(names)}
     read = _reader(names, table.path.parent.resolve())
     messages = list(table.messages)
-    splits = _splits(table, options, messages)
-    wanted = range(table.rows) if options.split is None else splits[options.split].tolist()
+    splits, split = _splits(table, options, messages)
+    wanted = range(table.rows) if split is None else splits[split].tolist()
     shown = sorted({place[side[row]] for side in (first, second) for row in wanted})
     source = of_pictures(str(table.path), names, read, shown, options, messages=messages)
     usable = set(source.ids.tolist())
     pairs = ((place[first[row]], place[second[row]], scores[row]) for row in wanted)
-    rows = [(a, b, score) for a, b, score in pairs if {a, b} <= usable]
+    rows = [(a, b, score) for a, b, score in pairs if {a, b} <= usable and math.isfinite(score)]
     if not rows:
-        raise Unfit(f"{table.path}: no row has two pictures that can be used.")
+        raise Unfit(f"{table.path}: no row has two pictures that can be used and a score.")
+    unscored = [row for row in wanted if not math.isfinite(scores[row])]
     left, right, score = zip(*rows)
+    reasons = "without two whole pictures and a score left out"
+    reasons += f"; the first without a score is row {unscored[0] + 1}" if unscored else ""
     told = f"{len(rows):,} scored pairs of {len(names):,} pictures" + (
-        f"; {len(wanted) - len(rows):,} rows with a broken picture left out" if len(rows) < len(wanted) else ""
+        f"; {len(wanted) - len(rows):,} rows {reasons}" if len(rows) < len(wanted) else ""
     )
     return replace(
         source,

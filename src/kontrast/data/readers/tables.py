@@ -58,10 +58,10 @@ def metadata(folder: Path, splits: frozenset[str], known: frozenset[str]) -> Tab
     if own is not None:
         return read_table(own, known)
     tables = {
-        split: read_table(path, known)
-        for split in sorted(splits)
+        inner.name: read_table(path, known)
+        for inner in sorted(folder.iterdir())
         for ending in METADATA
-        if (path := folder / split / f"metadata{ending}").is_file()
+        if inner.name.lower() in splits and (path := inner / f"metadata{ending}").is_file()
     }
     if not tables:
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from kontrast.data.open import open_source
 from kontrast.errors import Unfit
 from kontrast.evaluate import formatting, suite, two_towers, zero_shot
 from kontrast.evaluate.registry import protocol_named
+from kontrast.modalities.images.bank import chosen
 from kontrast.modalities.inference import columns_of
 from kontrast.modalities.modality import Request
 from kontrast.modalities.pairs.model import load_pairs
@@ -25,9 +27,9 @@ def evaluated(path: Path, data: Any, request: Request) -> tuple[dict[str, Any], 
     source = open_source(data, labels=labels, split=request.split, channels=3)
     if source.pictures is None:
         raise Unfit(f"{source.name} holds {source.kind}; two towers are tested on pictures with captions or labels.")
-    if request.split is None and "test" in source.splits:
+    if request.split is None and len(source.splits.get("test", ())):
         source = source.split("test")
-    columns = columns_of(load_pairs(path), None, request.seed)
+    columns, measured = columns_of(load_pairs(path), None, request.seed, (source, source.ids))
     columns.pop("before")
     names = zero_shot.class_names(Path(classes)) if from_file and classes is not None else None
     of_pictures = [name for name in request.protocols if "pairs" not in protocol_named(name).models]
@@ -36,8 +38,9 @@ def evaluated(path: Path, data: Any, request: Request) -> tuple[dict[str, Any], 
     lines: list[str] = []
     if of_pictures:
         embedders = {name: model.embed_source for name, model in columns.items()} | {"raw_input": suite.raw_pixels}
-        result = suite.evaluate(embedders, source, protocols=of_pictures, seed=request.seed)
-        lines = [*formatting.table(result), formatting.sentence(result)]
+        bank, told = chosen(path, data, source, replace(request, labels=labels), 3)
+        result = suite.evaluate(embedders, source, bank=bank, protocols=of_pictures, seed=request.seed)
+        lines = [*([told] if told else []), *formatting.table(result), formatting.sentence(result)]
     if others or not of_pictures:
         sentences = zero_shot.templates(request.templates or "7")
         found = two_towers.evaluate(columns, source, source.ids, classes=names, sentences=sentences,
@@ -46,4 +49,5 @@ def evaluated(path: Path, data: Any, request: Request) -> tuple[dict[str, Any], 
         chance = {**result.get("about", {}).get("chance", {}), **found["about"]["chance"]}
         result = {name: {**result.get(name, {}), **found.get(name, {})} for name in [*found, *result]}
         result["about"] |= {"chance": chance}
+    result["about"]["notes"] += [measured] if measured else []
     return result, lines

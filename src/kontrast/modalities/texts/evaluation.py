@@ -30,7 +30,7 @@ def evaluated(path: Path, data: Any, request: Request) -> tuple[dict[str, Any], 
     """
     if request.classes is not None or request.templates is not None:
         raise Unfit("--classes and --templates are for zero-shot, which needs a model of pictures and words (clip).")
-    columns = columns_of(load_text(path), None, request.seed)
+    columns, _ = columns_of(load_text(path), None, request.seed)
     columns.pop("before")
     if isinstance(data, str | Path) and Path(data).is_dir():
         return _sets(columns, Path(data), request)
