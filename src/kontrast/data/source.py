@@ -214,7 +214,7 @@ def class_name(value: Any) -> str | None:
     TypeError for several at once (a list, a dict): such a value names no single class.
     """
     if isinstance(value, Mapping | list | tuple | set | np.ndarray):
-        raise TypeError(f"{str(value)[:40]} names several classes")
+        raise TypeError(f"{str(value)[:40]} is not one class")
     name = "" if value is None else str(value).strip()
     if re.fullmatch(r"[+-]?\d+\.0+", name):
         name = name.partition(".")[0]

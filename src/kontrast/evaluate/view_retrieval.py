@@ -19,7 +19,7 @@ from torch import Tensor
 
 from kontrast import keyed
 from kontrast.data.source import Source
-from kontrast.evaluate.embedders import Features
+from kontrast.evaluate.embedders import Embedder, Features
 from kontrast.evaluate.geometry import ALIGNMENT, alignment
 from kontrast.evaluate.intervals import wilson
 from kontrast.evaluate.knn import Vectors
@@ -57,9 +57,8 @@ class FreshView:
 
     def __call__(self, ids_B: npt.NDArray[np.int64], workers: int | None = None) -> Tensor:
         seed = int(keyed.words("fresh views", self.seed)) >> 1
-        return views(self.source.images(ids_B, workers=workers), self.recipe, Keys(seed, self.draw, ids_B))[
-            self.number
-        ].clamp(0, 1)
+        pictures, keys = self.source.images(ids_B, workers=workers), Keys(seed, self.draw, ids_B)
+        return views(pictures, self.recipe, keys)[self.number].clamp(0, 1)
 
 
 def drawn(source: Source, recipe: Recipe, seed: int, draw: int = 0) -> tuple[Source, Source]:
@@ -74,6 +73,12 @@ def drawn(source: Source, recipe: Recipe, seed: int, draw: int = 0) -> tuple[Sou
         for number, size in enumerate(sizes)
     )
     return first, second
+
+
+def score(embed: Embedder, source: Source, recipe: Recipe) -> float:
+    """`recall_at_1` of one draw of views: the number by which checkpoints are compared."""
+    items = some(source.ids, ITEMS, "views", 0)
+    return view_recall(*(embed(view, items) for view in drawn(source, recipe, 0)))
 
 
 def hit_interval(hit_DN: Tensor) -> tuple[float, list[float]]:
