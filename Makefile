@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed-$(shell cat pyproject.toml | cksum | cut -d' ' -f1)
 NEEDED_GB := 8
 SPEED := losses views chunks end_to_end
 
-.PHONY: demo test proof bench docs check install
+.PHONY: demo test proof bench docs check dist guide pictures install
 
 install: $(STAMP)
 
@@ -48,3 +48,12 @@ docs: install
 
 check: install
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/python -m pytest -m 'not proof'
+
+dist: install
+	@rm -rf dist && $(BIN)/python -m build --no-isolation
+
+guide: install
+	@$(BIN)/jupyter-execute --inplace --NotebookClient.record_timing=False examples/contrastive_learning.ipynb
+
+pictures: demo
+	@$(BIN)/python docs/pictures.py runs/demo

@@ -181,8 +181,9 @@ class Resolved:
 NAMES = tuple(f.name for f in fields(Settings))
 _TYPES = {f.name: str(f.type) for f in fields(Settings)}
 _AT_LEAST = {"epochs": 1, "batch_size": 2, "image_size": 1, "channels": 1, "white": 1, "threads": 1} | {
-    "evaluate_every": 1, **dict.fromkeys(("weight_decay", "warmup", "seed", "workers", "checkpoint_every"), 0)
-}  # fmt: skip
+    "evaluate_every": 1,
+    **dict.fromkeys(("weight_decay", "warmup", "seed", "workers", "checkpoint_every"), 0),
+}
 _ABOVE_ZERO = ("temperature", "lr", "max_minutes")
 _CHOICES = {
     "pooler": ("cls", "cls-before-pooler", "mean", "first-last", "top2"),

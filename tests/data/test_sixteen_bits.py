@@ -16,6 +16,7 @@ from hostile import encoded, png
 from PIL import Image
 
 import kontrast
+from kontrast.commands.evaluate import evaluate
 from kontrast.data.open import open_source
 from kontrast.data.pixels.decode import to_depth
 from kontrast.errors import Unfit
@@ -142,5 +143,5 @@ def test_evaluation_reads_against_the_models_white(run: tuple[Path, Path], monke
         "kontrast.evaluate.suite.drawn",
         lambda source, recipe, seed: (seen.append(recipe.white), real(source, recipe, seed))[1],
     )
-    kontrast.commands.evaluate.evaluate(run[1], scans(12, top=500), protocols=["views"])
+    evaluate(run[1], scans(12, top=500), protocols=["views"])
     assert set(seen) == {4095}

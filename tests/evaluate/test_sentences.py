@@ -39,8 +39,8 @@ def test_the_interval_holds_the_true_correlation_in_95_of_100_draws():
     assert 370 <= hits <= 394
 
 
-def judged(tmp_path, rows):
-    path = tmp_path / "judged.csv"
+def scored(tmp_path, rows):
+    path = tmp_path / "scored.csv"
     path.write_text("\n".join(["sentence1,sentence2,score", *(f"{a},{b},{s}" for a, b, s in rows)]))
     return open_source(path)
 
@@ -52,12 +52,12 @@ def letters(texts):
 
 def test_sts_ranks_all_pairs_of_a_set_together(tmp_path):
     rows = [("ab", "ab", 5), ("ab", "ax", 3), ("abc", "abd", 4), ("ab", "xy", 0)]
-    source = judged(tmp_path, rows)
+    source = scored(tmp_path, rows)
     assert sts(letters, source) == pytest.approx(1)
     result = several({"learned": letters, "raw_input": lambda texts: torch.ones(len(texts), 2)}, [source, source])
     assert result["learned"]["average"] == pytest.approx(1) and result["raw_input"]["average"] == 0
     assert lines(result)[-1].split()[-2:] == ["100.00", "0.00"]
-    with pytest.raises(Unfit, match="judged pairs"):
+    with pytest.raises(Unfit, match="scored pairs"):
         text = tmp_path / "a.txt"
         text.write_text("one\ntwo\n")
         sts(letters, open_source(text))

@@ -13,6 +13,7 @@ import pytest
 
 HERE = Path(__file__).parent
 SOURCE = HERE.parents[1] / "src"
+TILED, TILES, SMALL, CANDIDATES = (f"engine/{n}.py" for n in ("tiled", "tiles", "small_batch", "candidates"))
 CON, OTHER, IDEN = "test_contrastive_losses.py", "test_other_losses.py", "test_identities.py"
 NUM = "test_numerics.py"
 
@@ -24,14 +25,14 @@ MUTANTS = {
         ("contrastive.py", "V * B, reduction)", "B, reduction)"),  # a sum of views' means
         ("contrastive.py", "F.softplus(decoupled_R,", "F.softplus(-decoupled_R,"),
         ("contrastive.py", "(ids_B, groups_B) if", "(ids_B, None) if"),  # groups forgotten
-        ("engine/candidates.py", "self.scale**0.5 if self.balanced else self.scale, self", "self.scale, self"),
+        (CANDIDATES, "self.scale**0.5 if self.balanced else self.scale, self", "self.scale, self"),
     ]),
     "info_nce": (f"{CON} {IDEN}", "info_nce or moco or guide or chance", [
         ("contrastive.py", "tags.append((name_Q[mine], name_K))", "pass"),  # repeats in the queue not masked
         ("contrastive.py", "own_RE = key_KE[positive_R]", "own_RE = key_KE[: len(positive_R)]"),
         ("contrastive.py", "own_RE = against.key(positive_QD[mine])", "own_RE = against.key(query_QD[mine])"),
         ("contrastive.py", "Stripes(Q + K, mine.start)", "Stripes(Q + K, 1)"),
-        ("engine/candidates.py", "- self.margin", "+ self.margin"),
+        (CANDIDATES, "- self.margin", "+ self.margin"),
         ("contrastive.py", "negative_R, decoupled), Q", "negative_R, False), Q"),
     ]),
     "clip": (f"{CON} {IDEN}", "clip or shares or chance", [
@@ -40,23 +41,23 @@ MUTANTS = {
         ("image_text.py", "text_BE[mine], image_BE", "image_BE[mine], text_BE"),
         ("image_text.py", "not None]\n    if ids_B", "not None][:0]\n    if ids_B"),
         ("image_text.py", "Stripes(2 * B, mine.start)", "Stripes(2 * B, mine.start + 1)"),
-        ("engine/tiled.py", "torch.cat([rows.log(), columns.log()], dim=1)", "torch.cat([rows.log(), rows.log()], dim=1)"),
+        (TILED, "torch.cat([rows.log(), columns.log()], dim=1)", "torch.cat([rows.log(), rows.log()], dim=1)"),
     ]),
     "small": (f"{CON} {IDEN}", "nt_xent or clip or gradcheck", [
-        ("engine/small_batch.py", "torch.cat([table_RR.sum(1), table_RR.sum(0)])", "torch.cat([table_RR.sum(1), table_RR.sum(1)])"),
-        ("engine/small_batch.py", "where = R // 2 if mirror else 0", "where = 1 if mirror else 0"),
-        ("engine/small_batch.py", "weight_RR.diagonal(-where).sub_(together)", "pass"),
-        ("engine/small_batch.py", "div(2 * number if mirror else number)", "div(number)"),
-        ("engine/small_batch.py", "together = gradient_L.reshape", "together = 2 * gradient_L.reshape"),
-        ("engine/small_batch.py", "addcmul_(unit_RD, along_R1, value=-1)", "add_(0)"),
+        (SMALL, "torch.cat([table_RR.sum(1), table_RR.sum(0)])", "torch.cat([table_RR.sum(1), table_RR.sum(1)])"),
+        (SMALL, "where = R // 2 if mirror else 0", "where = 1 if mirror else 0"),
+        (SMALL, "weight_RR.diagonal(-where).sub_(together)", "pass"),
+        (SMALL, "div(2 * number if mirror else number)", "div(number)"),
+        (SMALL, "together = gradient_L.reshape", "together = 2 * gradient_L.reshape"),
+        (SMALL, "addcmul_(unit_RD, along_R1, value=-1)", "add_(0)"),
     ]),
     "hardness": (CON, "debiased", [
-        ("engine/candidates.py", "(1.0 + self.beta, self.beta)", "(self.beta, self.beta)"),
-        ("engine/candidates.py", "count_R + sum_SR[0] - sum_SR[1]", "sum_SR[0] - sum_SR[1]"),
-        ("engine/candidates.py", "left_R - math.log1p(-self.tau_plus)", "left_R"),
-        ("engine/candidates.py", "floor_R = count_R - self.scale", "floor_R = count_R + self.scale"),
-        ("engine/candidates.py", "len(positive_PR)) + count_R", "len(positive_PR))"),
-        ("engine/tiled.py", "left_out.fill(rows, columns, kept_RC, 0.0)", "pass"),
+        (CANDIDATES, "(1.0 + self.beta, self.beta)", "(self.beta, self.beta)"),
+        (CANDIDATES, "count_R + sum_SR[0] - sum_SR[1]", "sum_SR[0] - sum_SR[1]"),
+        (CANDIDATES, "left_R - math.log1p(-self.tau_plus)", "left_R"),
+        (CANDIDATES, "floor_R = count_R - self.scale", "floor_R = count_R + self.scale"),
+        (CANDIDATES, "len(positive_PR)) + count_R", "len(positive_PR))"),
+        (TILED, "left_out.fill(rows, columns, kept_RC, 0.0)", "pass"),
     ]),
     "siglip": (f"{CON} {IDEN}", "siglip or gradcheck or shares or chance", [
         ("image_text.py", "F.softplus(-logit(", "F.softplus(logit("),
@@ -123,12 +124,12 @@ MUTANTS = {
         ("../similarity.py", "along_R1 / -(scale * scale)", "along_R1 / (scale * scale)"),
     ]),
     "engine": (f"{CON} {NUM}", "nt_xent or clip or info_nce or float32 or degenerate or close or underflow", [
-        ("engine/tiled.py", "peak_R = torch.maximum(self.peak_R[part], tile_RC.amax(dim))", "peak_R = tile_RC.amax(dim)"),
-        ("engine/tiled.py", "<= (600.0 if dtype == torch.float64 else 60.0)", "<= 1e9"),  # a shift that underflows
-        ("engine/tiled.py", "if both or own_mirror:", "if own_mirror:"),
-        ("engine/tiles.py", "addcmul_(ratio_RC.sum(1, keepdim=True), query_RE)", "add_(0)"),
-        ("engine/tiles.py", "CLOSE = 1e-3", "CLOSE = -1.0"),
-        ("engine/tiles.py", "(self.first - lowest) % self.period", "self.first % self.period"),
+        (TILED, "peak_R = torch.maximum(self.peak_R[part], tile_RC.amax(dim))", "peak_R = tile_RC.amax(dim)"),
+        (TILED, "<= (600.0 if dtype == torch.float64 else 60.0)", "<= 1e9"),  # a shift that underflows
+        (TILED, "if both or own_mirror:", "if own_mirror:"),
+        (TILES, "addcmul_(ratio_RC.sum(1, keepdim=True), query_RE)", "add_(0)"),
+        (TILES, "CLOSE = 1e-3", "CLOSE = -1.0"),
+        (TILES, "(self.first - lowest) % self.period", "self.first % self.period"),
     ]),
 }  # fmt: skip
 FAULTS = [(loss, number) for loss, (_, _, faults) in MUTANTS.items() for number in range(len(faults))]

@@ -40,11 +40,15 @@ def by_rows(source: Source) -> Source:
     place_N, rows = np.concatenate([first_R, second_R]), len(first_R)
     digests = {row: b"".join(source.digests[int(i)] for i in two) for row, two in enumerate(zip(first_R, second_R))}
     return replace(
-        source, kind="scored_pairs", names=[source.names[int(i)] for i in place_N], ids=np.arange(rows),
+        source,
+        kind="scored_pairs",
+        names=[source.names[int(i)] for i in place_N],
+        ids=np.arange(rows),
         digests=digests,
-        pictures=_renumbered(source.pictures, place_N), columns={"score": [*score_R, *score_R]},
+        pictures=_renumbered(source.pictures, place_N),
+        columns={"score": [*score_R, *score_R]},
         scored=(np.arange(rows), np.arange(rows, 2 * rows), score_R),
-    )  # fmt: skip
+    )
 
 
 def each_once(source: Source) -> Source:

@@ -49,11 +49,15 @@ def evaluate(
 def sentence(result: Mapping[str, Any]) -> str:
     """What was learned, and what was lost of what the weights knew before."""
     learned, about = result["learned"], result["about"]
-    told = "" if "recall_at_1" in learned else (
-        f"The class names alone name the right class of {learned['zero_shot_top1']:.1%} "
-        f"(random weights {result['random_weights']['zero_shot_top1']:.1%}, "
-        f"guessing {about['chance']['zero_shot_top1']:.1%})."
-    )  # fmt: skip
+    told = (
+        ""
+        if "recall_at_1" in learned
+        else (
+            f"The class names alone name the right class of {learned['zero_shot_top1']:.1%} "
+            f"(random weights {result['random_weights']['zero_shot_top1']:.1%}, "
+            f"guessing {about['chance']['zero_shot_top1']:.1%})."
+        )
+    )
     told = told or (
         f"A caption and its picture find each other first in {learned['recall_at_1']:.1%} of {about['items']:,} "
         f"(random weights {result['random_weights']['recall_at_1']:.1%}, "

@@ -176,9 +176,12 @@ def described(state: Mapping[str, Tensor]) -> dict[str, Any]:
     text_width = len(state["ln_final.weight"])
     layers = {name.split(".")[2] for name in state if name.startswith("transformer.resblocks.")}
     words = {
-        "context_length": len(state["positional_embedding"]), "vocab_size": len(state["token_embedding.weight"]),
-        "width": text_width, "heads": text_width // 64, "layers": len(layers),
-    }  # fmt: skip
+        "context_length": len(state["positional_embedding"]),
+        "vocab_size": len(state["token_embedding.weight"]),
+        "width": text_width,
+        "heads": text_width // 64,
+        "layers": len(layers),
+    }
     if "visual.proj" in state:
         width, _, patch, _ = state["visual.conv1.weight"].shape
         grid = round((len(state["visual.positional_embedding"]) - 1) ** 0.5)

@@ -133,15 +133,26 @@ def encoder_py(encoder: ImageEncoder, white: int | None = None) -> str:
         f'def build() -> nn.Module:\n    """The network that was trained, with weights as they come."""\n{lines}'
     )
     return _FRAME.format(
-        needs=needs(encoder), imports=imports, parts="\n\n".join(parts), width=encoder.width,
-        channels=channels, size=size, mode=MODES.get(channels, "RGB"), white=white or 65535,
-    )  # fmt: skip
+        needs=needs(encoder),
+        imports=imports,
+        parts="\n\n".join(parts),
+        width=encoder.width,
+        channels=channels,
+        size=size,
+        mode=MODES.get(channels, "RGB"),
+        white=white or 65535,
+    )
 
 
 def write(
-    folder: Path, encoder: ImageEncoder, mean: tuple[float, ...], std: tuple[float, ...], tag: str,
-    *, white: int | None = None,
-) -> None:  # fmt: skip
+    folder: Path,
+    encoder: ImageEncoder,
+    mean: tuple[float, ...],
+    std: tuple[float, ...],
+    tag: str,
+    *,
+    white: int | None = None,
+) -> None:
     """Write config.json, model.safetensors and encoder.py."""
     config = {"tag": tag, "encoder": encoder.spec, "width": encoder.width, "mean": list(mean), "std": list(std)}
     config |= {"white": white} if white else {}

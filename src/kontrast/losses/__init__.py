@@ -3,18 +3,18 @@
     from kontrast import losses
     loss = losses.nt_xent(torch.stack([first_BD, second_BD]), temperature=0.1)
 
-contrastive   info_nce, nt_xent                    one positive against many negatives
-weighted      dclw                                 the same, decoupled, far positives pulling more
-pairs         clip, siglip                         images and their texts
-labelled      sup_con, margin                      labels say who belongs together
-sphere        alignment, uniformity                the two aims of all of these
-clusters      swapped_prediction, sinkhorn         predict the other view's cluster
-redundancy    barlow_twins                         no two dimensions say the same
-regression    byol                                 predict the other view
-guessing      chance                               what each costs if all similarities are equal
-explaining    explain                              a small batch as a table, worked out by hand
+contrastive            info_nce, nt_xent                one positive against many negatives
+dclw                   dclw                             the same, decoupled, far positives pulling more
+image_text             clip, siglip                     images and their texts
+supervised             sup_con, margin                  labels say who belongs together
+alignment_uniformity   alignment, uniformity            the two aims of all of these
+clusters               swapped_prediction, sinkhorn     predict the other view's cluster
+redundancy             barlow_twins                     no two dimensions say the same
+regression             byol                             predict the other view
+chance                 chance                           what each costs if all similarities are equal
+explain                explain                          a small batch as a table, worked out by hand
 
-Beneath: `candidates` (who is a negative), `blocks` and `tiles` (the engine).
+Beneath, in `engine`: `candidates` (who is a negative), `tiled` and `tiles` (sums over blocks of rows), `small_batch`.
 """
 
 from kontrast.losses.alignment_uniformity import alignment, uniformity

@@ -110,9 +110,14 @@ def explain(
     logit_NK = table(first, second, kind) / temperature
     if name == "info_nce":
         loss = info_nce(
-            first, second, temperature=temperature, similarity=kind, decoupled=decoupled,
-            query_ids_Q=ids_B, key_ids_K=ids_B,
-        )  # fmt: skip
+            first,
+            second,
+            temperature=temperature,
+            similarity=kind,
+            decoupled=decoupled,
+            query_ids_Q=ids_B,
+            key_ids_K=ids_B,
+        )
         return _softmax_table(logit_NK, marks, decoupled, float(loss))
     loss = clip(first, second, temperature=temperature, similarity=kind, decoupled=decoupled, ids_B=ids_B)
     forth = _softmax_table(logit_NK, marks, decoupled, None)

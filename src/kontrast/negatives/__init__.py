@@ -156,6 +156,13 @@ def check_size(queue: int, samples: int) -> None:
 
 
 EXAMPLES: dict[str, int | float | str] = {
-    "queue": 4096, "random": 256, "mined": 64, "mixed": 64, "reweighted": 1.0, "debiased": 0.1, "rules": "all",
-    "guide": "runs/other", "margin": 0.1,
-}  # fmt: skip
+    "queue": 4096,
+    "random": 256,
+    "mined": 64,
+    "mixed": 64,
+    "reweighted": 1.0,
+    "debiased": 0.1,
+    "rules": "all",
+    "guide": "runs/other",
+    "margin": 0.1,
+}

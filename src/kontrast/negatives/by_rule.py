@@ -30,9 +30,16 @@ BETWEEN = listed("to than from into over under behind before after above below b
 JOINING = listed("and or but while who that which with in on at by of for near is are was were")
 COUNTS = sorted(NUMBERS - listed("zero one half hundred thousand million billion first second third once twice"))
 TURNED = {
-    "left of": "right of", "to the left": "to the right", "on the left": "on the right", "left side": "right side",
-    "above": "below", "over": "under", "in front of": "behind", "inside": "outside", "before": "after",
-}  # fmt: skip
+    "left of": "right of",
+    "to the left": "to the right",
+    "on the left": "on the right",
+    "left side": "right side",
+    "above": "below",
+    "over": "under",
+    "in front of": "behind",
+    "inside": "outside",
+    "before": "after",
+}
 TURNED |= {there: here for here, there in TURNED.items()}
 _TURNED = re.compile(rf"\b({'|'.join(sorted(TURNED, key=len, reverse=True))})\b", re.IGNORECASE)
 _NOT = re.compile(rf"\b({'|'.join(AUXILIARY)}) not\b|\b({'|'.join(AUXILIARY)})n['’]t\b|\b(can)not\b", re.IGNORECASE)

@@ -94,9 +94,10 @@ def by_text(facts: Facts, requested: Settings, published: Settings) -> dict[str,
         "temperature": (0.05, "as published"),
         "views": ("crop" if encoder == "static" and not facts.partners else published.views, VIEWS_OF_TEXT),
         "encoder": (encoder, "a tokenizer and a small transformer of the data's own; a pretrained folder learns more"),
-        "precision": ("bf16", "this device multiplies bf16 in hardware") if facts.gpu or facts.fast_bf16 else
-                     ("fp32", "this processor has no fast bf16"),
-    }  # fmt: skip
+        "precision": ("bf16", "this device multiplies bf16 in hardware")
+        if facts.gpu or facts.fast_bf16
+        else ("fp32", "this processor has no fast bf16"),
+    }
 
 
 VIEWS_OF_TEXT = "word vectors have no dropout to differ by: they take spans; else as published"

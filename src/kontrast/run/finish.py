@@ -39,9 +39,13 @@ def finish(
     model, before = models
     settings = plan.settings.requested()
     about = About(
-        plan.settings.method, f"{samples.source.name} ({len(samples.train_ids):,} {CALLED[samples.source.kind]})",
-        (), (), summary["verdict"], {name: settings[name] for name in SHOWN if name in settings},
-    )  # fmt: skip
+        plan.settings.method,
+        f"{samples.source.name} ({len(samples.train_ids):,} {CALLED[samples.source.kind]})",
+        (),
+        (),
+        summary["verdict"],
+        {name: settings[name] for name in SHOWN if name in settings},
+    )
     try:
         certificate = opened.export(folder.path / "model", model, about)
         say(f"model    {folder.path / 'model'}: read by {certificate.loaders}; "

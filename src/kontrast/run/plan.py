@@ -57,10 +57,16 @@ def opened(data: Any, requested: Settings) -> Source:
             f"--same is for pictures: {requested.method} reads {modality.name}, and its positives are the data's own."
         )
     return open_source(
-        data, labels=requested.labels, split=requested.split, columns=requested.columns, strict=bool(requested.strict),
-        channels=modality.channels or requested.channels, workers=requested.workers, same=requested.same,
+        data,
+        labels=requested.labels,
+        split=requested.split,
+        columns=requested.columns,
+        strict=bool(requested.strict),
+        channels=modality.channels or requested.channels,
+        workers=requested.workers,
+        same=requested.same,
         white=requested.white,
-    )  # fmt: skip
+    )
 
 
 def facts_of(source: Source, n: int, device: torch.device) -> Facts:

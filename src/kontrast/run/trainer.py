@@ -91,10 +91,16 @@ class Trainer:
         optimizer = optimizers.named(groups, s.optimizer, lr=s.lr, weight_decay=s.weight_decay)
         rate = schedules.named(s.schedule, steps, warmup=round(s.warmup * per_epoch), per_epoch=per_epoch)
         course = Course(
-            steps, per_epoch, s.lr, rate, s.precision, log_every=max(1, min(50, steps // 50)),
-            save_seconds=60 * (s.checkpoint_every or 5), stop_seconds=60 * (s.max_minutes or float("inf")),
+            steps,
+            per_epoch,
+            s.lr,
+            rate,
+            s.precision,
+            log_every=max(1, min(50, steps // 50)),
+            save_seconds=60 * (s.checkpoint_every or 5),
+            stop_seconds=60 * (s.max_minutes or float("inf")),
             evaluate_every=s.evaluate_every or 0,
-        )  # fmt: skip
+        )
         self.training = Training(self.method, batches, optimizer, groups, course, State(), Watch(steps))
         self.best = BestWeights()
         self.size, self.keep = chunking.sizes(self.method, batches(0), s, self.samples.device)
@@ -145,10 +151,12 @@ class Trainer:
         before = model.with_weights(self.first_weights) if self.opened.learned else None
         seconds = time.monotonic() - self.began
         summary = {
-            "verdict": watch.verdict(state.step), "method": self.settings.method, "steps": state.step,
+            "verdict": watch.verdict(state.step),
+            "method": self.settings.method,
+            "steps": state.step,
             "seconds": round(seconds, 2),
             "samples_per_second": round(self.settings.batch_size * state.step / seconds, 1),
-        }  # fmt: skip
+        }
         if self.folder:
             finish(self.folder, self.ready.plan, self.samples, self.opened, (model, before), summary, self.say)
         return Run(path, self.plan, ending, summary, model, int(watch.collapsed(state.step)))
@@ -172,9 +180,13 @@ class Trainer:
         tensors = {f"method.{name}": tensor for name, tensor in self.method.state_dict().items()}
         tensors |= optimizers.tensors(training.optimizer, training.groups) | self.best.tensors()
         kept = {
-            "step": step, "loop": vars(training.state), "watch": training.watch.state(),
-            "data": self.samples.source.fingerprint, "processes": gather.processes(), "best": self.best.state(),
-        }  # fmt: skip
+            "step": step,
+            "loop": vars(training.state),
+            "watch": training.watch.state(),
+            "data": self.samples.source.fingerprint,
+            "processes": gather.processes(),
+            "best": self.best.state(),
+        }
         try:
             checkpoints.save(self.folder.path / "checkpoints", tensors, kept)
         except OSError as problem:

@@ -138,9 +138,12 @@ class Watch:
     def state(self) -> dict[str, object]:
         """What a checkpoint must keep so that a resumed run says the same."""
         return {
-            "encoder_start": self.encoder_start, "bad_looks": self.bad_looks, "accused_looks": self.accused_looks,
-            "warned": self.warned, "last": self.last,
-        }  # fmt: skip
+            "encoder_start": self.encoder_start,
+            "bad_looks": self.bad_looks,
+            "accused_looks": self.accused_looks,
+            "warned": self.warned,
+            "last": self.last,
+        }
 
 
 def own_diagnostics(row: Mapping[str, float]) -> str:

@@ -107,10 +107,12 @@ LOSSES: dict[str, Loss] = {
     "alignment": lambda x, y, ids, t, rows: losses.alignment(x, y, rows=rows),
     "uniformity": lambda x, y, ids, t, rows: losses.uniformity(x * y) / gather.processes(),
     "swapped_prediction": lambda x, y, ids, t, rows: losses.swapped_prediction(
-        torch.stack([x, y]), torch.stack([losses.sinkhorn(x.detach()), losses.sinkhorn(y.detach())]),
-        temperature=t, rows=rows,
+        torch.stack([x, y]),
+        torch.stack([losses.sinkhorn(x.detach()), losses.sinkhorn(y.detach())]),
+        temperature=t,
+        rows=rows,
     ),
-}  # fmt: skip
+}
 
 
 def loss_apart(loss: Loss, dtype: torch.dtype) -> float:

@@ -110,9 +110,12 @@ def digits(options: Options) -> Source:
         raise Unfit(f"split: digits has no split {chosen!r}; it has train, test and all.")
     messages = f"digits: {len(splits['train']):,} to train, {DIGITS_TEST} held out; {chosen} chosen"
     return replace(
-        whole, ids=splits.get(chosen, whole.ids), splits=splits, messages=(*whole.messages, messages),
+        whole,
+        ids=splits.get(chosen, whole.ids),
+        splits=splits,
+        messages=(*whole.messages, messages),
         **_grouped(options.same, whole.labels),
-    )  # fmt: skip
+    )
 
 
 def _grouped(same: str | None, labels: Ids | None) -> dict[str, Any]:

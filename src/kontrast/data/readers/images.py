@@ -70,8 +70,15 @@ def of_pictures(
         ids=np.array(ids, dtype=np.int64),
         fingerprint=fingerprint(names, digests, channels, bits, options.shorter_side),
         pictures=store(
-            found, {i: lead[i] for i in ids}, read, len(names), channels=channels, bits=bits, white=white,
-            shorter_side=options.shorter_side, workers=options.workers,
+            found,
+            {i: lead[i] for i in ids},
+            read,
+            len(names),
+            channels=channels,
+            bits=bits,
+            white=white,
+            shorter_side=options.shorter_side,
+            workers=options.workers,
         ),
         channels=channels,
         size=next(iter(shapes)) if len(shapes) == 1 else None,
@@ -82,7 +89,7 @@ def of_pictures(
         shapes=shapes,
         digests=digests,
         messages=(*messages, *lines, *where_kept(found.kept is None, options.memory)),
-    )  # fmt: skip
+    )
 
 
 def white_of(name: str, highest: int, bits: int, requested: int | None) -> int:

@@ -137,9 +137,12 @@ def learned(captions: Iterable[str], *, context: int, vocabulary: int = 8192) ->
     # The library numbers last letters in the order of a hash table, which no two runs share: number them beforehand.
     letters = sorted(byte_letters())
     trainer = trainers.BpeTrainer(
-        vocab_size=vocabulary - 3, min_frequency=2, show_progress=False, end_of_word_suffix="</w>",
+        vocab_size=vocabulary - 3,
+        min_frequency=2,
+        show_progress=False,
+        end_of_word_suffix="</w>",
         special_tokens=[*letters, *(f"{letter}</w>" for letter in letters)],
-    )  # fmt: skip
+    )
     inner.train_from_iterator((cleaned(text, "whitespace") for text in captions), trainer)
     merges = json.loads(inner.to_str())["model"]["merges"]
     return from_merges([(first, second) for first, second in merges], context=context, own=True)

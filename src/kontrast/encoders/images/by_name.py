@@ -63,9 +63,13 @@ def image_encoder_by_name(
                 scale_last_norms(net, 0.0 if zero_init else 1.0)
     net = convert(net, norm=norm)
     spec: dict[str, Any] = {
-        "name": name, "channels": channels, "image_size": image_size,
-        "stem": chosen, "zero_init": zero_init, "norm": norm,
-    }  # fmt: skip
+        "name": name,
+        "channels": channels,
+        "image_size": image_size,
+        "stem": chosen,
+        "zero_init": zero_init,
+        "norm": norm,
+    }
     return ImageEncoder(net, _width(net, name, channels, image_size), spec, messages)
 
 

@@ -24,10 +24,17 @@ from kontrast.encoders.weights import drawn_from
 from kontrast.errors import Unfit
 
 BERT_NAMES = {  # ours -> BertConfig's
-    "vocabulary": "vocab_size", "width": "hidden_size", "layers": "num_hidden_layers", "heads": "num_attention_heads",
-    "hidden": "intermediate_size", "positions": "max_position_embeddings", "types": "type_vocab_size",
-    "epsilon": "layer_norm_eps", "dropout": "hidden_dropout_prob", "attention_dropout": "attention_probs_dropout_prob",
-}  # fmt: skip
+    "vocabulary": "vocab_size",
+    "width": "hidden_size",
+    "layers": "num_hidden_layers",
+    "heads": "num_attention_heads",
+    "hidden": "intermediate_size",
+    "positions": "max_position_embeddings",
+    "types": "type_vocab_size",
+    "epsilon": "layer_norm_eps",
+    "dropout": "hidden_dropout_prob",
+    "attention_dropout": "attention_probs_dropout_prob",
+}
 
 
 class Foreign(nn.Module):
@@ -103,9 +110,12 @@ def from_folder(folder: Path, *, pooler: str | None, seed: int, name: str) -> Te
         layout.model, max_length=layout.length(config), pad_id=config.get("pad_token_id"), lower=layout.lower
     )
     spec = {
-        "width": config.get("hidden_size") or config.get("dim") or config["d_model"], "pooler": chosen,
-        "normalize": layout.normalize, "max_length": tokenizer.max_length, "lower": layout.lower,
-    }  # fmt: skip
+        "width": config.get("hidden_size") or config.get("dim") or config["d_model"],
+        "pooler": chosen,
+        "normalize": layout.normalize,
+        "max_length": tokenizer.max_length,
+        "lower": layout.lower,
+    }
     net: Bert | Foreign
     if _is_plain_bert(config):
         spec |= {
@@ -262,7 +272,12 @@ def _static(layout: _Layout, name: str, pooler: str | None) -> TextEncoder:
     table = Table(*weight.shape)
     table.load_state_dict({"embedding.weight": weight})
     spec = {
-        "name": "static", "shape": {"vocabulary": len(weight), "width": weight.shape[1]}, "width": weight.shape[1],
-        "pooler": "mean", "normalize": layout.normalize, "max_length": tokenizer.max_length, "lower": False,
-    }  # fmt: skip
+        "name": "static",
+        "shape": {"vocabulary": len(weight), "width": weight.shape[1]},
+        "width": weight.shape[1],
+        "pooler": "mean",
+        "normalize": layout.normalize,
+        "max_length": tokenizer.max_length,
+        "lower": False,
+    }
     return TextEncoder(table, tokenizer, spec)

@@ -139,9 +139,9 @@ def trained(texts: Iterable[str], *, max_length: int, vocabulary: int = VOCABULA
     learner = Inner(models.WordPiece(unk_token="[UNK]"))
     learner.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     learner.train_from_iterator(
-        plain, trainers.WordPieceTrainer(
-            vocab_size=vocabulary, min_frequency=2, special_tokens=numbered, show_progress=False)
-    )  # fmt: skip
+        plain,
+        trainers.WordPieceTrainer(vocab_size=vocabulary, min_frequency=2, special_tokens=numbered, show_progress=False),
+    )
     inner = Inner(models.WordPiece(learner.get_vocab(), unk_token="[UNK]"))
     inner.add_special_tokens(list(SPECIAL))
     inner.normalizer, inner.pre_tokenizer = normalizer, pre_tokenizers.BertPreTokenizer()

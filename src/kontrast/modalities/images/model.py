@@ -30,9 +30,13 @@ class Model:
     """An encoder and how its pictures are made ready."""
 
     def __init__(
-        self, encoder: ImageEncoder, image_size: int, mean: Sequence[float], std: Sequence[float],
+        self,
+        encoder: ImageEncoder,
+        image_size: int,
+        mean: Sequence[float],
+        std: Sequence[float],
         white: int | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.encoder = encoder
         self.image_size = image_size
         self.mean = tuple(mean)
