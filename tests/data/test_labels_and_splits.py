@@ -137,4 +137,4 @@ def test_rows_without_a_score_are_skipped_and_named(tmp_path: Path) -> None:
     (tmp_path / "p.csv").write_text("a,b,label\n0.png,1.png,1\n1.png,2.png,nan\n2.png,3.png,0\n")
     pictures = open_source(tmp_path / "p.csv")
     assert pictures.scored is not None and pictures.scored[2] == [1.0, 0.0]
-    assert "the first without a score is row 2" in pictures.messages[0]
+    assert "1 without a score, the first in row 2" in pictures.messages[0]

@@ -114,7 +114,7 @@ class Views(Protocol):
     def conditions(self, about: Mapping[str, Any]) -> str:
         if "views" not in about:
             return ""
-        many = f", mean of {about['view_draws']} draws of the views" if about.get("view_draws", 1) > 1 else ""
+        many = f", {about['view_draws']} draws" if about.get("view_draws", 1) > 1 else ""
         return f"recall: the item's other fresh view ({about['views']}) among {about['view_items']:,}{many}"
 
     def chance(self, task: Task) -> dict[str, float]:

@@ -234,16 +234,15 @@ def _scored_pictures(table: Table, column: Mapping[str, str], options: Options) 
     source = of_pictures(str(table.path), names, read, shown, options, messages=messages)
     usable = set(source.ids.tolist())
     pairs = ((place[first[row]], place[second[row]], scores[row]) for row in wanted)
-    rows = [(a, b, score) for a, b, score in pairs if {a, b} <= usable and math.isfinite(score)]
+    rows = [(a, b, score) for a, b, score in pairs if math.isfinite(score) and {a, b} <= usable]
     if not rows:
         raise Unfit(f"{table.path}: no row has two pictures that can be used and a score.")
-    unscored = [row for row in wanted if not math.isfinite(scores[row])]
     left, right, score = zip(*rows)
-    reasons = "without two whole pictures and a score left out"
-    reasons += f"; the first without a score is row {unscored[0] + 1}" if unscored else ""
-    told = f"{len(rows):,} scored pairs of {len(names):,} pictures" + (
-        f"; {len(wanted) - len(rows):,} rows {reasons}" if len(rows) < len(wanted) else ""
-    )
+    unscored = [row for row in wanted if not math.isfinite(scores[row])]
+    broken = len(wanted) - len(rows) - len(unscored)
+    told = f"{len(rows):,} scored pairs of {len(names):,} pictures"
+    told += f"; {broken:,} rows with a broken picture left out" if broken else ""
+    told += f"; {len(unscored):,} without a score, the first in row {unscored[0] + 1}" if unscored else ""
     return replace(
         source,
         scored=(np.array(left), np.array(right), list(score)),
