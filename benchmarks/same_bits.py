@@ -11,7 +11,8 @@ is also repeated by the new source from the `config.yaml` that the old one wrote
 Compared, to the last bit: each tensor of model/ and of the last checkpoint (method, twin, queue, optimizer) by the
 SHA-256 of its dtype, shape and bytes; each number of log.jsonl and summary.json but the times. What the old source
 wrote must be there; keys that only the new log and summary have are named and are no difference. A tensor more or
-less is one. Figures of an evaluation are compared where both have one version of its definitions. Exit code 1 on any difference. Some two minutes on two cores.
+less is one. Figures of an evaluation are compared where both have one version of its definitions. Exit code 1 on any
+difference. Some two minutes on two cores.
 
 The bits are compared on one machine, with its torch and one thread. Nothing is said about other machines.
 """
@@ -39,6 +40,7 @@ from PIL import Image
 
 HERE = Path(__file__).resolve().parent.parent
 TIMES = ("seconds", "samples_per_second", "data_wait")
+VERSION = "summary.json evaluation.about.version"  # of the definitions: figures of another are no difference
 STOP = 8  # the step at which the run is stopped that both finish: inside its second epoch
 SAMPLES, SIDE = 96, 20
 NOUNS = "sun moon star rain snow wind leaf root seed bird fish wolf".split()  # noqa: SIM905
@@ -206,16 +208,8 @@ def numbers(run: Path) -> dict[str, Any]:
     rows = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     found = {f"log.jsonl line {n} {key}": value for n, row in enumerate(rows, 1) for key, value in row.items()}
     found |= {f"summary.json {key}": value for key, value in flat(json.loads((run / "summary.json").read_text()))}
-    version = found.get("summary.json evaluation.about.version")  # of the definitions; figures of another are others
-    found = {f"{key} ({version})" if "evaluation." in key else key: value for key, value in found.items()}
     counted = {key: key.split()[-1] not in TIMES and not isinstance(value, str) for key, value in found.items()}
     return {key: repr(value) if counted[key] else None for key, value in found.items()}
-
-
-def redefined(key: str, others: dict[str, Any]) -> bool:
-    """Whether this is a figure of an evaluation whose definitions have another version in the other run."""
-    of = [other for other in (key, *others) if other.startswith("summary.json evaluation.")]
-    return key in of[:1] and len({other.rpartition(" (")[2] for other in of}) > 1
 
 
 def flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
@@ -237,8 +231,10 @@ def compared(old: Source, new: Source, name: str, other: str) -> tuple[bool, str
     (t, n), (u, m) = ((tensors(s.out(run)), numbers(s.out(run))) for s, run in ((old, name), (new, other)))
     if not any(key.startswith("model") for key in t) or not any(key.startswith("checkpoints") for key in t):
         return False, "nothing to compare: the old run has no model or no checkpoint"
+    if n.get(VERSION) != m.get(VERSION):
+        n, m = ({k: v for k, v in each.items() if not k.startswith("summary.json evaluation")} for each in (n, m))
     apart = [key for key in t | u if t.get(key) != u.get(key)]
-    moved = [key for key in n if (key not in m or n[key] != m[key]) and not redefined(key, m)]
+    moved = [key for key in n if key not in m or n[key] != m[key]]
     told = [f"{len(apart)} of {len(t)} tensors differ, first {apart[0]}"] if apart else []
     told += [f"{len(moved)} of {len(n)} numbers differ, first {moved[0]}"] if moved else []
     added = sorted({key.split()[-1] for key in m.keys() - n.keys()})
