@@ -89,9 +89,15 @@ FEW_LABEL = Labelled(
         Metric("few_label_1", "1 label a class", "Only one labelled example of each class is known.", decisive=True),
         Metric("few_label_5", "5 labels a class", "Five labelled examples of each class are known."),
         Metric(
-            "few_label_10", "10 labels a class", "Ten labelled examples of each class are known.",
-            told="ten labels a class name the right class of {value}", decisive=True,
+            "few_label_10",
+            "10 labels a class",
+            "Ten labelled examples of each class are known.",
+            told="ten labels a class name the right class of {value}",
+            decisive=True,
         ),
     ),
-    _few, any_class, told="few labels: {few_label_draws} draws", fixed={"few_label_draws": DRAWS},
-)  # fmt: skip
+    _few,
+    any_class,
+    told="few labels: {few_label_draws} draws",
+    fixed={"few_label_draws": DRAWS},
+)

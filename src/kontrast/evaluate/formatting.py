@@ -69,8 +69,11 @@ def conditions(result: Mapping[str, Any]) -> list[str]:
         lines.append(f"bank: {about['bank']}, {about['bank_items']:,} items; {about['classes']} classes")
     lines += [line for protocol in PROTOCOLS.values() if (line := protocol.conditions(about))]
     if "halfway" in about:
-        told = ", ".join(f"{m.title} {m.shown(about['halfway'][n])}" for n, m in metrics().items()
-                         if n in about["halfway"] and m.decisive)  # fmt: skip
+        told = ", ".join(
+            f"{m.title} {m.shown(about['halfway'][n])}"
+            for n, m in metrics().items()
+            if n in about["halfway"] and m.decisive
+        )
         lines.append(f"halfway between the weights it began with and these (mixed with share 0.5): {told}")
     if "before" in result and began_at_random(result):
         lines.append("the run began with these random weights")

@@ -97,9 +97,12 @@ def _at_least_two(vectors_ND: Tensor) -> None:
 
 
 ALIGNMENT = Metric(
-    "alignment", "alignment", "Distance between two views of one item: 0 none, 2 as far as strangers.",
-    decimals=2, unit="",
-)  # fmt: skip
+    "alignment",
+    "alignment",
+    "Distance between two views of one item: 0 none, 2 as far as strangers.",
+    decimals=2,
+    unit="",
+)
 
 
 class Geometry(Protocol):

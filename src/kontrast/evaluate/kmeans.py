@@ -91,10 +91,14 @@ KMEANS = Labelled(
     "kmeans",
     (
         Metric(
-            "kmeans_accuracy", "k-means clusters", "Groups found without any label, then matched with the classes.",
-            told="clusters found without labels match the classes for {value}", decisive=True,
+            "kmeans_accuracy",
+            "k-means clusters",
+            "Groups found without any label, then matched with the classes.",
+            told="clusters found without labels match the classes for {value}",
+            decisive=True,
         ),
         Metric("nmi", "k-means NMI", "How much the groups tell about the classes: 0 nothing, 1 all.", "", 2, ""),
     ),
-    _grouped, any_class,
-)  # fmt: skip
+    _grouped,
+    any_class,
+)

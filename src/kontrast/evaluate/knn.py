@@ -183,11 +183,16 @@ KNN = Labelled(
     "knn",
     (
         Metric(
-            "knn_top1", "nearest neighbours (kNN)",
+            "knn_top1",
+            "nearest neighbours (kNN)",
             "The 200 (or fewer) most similar labelled items vote; how often are they right?",
-            told="the nearest neighbours name the right class of {value}", decisive=True,
+            told="the nearest neighbours name the right class of {value}",
+            decisive=True,
         ),
     ),
-    _vote, largest_class, told="kNN: k {k}, T {temperature}", fixed={"temperature": TEMPERATURE},
+    _vote,
+    largest_class,
+    told="kNN: k {k}, T {temperature}",
+    fixed={"temperature": TEMPERATURE},
     counted=lambda bank_items: {"k": neighbours_to_ask(bank_items)},
-)  # fmt: skip
+)

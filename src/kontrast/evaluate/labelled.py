@@ -105,12 +105,20 @@ class Labelled(Protocol):
         test_MH = features(task.source, labels.test_ids)
         bank_KH = test_MH if task.bank is None else features(task.bank, labels.bank_ids)
         draws = [
-            list(self.on_draw(Draw(
-                bank_KH[rows], torch.from_numpy(labels.label_K[rows]), labels.bank_ids[rows],
-                test_MH[asked], torch.from_numpy(labels.answer_M[asked]), task.seed,
-            )))
+            list(
+                self.on_draw(
+                    Draw(
+                        bank_KH[rows],
+                        torch.from_numpy(labels.label_K[rows]),
+                        labels.bank_ids[rows],
+                        test_MH[asked],
+                        torch.from_numpy(labels.answer_M[asked]),
+                        task.seed,
+                    )
+                )
+            )
             for rows, asked in labels.splits
-        ]  # fmt: skip
+        ]
         shares = {metric.name for metric in self.metrics if metric.decimals is None}
         for found in zip(*draws):
             name, value = found[0].metric, float(np.mean([one.value for one in found]))

@@ -139,9 +139,13 @@ LINEAR = Labelled(
     "linear",
     (
         Metric(
-            "linear_top1", "linear probe", "The best straight cut through the features, fitted on labelled items.",
-            told="a linear classifier names the right class of {value}", decisive=True,
+            "linear_top1",
+            "linear probe",
+            "The best straight cut through the features, fitted on labelled items.",
+            told="a linear classifier names the right class of {value}",
+            decisive=True,
         ),
     ),
-    _probed, largest_class,
-)  # fmt: skip
+    _probed,
+    largest_class,
+)

@@ -105,9 +105,12 @@ def partner_recall(first_NH: Tensor, second_NH: Tensor, second: Sequence[str]) -
 
 
 RECALL_AT_1 = Metric(
-    "recall_at_1", "partner found (R@1)", "Does the item find its own partner first? This needs no labels.",
-    told="{value} of the items find their own partner first among {count:,}", decisive=True,
-)  # fmt: skip
+    "recall_at_1",
+    "partner found (R@1)",
+    "Does the item find its own partner first? This needs no labels.",
+    told="{value} of the items find their own partner first among {count:,}",
+    decisive=True,
+)
 
 
 class Retrieval(Protocol):

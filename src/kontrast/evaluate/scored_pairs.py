@@ -64,16 +64,21 @@ class ScoredPairs(Protocol):
     name = "sts"
     metrics = (
         Metric(
-            "pair_auc", "similar pair nearer",
+            "pair_auc",
+            "similar pair nearer",
             "Shown a similar and a dissimilar pair, how often is the similar one nearer? 50 is guessing.",
-            told="of a similar and a dissimilar pair the similar one is nearer in {value} of cases", decisive=True,
+            told="of a similar and a dissimilar pair the similar one is nearer in {value} of cases",
+            decisive=True,
         ),
         Metric(
-            "spearman", "Spearman's rank corr.",
+            "spearman",
+            "Spearman's rank corr.",
             "Do the similarities rank pairs as people do? 100 is perfect agreement.",
-            told="similarities agree with human judgement at {value} rank correlation", unit="", decisive=True,
+            told="similarities agree with human judgement at {value} rank correlation",
+            unit="",
+            decisive=True,
         ),
-    )  # fmt: skip
+    )
     models = ("images", "texts")
     always = True
 

@@ -94,9 +94,15 @@ def evaluate(
     pictures = each_once(rows)
     bank, note = cleaned(None if bank is None else each_once(by_rows(bank)), pictures)
     task = Task(
-        "images", rows, pictures, bank=bank, bank_note=note, recipe=recipe,
-        cloud=some(pictures.ids, GEOMETRY_ITEMS, "geometry", seed), seed=seed,
-    )  # fmt: skip
+        "images",
+        rows,
+        pictures,
+        bank=bank,
+        bank_note=note,
+        recipe=recipe,
+        cloud=some(pictures.ids, GEOMETRY_ITEMS, "geometry", seed),
+        seed=seed,
+    )
     named = {name: Column(pictures=embed) for name, embed in columns.items()}
     return measured(named, task, protocols=protocols, about=about)
 

@@ -66,9 +66,11 @@ def sentence(result: Mapping[str, Any]) -> str:
     fallen = [
         f"{metric.title} fell from {result['before'][name]:.1%} to {learned[name]:.1%}"
         for name, metric in metrics().items()
-        if "before" in result and name in learned and name.startswith(("zero_shot", "recall"))
+        if "before" in result
+        and name in learned
+        and name.startswith(("zero_shot", "recall"))
         and learned[name] < result["before"][name] - FELL
-    ]  # fmt: skip
+    ]
     if fallen:
         told += (
             f" WARNING: it lost some of what it knew: {', '.join(fallen)}. Take a smaller --lr, fewer epochs, or mix "

@@ -99,10 +99,13 @@ class ZeroShot(Protocol):
     name = "zero_shot"
     metrics = (
         Metric(
-            "zero_shot_top1", "zero-shot top-1", "Classes are named in words; no labelled item is seen.",
-            told="the class names alone name the right class of {value}", decisive=True,
+            "zero_shot_top1",
+            "zero-shot top-1",
+            "Classes are named in words; no labelled item is seen.",
+            told="the class names alone name the right class of {value}",
+            decisive=True,
         ),
-    )  # fmt: skip
+    )
     models = ("pairs",)
 
     def misfit(self, task: Task) -> Misfit | None:

@@ -48,8 +48,7 @@ def finish(
     )
     try:
         certificate = opened.export(folder.path / "model", model, about)
-        say(f"model    {folder.path / 'model'}: read by {certificate.loaders}; "
-            f"difference {certificate.difference:.2g}")  # fmt: skip
+        say(f"model    {folder.path / 'model'}: read by {certificate.loaders}; difference {certificate.difference:.2g}")
         columns, measured = columns_of(model, before, plan.settings.seed, (samples.source, samples.train_ids))
         chosen = _chosen_on(plan, samples)
         try:

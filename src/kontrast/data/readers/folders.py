@@ -120,8 +120,10 @@ def _splits(names: Sequence[str], refused: Mapping[int, str]) -> tuple[dict[str,
     if set(like) != folders or len(stray) >= (len(tops) / 2 if len(like) > 1 else 1):
         beside = ", ".join(sorted(folders - set(like))[:3]) or f"{len(stray):,} pictures"
         return {}, {}, f"not taken as splits: {', '.join(like)}, because of what lies beside: {beside}"
-    parts = {name: np.array([n for n, top in tops.items() if top and split_name(top) == name])
-             for name in sorted({split_name(top) for top in like})}  # fmt: skip
+    parts = {
+        name: np.array([n for n, top in tops.items() if top and split_name(top) == name])
+        for name in sorted({split_name(top) for top in like})
+    }
     return parts, dict.fromkeys(stray, f"it lies beside the splits {', '.join(parts)} and is in none of them"), ""
 
 

@@ -18,7 +18,11 @@ import yaml
 from kontrast.data.open import open_source
 from kontrast.data.source import Source, training_part
 from kontrast.errors import Unfit
+from kontrast.evaluate.labelled import Labelled
+from kontrast.evaluate.registry import protocol_named
 from kontrast.modalities.modality import Request
+
+EMBEDDED = ("digits", "emoji")
 
 
 def chosen(path: Path, data: Any, source: Source, request: Request, channels: int | None) -> tuple[Source | None, str]:
@@ -34,7 +38,8 @@ def chosen(path: Path, data: Any, source: Source, request: Request, channels: in
             )
         part = training_part(bank)
         return part, f"bank     {part.name}: {len(part.ids):,} items of --train-data, its training part"
-    if source.labels is None:
+    labelled = [name for name in request.protocols if isinstance(protocol_named(name), Labelled)]
+    if source.labels is None or (request.protocols and not labelled):
         return None, ""
     tested = next((name for name, ids in source.splits.items() if set(source.ids.tolist()) <= set(ids.tolist())), None)
     if tested not in (None, "train") and "train" in source.splits:
@@ -47,13 +52,16 @@ def _of_the_run(path: Path, data: Any, request: Request, channels: int | None) -
     config = path / "config.yaml"
     written = yaml.safe_load(config.read_text()) if config.is_file() else {}
     own = written.get("data")
-    if own is None or _same(own, data):
+    if own is None or _same(own, data) or not (Path(own).exists() or own in EMBEDDED):
         return None, ""
     try:
         bank = open_source(
-            own, labels=request.labels or written.get("labels"), split=written.get("split"),
-            columns=written.get("columns"), channels=channels,
-        )  # fmt: skip
+            own,
+            labels=request.labels or written.get("labels"),
+            split=written.get("split"),
+            columns=written.get("columns"),
+            channels=channels,
+        )
     except Unfit as problem:
         return None, f"bank     not the run's own training data: {problem}"
     if bank.labels is None:

@@ -49,10 +49,14 @@ def evaluated(path: Path, data: Any, request: Request) -> tuple[dict[str, Any], 
     columns, measured = columns_of(learned, None, request.seed, (look, look.ids))
     columns.pop("before")
     result = suite.evaluate(
-        embedders(columns), source, bank=bank,
-        recipe=_recipe(path, learned, source), protocols=request.protocols or None, seed=request.seed,
+        embedders(columns),
+        source,
+        bank=bank,
+        recipe=_recipe(path, learned, source),
+        protocols=request.protocols or None,
+        seed=request.seed,
         about=about(learned) | {"notes": [measured] if measured else []},
-    )  # fmt: skip
+    )
     return result, [*messages, *formatting.table(result), formatting.sentence(result)]
 
 

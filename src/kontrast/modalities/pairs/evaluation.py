@@ -43,8 +43,9 @@ def evaluated(path: Path, data: Any, request: Request) -> tuple[dict[str, Any], 
         lines = [*([told] if told else []), *formatting.table(result), formatting.sentence(result)]
     if others or not of_pictures:
         sentences = zero_shot.templates(request.templates or "7")
-        found = two_towers.evaluate(columns, source, source.ids, classes=names, sentences=sentences,
-                                    protocols=others or None)  # fmt: skip
+        found = two_towers.evaluate(
+            columns, source, source.ids, classes=names, sentences=sentences, protocols=others or None
+        )
         lines = [*lines, *formatting.table(found), two_towers.sentence(found)]
         chance = {**result.get("about", {}).get("chance", {}), **found["about"]["chance"]}
         result = {name: {**result.get(name, {}), **found.get(name, {})} for name in [*found, *result]}
