@@ -1,7 +1,8 @@
 """Six methods on the digits that come with scikit-learn, with their defaults: seconds and what was learned, 3 seeds.
 
-    python benchmarks/digits.py [--seeds 3] [--shown]
+    python benchmarks/digits.py [--seeds 3] [--shown] [--method examples/vicreg.py ...]
 
+--method measures others beside the six, from outside the package too; their rows bear the file's name.
 Each run is `kontrast train digits --method M --seed S` and nothing more; the scores are those of its own evaluation, on
 the 360 digits it never saw. Musts: every method above raw pixels in k-means and with one label per class, within 90 s
 on two idle cores, no false alarm. A file in results/ keeps one line a run; an interrupted program goes on.
@@ -13,6 +14,7 @@ import argparse
 import statistics
 import tempfile
 import time
+from pathlib import Path
 
 import kept
 import kontrast
@@ -29,14 +31,20 @@ def measured(method: str, seed: int) -> dict[str, object]:
     seconds = time.perf_counter() - began
     columns = ("learned", "random_weights", "raw_input")
     scores = {name: {score: run.summary["evaluation"][name][score] for score in SCORES} for name in columns}
-    return {"method": method, "seed": seed, "seconds": round(seconds, 1), "verdict": run.summary["verdict"], **scores}
+    return {
+        "method": run.summary["method"],
+        "seed": seed,
+        "seconds": round(seconds, 1),
+        "verdict": run.summary["verdict"],
+        **scores,
+    }
 
 
 def told(rows: list[dict]) -> None:
     """A line per method: each seed's score beside raw pixels, the longest run, and whether all were called healthy."""
     print("| method | k-means of each seed (raw pixels) | one label (raw pixels) | longest run | verdicts |")
     print("|---|---|---|---|---|")
-    for method in METHODS:
+    for method in dict.fromkeys((*METHODS, *(row["method"] for row in rows))):
         mine = sorted((row for row in rows if row["method"] == method), key=lambda row: row["seed"])
         if not mine:
             continue
@@ -54,13 +62,14 @@ def main() -> None:
     """Run what is missing, then say what came."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--method", nargs="+", default=METHODS, help="a name, or FILE.py")
     parser.add_argument("--shown", action="store_true", help="only say what was measured so far")
     said = parser.parse_args()
     rows = kept.rows("digits")
     done = {(row["method"], row["seed"]) for row in rows}
     for seed in range(0 if said.shown else said.seeds):
-        for method in METHODS:
-            if (method, seed) not in done:
+        for method in said.method:
+            if (Path(method).stem.replace("_", "-"), seed) not in done:
                 rows.append(measured(method, seed))
                 kept.add("digits", rows[-1])
     told(rows)

@@ -87,3 +87,12 @@ def test_no_global_generator_is_read_or_moved():
 def test_a_generator_repeats_its_key():
     a, b, c = (torch.randn(4, generator=keyed.generator("weights", seed)) for seed in (0, 0, 1))
     assert torch.equal(a, b) and not torch.equal(a, c)
+
+
+def test_draws_lent_to_other_peoples_layers_are_named_and_given_back():
+    before = torch.get_rng_state()
+    with keyed.lent(torch.device("cpu"), "step", 3):
+        first = torch.rand(4)
+    with keyed.lent(torch.device("cpu"), "step", 3):
+        assert torch.equal(torch.rand(4), first)
+    assert torch.equal(torch.get_rng_state(), before)

@@ -212,8 +212,40 @@ def search(
 
 
 @app.command
+def export(
+    run: str,
+    *,
+    to: str,
+    out: Annotated[str, Parameter(name=["--out", "-o"])],
+    debug: Debug = False,
+) -> int:
+    """Write a trained model in another format, read it again and compare: no difference is taken on trust.
+
+    Parameters
+    ----------
+    run
+        A run folder or a model folder.
+    to
+        Such as timm, standalone (its own encoder.py), sentence-transformers or open_clip; a wrong word lists them all.
+    out
+        The folder to write, which must not exist yet.
+    """
+    from kontrast.commands.export import export as write
+
+    for line in write(run, to, Path(out)):
+        print(line)
+    return 0
+
+
+@app.command
 def methods(name: str | None = None, *, debug: Debug = False) -> int:
-    """List the methods, or show one: its card, its published recipes and every number with its source."""
+    """List the methods, or show one: its card, its published recipes and every number with its source.
+
+    Parameters
+    ----------
+    name
+        One of the list, or FILE.py with a method of your own.
+    """
     from kontrast.recipes.listing import about, listed
 
     print(about(name) if name else listed())
@@ -227,9 +259,9 @@ def verify(check: str | None = None, *, method: str = "all", as_json: Json = Fal
     Parameters
     ----------
     check
-        gradients, chunks, resume, views, numerics, chance or crash; all of them if not given.
+        contract, gradients, chunks, resume, views, numerics, chance or crash; all of them if not given.
     method
-        One method, or all.
+        One method, all of ours, or FILE.py with a method of your own.
     """
     from kontrast import verify as checks
 
@@ -254,7 +286,9 @@ def main(words: list[str] | None = None) -> None:
     """The entry point: every mistake of the user ends in a sentence and an exit code, never in a traceback."""
     words = sys.argv[1:] if words is None else words
     debug = "--debug" in words
-    sys.exit(_exit_code(lambda: app(words, exit_on_error=False, print_error=False), debug))
+    with Progress():
+        code = _exit_code(lambda: app(words, exit_on_error=False, print_error=False), debug)
+    sys.exit(code)
 
 
 def _exit_code(call: Callable[[], Any], debug: bool) -> int:

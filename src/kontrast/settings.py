@@ -20,7 +20,8 @@ class Settings:
     """What a user may say about a training run.
 
     Attributes:
-        method: simclr, moco, moco-v2, swav, byol, barlow-twins, clip or simcse. `kontrast methods` lists them.
+        method: simclr, moco, moco-v2, swav, byol, barlow-twins, clip or simcse (`kontrast methods` lists them), or your
+            own: FILE.py, FILE.py:CLASS or package.module:CLASS.
         out: Folder of the run. It must not exist yet.
         epochs: Passes over the data.
         max_minutes: Stop cleanly after this many minutes of training.
@@ -35,7 +36,7 @@ class Settings:
         white: Value of 16-bit pictures that stands for white; if not given 4095 where none goes beyond, else 65535.
         views: Recipe of the views: a paper's name, `affine`, `plain` or `none`.
         view_mode: `fast` is the fused form; `exact` follows torchvision step by step.
-        crops: Number and size of the crops, such as 2x224+6x96.
+        crops: Number and size of the crops, such as 2x224+6x96; at least two of the largest.
         temperature: Divisor of the similarities. Small is strict about hard negatives.
         similarity: cosine, dot, euclidean or squared_euclidean.
         decoupled: Leave the positive out of the loss's denominator (the tutorial's loss).

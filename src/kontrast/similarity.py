@@ -30,13 +30,17 @@ def wide(x: Tensor) -> Tensor:
 
 
 class _Unit(torch.autograd.Function):
-    """x -> scale * x / |x|. Keeps one copy, works in place; rows of zeros stay zero and get no gradient."""
+    """x -> scale * x / |x|. Keeps one copy, works in place; rows of zeros stay zero and get no gradient.
+
+    A row too long for its dtype (|x| = inf) becomes NaN: as a row of zeros it would sit at guessing for ever.
+    """
 
     @staticmethod
     def forward(ctx: Any, x_RD: Tensor, scale: Tensor | float) -> Tensor:
         wide_RD = wide(x_RD)
         norm_R1 = torch.linalg.vector_norm(wide_RD, dim=-1, keepdim=True)
-        factor_R1 = norm_R1.reciprocal_().nan_to_num_(posinf=0.0) * scale
+        norm_R1.nan_to_num_(nan=torch.nan, posinf=torch.nan)
+        factor_R1 = norm_R1.reciprocal_().nan_to_num_(nan=torch.nan, posinf=0.0) * scale
         unit_RD: Tensor = wide_RD * factor_R1
         ctx.save_for_backward(unit_RD, factor_R1, scale if isinstance(scale, Tensor) else None)
         ctx.scale, ctx.dtype = scale, x_RD.dtype

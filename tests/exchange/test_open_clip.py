@@ -4,56 +4,19 @@ import copy
 import json
 import subprocess
 import sys
-from importlib.util import find_spec
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+from tests.exchange.towers import CAPTIONS, FOREIGN, LOOK, needs_peer, small, with_bert
 
 from kontrast.encoders.clip import bpe
-from kontrast.encoders.clip.presets import model_cfg
 from kontrast.encoders.clip.towers import towers
 from kontrast.errors import Unfit
 from kontrast.exchange import open_clip as folders
-from kontrast.positives.images import prepare
 
 pytest.importorskip("tokenizers", reason="tokenizers is not installed")
-needs_peer = pytest.mark.skipif(find_spec("open_clip") is None, reason="open_clip is not installed")
-CAPTIONS = ["a red circle left of a blue square", "two dogs run", "a café", "don't"]
-LOOK = ((0.5, 0.4, 0.3), (0.2, 0.25, 0.3))
-
-FOREIGN = """
-import json, os, sys
-sys.modules["kontrast"] = None  # from here on, importing it fails
-import numpy as np, open_clip, torch
-captions = json.loads(sys.argv[1])
-for folder in sys.argv[2:]:
-    os.chdir(folder)
-    model, _, prepare = open_clip.create_model_and_transforms("local-dir:.")
-    words = open_clip.get_tokenizer("local-dir:.")
-    pixels = torch.from_numpy(np.load("../pixels.npy"))
-    with torch.no_grad():
-        image, text = model.eval().encode_image(pixels), model.encode_text(words(captions))
-    np.savez("found.npz", image=image.numpy(), text=text.numpy(), scale=model.logit_scale.exp().item())
-"""
-
-
-def small(words, image="small", **more):
-    config = model_cfg(image, "small", image_size=32, vocab_size=words.inner.size, own_words=True, context_length=16)
-    return towers({**config, **more}, seed=5).eval()
-
-
-def with_bert(words, folder, image="test_resnet"):
-    """Towers whose text tower is Hugging Face's, its configuration in the folder."""
-    transformers = pytest.importorskip("transformers")
-    shape = transformers.BertConfig(
-        vocab_size=words.inner.size, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32,
-        max_position_embeddings=20, pad_token_id=words.inner.pad_id,
-    )  # fmt: skip
-    shape.to_json_file(folder / "config.json")
-    config = model_cfg(image, folder, image_size=32, vocab_size=words.inner.size, own_words=True, context_length=16)
-    return towers(config, seed=1, folder=folder).eval()
 
 
 @needs_peer
@@ -79,38 +42,6 @@ def test_our_folders_give_open_clip_the_same_vectors_without_kontrast(tmp_path):
         assert look["mean"] == list(LOOK[0]) and look["std"] == list(LOOK[1])
         again = folders.read(tmp_path / name)
         assert torch.equal(again.towers.encode_text(words(CAPTIONS)), model.encode_text(words(CAPTIONS)))
-
-
-OWN = """
-import json, sys
-sys.modules["kontrast"] = None
-import numpy as np, torch
-from PIL import Image
-from encoder import load, prepare, words
-net = load()
-picture = Image.fromarray(np.load("picture.npy"))
-with torch.no_grad():
-    image, text = net.encode_image(prepare(picture)[None]), net.encode_text(words(json.loads(sys.argv[1])))
-np.savez("found.npz", image=image.numpy(), text=text.numpy())
-"""
-
-
-@pytest.mark.parametrize("text", ["own", "bert"])
-def test_a_folder_of_our_small_net_loads_by_its_own_file_without_kontrast(tmp_path, text):
-    words = bpe.learned(CAPTIONS * 3, context=16)
-    model = small(words) if text == "own" else with_bert(words, tmp_path, "small")
-    assert not folders.says_it(model)
-    folders.write(tmp_path, model, words, *LOOK)
-    again = folders.read(tmp_path).towers
-    assert torch.equal(again.encode_text(words(CAPTIONS)), model.encode_text(words(CAPTIONS)))
-    picture = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
-    np.save(tmp_path / "picture.npy", picture)
-    subprocess.run([sys.executable, "-c", OWN, json.dumps(CAPTIONS)], cwd=tmp_path, check=True, capture_output=True)
-    found = np.load(tmp_path / "found.npz")
-    pixels = prepare([torch.from_numpy(picture).permute(2, 0, 1)], 32, *LOOK)
-    with torch.no_grad():
-        np.testing.assert_allclose(found["image"], model(pixels).numpy(), rtol=0, atol=1e-5)
-        np.testing.assert_allclose(found["text"], model.encode_text(words(CAPTIONS)).numpy(), rtol=0, atol=1e-5)
 
 
 @needs_peer

@@ -1,14 +1,9 @@
 """Made-up rows for the tests of losses."""
 
-import sys
-from pathlib import Path
-
 import torch
+from tests import oracles  # noqa: F401
 
 from kontrast import keyed
-
-sys.path.insert(0, str(Path(__file__).parent.parent))
-import oracles  # noqa: F401
 
 SIMILARITIES = ("cosine", "dot", "euclidean", "squared_euclidean")
 

@@ -14,8 +14,10 @@ import pytest
 HERE = Path(__file__).parent
 SOURCE = HERE.parents[1] / "src"
 TILED, TILES, SMALL, CANDIDATES = (f"engine/{n}.py" for n in ("tiled", "tiles", "small_batch", "candidates"))
-CON, OTHER, IDEN = "test_contrastive_losses.py", "test_other_losses.py", "test_identities.py"
-NUM = "test_numerics.py"
+CON = "test_contrastive.py test_image_text.py test_supervised.py"
+OTHER = "test_dclw.py test_redundancy.py test_clusters.py test_regression.py test_supervised.py "
+OTHER += "test_alignment_uniformity.py"
+IDEN, NUM = "test_identities.py test_chance.py", "engine/test_tiled.py"
 
 # loss: tests (file, -k), then faults (file, what is there, what the fault makes of it)
 MUTANTS = {

@@ -3,7 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from loss_cases import made
+from tests.losses.loss_cases import made
 
 from kontrast import losses
 from kontrast.negatives.hard import mined

@@ -1,17 +1,12 @@
 """What the tests of methods share: a tiny float64 encoder, batches of made-up rows, and one training step."""
 
-import sys
-from pathlib import Path
-
 import torch
+from tests import method_oracles as oracle  # noqa: F401
 from torch import nn
 
 from kontrast import keyed
 from kontrast.encoders.norm import BatchNorm
 from kontrast.methods.method import Batch, Progress
-
-sys.path.insert(0, str(Path(__file__).parent.parent))
-import method_oracles as oracle  # noqa: F401
 
 IN, WIDTH, ROWS, SAMPLES, TOTAL = 6, 8, 16, 40, 10
 

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from kontrast.training import schedules
-from kontrast.training.schedules import by_epoch, constant, cosine, falls, linear
+from kontrast.training.schedules import by_epoch, constant, cosine, linear, step
 
 
 @pytest.mark.parametrize("schedule", [cosine, linear, constant])
@@ -31,7 +31,7 @@ def test_linear_and_constant() -> None:
 
 
 def test_mocos_rate_falls_at_120_and_160_of_200_epochs() -> None:
-    rate = falls(2000)
+    rate = step(2000)
     assert [rate(step) for step in (0, 1199, 1200, 1599, 1600, 1999)] == pytest.approx([1, 1, 0.1, 0.1, 0.01, 0.01])
 
 

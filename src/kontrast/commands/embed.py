@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kontrast.commands.vectors import Vectors, names, opened, vectors
+from kontrast.commands.vectors import Vectors, opened, vectors
 from kontrast.errors import Unfit
-from kontrast.modalities.images.model import Model
 from kontrast.modalities.registry import load
 
 
@@ -25,8 +24,8 @@ def embed(run: str | Path, data: Any, out: Path, *, split: str | None = None) ->
     vectors_ND = vectors(model, source)
     lines = [f"vectors  {len(vectors_ND):,} of width {vectors_ND.shape[1]} from {source.name}"]
     lines += [f"skipped  {name}: {reason}" for _, name, reason in source.skipped]
-    lines += [f"wrote    {_write(out, source.ids, names(model, source), vectors_ND)}"]
-    if source.pictures is not None and "text" in source.columns and not isinstance(model, Model):
+    lines += [f"wrote    {_write(out, source.ids, model.called(source), vectors_ND)}"]
+    if source.pictures is not None and "text" in source.columns and model.words:
         several = source.captions(source.ids)
         captions = [caption for group in several for caption in group]
         ids = np.repeat(source.ids, [len(group) for group in several])

@@ -6,16 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
-from kontrast.commands.vectors import LONGEST, Vectors, names, opened, vectors
-from kontrast.data.open import Source, open_source
+from kontrast.commands.vectors import Vectors, opened, vectors
+from kontrast.data.source import Source
 from kontrast.errors import Unfit
 from kontrast.evaluate.knn import search as nearest_rows
-from kontrast.modalities.images.model import Model
+from kontrast.modalities.inference import file_of
+from kontrast.modalities.modality import InUse
 from kontrast.modalities.registry import load
-from kontrast.modalities.texts.model import TextModel
 from kontrast.report.contact_sheet import neighbour_sheet
+
+LONGEST = 120  # letters of a sentence that stand for it in a list
 
 
 def search(
@@ -28,7 +29,7 @@ def search(
         raise Unfit(f"-k must be at least 1, got {k}.")
     if sheet is not None and source.pictures is None:
         raise Unfit(f"--sheet draws pictures, and {source.name} holds {source.kind}.")
-    vectors_ND, called = vectors(model, source), names(model, source)
+    vectors_ND, called = vectors(model, source), model.called(source)
     position, query_D, picture = _query(model, source, vectors_ND, query)
     rows, scores = nearest_rows(vectors_ND, query_D[None], min(k + (position is not None), len(vectors_ND)))
     hits = [
@@ -43,33 +44,12 @@ def search(
     return {"query": query, "searched": len(vectors_ND), "hits": hits}
 
 
-def _query(model: Any, source: Source, vectors_ND: Vectors, query: str) -> tuple[int | None, Vectors, Any]:
+def _query(model: InUse, source: Source, vectors_ND: Vectors, query: str) -> tuple[int | None, Vectors, Any]:
     """(its position among the vectors if it is one of them, its vector, its picture or None)."""
-    file = Path(query) if len(query) < 1000 and Path(query).is_file() else None
-    if query.isdigit() and file is None:
-        position = np.flatnonzero(source.ids == int(query))
-        if len(position) == 0:
-            raise Unfit(f"--query {query} is not a usable row of {source.name} (0 to {len(source) - 1}).")
-        picture = None if source.pictures is None else source.images(np.array([int(query)]))[0]
-        return int(position[0]), vectors_ND[position[0]], picture
-    if isinstance(model, Model) and file is None:
-        raise Unfit(f"--query {query!r} is neither a picture file nor a row number of {source.name}.")
-    if file is None or isinstance(model, TextModel) or file.suffix == ".txt":
-        words = query if file is None else _read(file)
-        if not words.strip():
-            raise Unfit("--query is empty; give words, a file or a row number.")
-        return None, model.embed_text([words.strip()])[0].numpy(), None
-    try:
-        opened_file = Image.open(file)
-        opened_file.load()
-    except OSError as problem:
-        raise Unfit(f"--query {query} cannot be read as a picture: {problem}.") from None
-    shown = open_source([opened_file]).images([0])[0]
-    return None, np.asarray(model.embed([opened_file]))[0], shown
-
-
-def _read(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as problem:
-        raise Unfit(f"--query {file} cannot be read as text: {problem}.") from None
+    if not query.isdigit() or file_of(query) is not None:
+        return None, *model.asked(query)
+    position = np.flatnonzero(source.ids == int(query))
+    if len(position) == 0:
+        raise Unfit(f"--query {query} is not a usable row of {source.name} (0 to {len(source) - 1}).")
+    picture = None if source.pictures is None else source.images(np.array([int(query)]))[0]
+    return int(position[0]), vectors_ND[position[0]], picture

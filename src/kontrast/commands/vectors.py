@@ -1,4 +1,4 @@
-"""`kontrast embed` and `kontrast search`: vectors of pictures, sentences or both, and what is nearest to one of them.
+"""What `kontrast embed` and `kontrast search` both need: data as a model takes them, and their vectors.
 
 Shapes: N samples, D width.
 """
@@ -10,47 +10,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kontrast.data.open import Source, open_source
-from kontrast.errors import Unfit
-from kontrast.modalities.images.model import Model
-from kontrast.modalities.texts.model import ROLES, TextModel
+from kontrast.data.source import Source
+from kontrast.modalities.modality import InUse
 
-LONGEST = 120  # letters of a sentence that stand for it in a list
 Vectors = npt.NDArray[np.float32]
 
 
-def opened(model: Any, data: Any, split: str | None) -> Source:
-    """All of the data (both parts of `digits`), with the channels that the model takes."""
-    whole = "all" if data == "digits" else None
-    if isinstance(model, TextModel):
-        source = open_source(data, split=split or whole)
-        if not any(role in source.columns for role in ROLES):
-            raise Unfit(f"{source.name} holds {source.kind}, and this model reads sentences.")
-        return source
-    channels = model.spec["channels"] if isinstance(model, Model) else 3
-    source = open_source(data, split=split or whole, channels=channels if channels in (1, 3) else None)
-    if isinstance(model, Model) and source.pictures is None:
-        raise Unfit(f"{source.name} holds {source.kind}, and this model sees pictures.")
-    return source
+def opened(model: InUse, data: Any, split: str | None) -> Source:
+    """All of the data (both parts of `digits`), as the model takes them."""
+    return model.read(data, split or ("all" if data == "digits" else None))
 
 
-def vectors(model: Any, source: Source) -> Vectors:
-    """(N, D): of the pictures, where the source has some and the model sees them; else of the sentences."""
-    if isinstance(model, Model | TextModel) or source.pictures is not None:
-        found: Vectors = model.embed_source(source, source.ids).numpy()
-        return found
-    return np.asarray(model.embed_text(_sentences(source)), dtype=np.float32)
-
-
-def names(model: Any, source: Source) -> list[str]:
-    """What each sample is called: its file or row; a sentence by itself."""
-    if isinstance(model, TextModel) or source.pictures is None:
-        return _sentences(source)
-    return [source.names[int(i)] for i in source.ids]
-
-
-def _sentences(source: Source) -> list[str]:
-    role = next((role for role in ROLES if role in source.columns), None)
-    if role is None:
-        raise Unfit(f"{source.name} holds {source.kind}; sentences or pictures were expected.")
-    return source.texts(source.ids, role)
+def vectors(model: InUse, source: Source) -> Vectors:
+    """(N, D), of all usable samples."""
+    found: Vectors = model.embed_source(source, source.ids).numpy()
+    return found

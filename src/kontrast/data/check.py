@@ -122,4 +122,4 @@ def _texts(source: Source) -> Iterable[str]:
     for role in source.columns:
         if role not in ("score", "similar"):
             captions: Sequence[list[str]] = source.captions(source.ids, role)
-            yield from (text for several in captions for text in several)
+            yield from (text for several in captions for text in several if isinstance(text, str))

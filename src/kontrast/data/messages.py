@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from kontrast.data.pixels.store import Skipped
+from kontrast.data.pixels.store import InMemory, Pictures, Skipped
 
 
 def described(
@@ -51,3 +51,15 @@ def where_kept(on_demand: bool, memory: int) -> list[str]:
     if not on_demand:
         return []
     return [f"decoded when needed: they would take more than {memory / 2**30:.3g} GiB decoded"]
+
+
+def advice(share_waited: float, pictures: Pictures | None, workers: int, cores: int) -> str:
+    """What to do about waiting for data, in a sentence; empty when less than a tenth of the time goes there."""
+    if share_waited < 0.1:
+        return ""
+    waits = f"{share_waited:.0%} of the time goes into reading data and drawing views"
+    if isinstance(pictures, InMemory):
+        return f"{waits}; the pictures are in memory, so drawing is slow (exact more than fast): a GPU helps."
+    if workers < cores:
+        return f"{waits}; decoding is the slow part: try --workers {cores}."
+    return f"{waits}; decoding is the slow part and all {cores} cores work on it: store the pictures smaller."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -88,13 +88,25 @@ def open_source(
         )
     if path.suffix.lower() in ENDINGS and path.is_file():
         return from_table(read_table(path, known), options)
-    if path.suffix.lower() == ".npy" and path.is_file():
-        return from_array(_array(path), options, str(path))
+    if path.suffix.lower() in READERS and path.is_file():
+        return READERS[path.suffix.lower()](path, options)
     if path.suffix.lower() in extensions() and path.is_file():
         return from_list([path], options)
     if path.is_file():
-        raise Unfit(f"{path} is a file of a kind that cannot be read; known: a folder, {', '.join(ENDINGS)}, .npy.")
+        raise Unfit(
+            f"{path} is a file of a kind that cannot be read; known: a folder, {', '.join((*ENDINGS, *READERS))}."
+        )
     raise Unfit(f"{path} does not exist; give a folder, a file, or the name of an embedded set: digits, emoji.")
+
+
+def from_npy(path: Path, options: Options) -> Source:
+    """Pictures in a file of NumPy's."""
+    return from_array(_array(path), options, str(path))
+
+
+READERS: dict[str, Callable[[Path, Options], Source]] = {  # by the end of a file's name, beside tables and pictures
+    ".npy": from_npy,
+}
 
 
 def _array(path: Path) -> npt.NDArray[Any]:

@@ -13,7 +13,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -26,8 +26,8 @@ from kontrast.data.pixels.store import Pictures, Skipped
 from kontrast.errors import Unfit
 from kontrast.keyed import Ids
 
-Kind: TypeAlias = Literal["images", "texts", "pairs", "triplets", "scored_pairs"]
-CALLED: dict[Kind, str] = {
+Kind: TypeAlias = str  # of a source; a modality takes one or some of them
+CALLED: dict[Kind, str] = {  # where people call them otherwise
     "images": "pictures",
     "texts": "sentences",
     "pairs": "pairs",
@@ -57,13 +57,15 @@ class Source:
     """Samples that can be read by id.
 
     Attributes:
-        kind: images; texts; pairs (image or anchor, and text or positive); triplets; scored_pairs (two and a score).
+        kind: images; texts; pairs (image or anchor, and text or positive); triplets; scored_pairs (two and a score);
+            or what a reader of another kind of data calls it.
         names: by id: the path inside the folder, or the row.
         ids: the usable samples of the chosen split, ascending.
         skipped: (id, name, reason) of every sample that cannot be used.
         labels: by id, -1 unknown, for evaluation only; None when nobody named any. `classes` are their names.
         groups: by id: what `same` named; equal groups belong together and are never each other's negatives.
-        columns: by role (text, anchor, positive, negative, score), then by id; a caption may be a list of captions.
+        columns: by role (text, anchor, positive, negative, score), then by id; a caption may be a list of captions. A
+            kind of data without pictures and words keeps its samples in a column too.
         splits: usable ids of each split that the data names.
         scored: of pictures: ids of first and second, and how alike each two are (rows a, b, label).
         channels, size, bits: of the pictures as they are given out; size is None when they differ.
@@ -95,6 +97,11 @@ class Source:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    @property
+    def called(self) -> str:
+        """What people call its samples."""
+        return CALLED.get(self.kind, self.kind)
 
     @property
     def said(self) -> tuple[str, ...]:
@@ -137,7 +144,7 @@ class Source:
         """Itself, if it is of one of these kinds; else a sentence that says what was expected."""
         if self.kind not in kinds:
             raise Unfit(
-                f"{self.name} holds {CALLED[self.kind]}, but {' or '.join(CALLED[k] for k in kinds)} are needed."
+                f"{self.name} holds {self.called}, but {' or '.join(CALLED.get(k, k) for k in kinds)} are needed."
             )
         return self
 

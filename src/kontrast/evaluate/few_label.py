@@ -17,6 +17,7 @@ import numpy.typing as npt
 import torch
 from torch.nn.functional import normalize
 
+from kontrast import progress
 from kontrast.evaluate.knn import Vectors
 from kontrast.evaluate.labelled import Draw, Labelled, any_class
 from kontrast.evaluate.protocol import Measure, Metric
@@ -58,7 +59,7 @@ def few_label(
     classes_C, class_K = label_K.unique(return_inverse=True)
     fewest = int(class_K.bincount().min())
     accuracies: dict[int, list[float]] = {shot: [] for shot in shots if shot <= fewest}
-    for draw in range(draws):
+    for draw in progress.passing(range(draws), "few labels"):
         rank_K, _ = ranked_in_class(class_K, "few labels", seed, draw, ids=ids_K)
         for shot, found in accuracies.items():
             chosen = torch.nonzero(rank_K < shot).squeeze(1)

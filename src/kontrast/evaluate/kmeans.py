@@ -17,7 +17,7 @@ import numpy.typing as npt
 import torch
 from torch.nn.functional import normalize
 
-from kontrast import keyed
+from kontrast import keyed, progress
 from kontrast.evaluate.knn import Vectors
 from kontrast.evaluate.labelled import Draw, Labelled, any_class
 from kontrast.evaluate.protocol import Measure, Metric
@@ -58,6 +58,7 @@ def kmeans(bank_KH: Vectors, test_QH: Vectors, answer_Q: Vectors, *, clusters: i
     # that is a result, not a warning.
     with threadpool_limits(limits=1, user_api="openmp"), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
+        progress.told("k-means")
         fitted = KMeans(clusters, n_init=STARTS, random_state=seed).fit(_unit(bank_KH))
         cluster_Q = fitted.predict(_unit(test_QH)).astype(np.int64)
     return Clustering(

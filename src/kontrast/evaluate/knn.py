@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from kontrast import progress
 from kontrast.evaluate.labelled import Draw, Labelled, largest_class
 from kontrast.evaluate.protocol import Measure, Metric
 
@@ -53,7 +54,7 @@ def neighbours(query_QD: Vectors, bank_KD: Vectors, k: int) -> tuple[Tensor, Ten
         )
     query_QD = _unit(query_QD, "query")
     best_Qk = torch.empty(len(query_QD), 0, dtype=torch.int64, device=query_QD.device)
-    for first in range(0, size, BANK_BLOCK):
+    for first in progress.passing(range(0, size, BANK_BLOCK), "searching", each=BANK_BLOCK, total=size):
         block = bank_KD[first : first + BANK_BLOCK]
         if isinstance(block, np.ndarray):
             block = torch.from_numpy(np.array(block))  # a copy: memory-mapped files are read-only

@@ -15,11 +15,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from kontrast import progress
 from kontrast.evaluate.knn import Vectors
 from kontrast.evaluate.labelled import Draw, Labelled, largest_class
 from kontrast.evaluate.protocol import Measure, Metric
@@ -96,7 +98,7 @@ def _choose_decay(
     x_NH: Tensor, target_N: Tensor, query_QH: Tensor, answer_Q: Tensor, start: Tensor
 ) -> tuple[float, float, Tensor]:
     best = (DECAYS[0], -1.0, start)
-    for decay in DECAYS:
+    for decay in progress.passing(DECAYS, "linear probe: choosing its decay"):
         start = _fit(x_NH, target_N, decay, start)
         guess_Q = (query_QH @ start[:, :-1].T + start[:, -1]).argmax(dim=1)
         accuracy = (guess_Q == answer_Q).float().mean().item()
@@ -118,7 +120,10 @@ def _fit(x_NH: Tensor, target_N: Tensor, decay: float, start: Tensor) -> Tensor:
         line_search_fn="strong_wolfe",
     )
 
+    steps = count()
+
     def objective() -> Tensor:
+        progress.told("linear probe", next(steps), STEPS)
         solver.zero_grad()
         weight_CH, bias_C = solution[:, :-1], solution[:, -1]
         loss = cross_entropy(x_NH @ weight_CH.T + bias_C, target_N) + decay / 2 * weight_CH.square().sum()

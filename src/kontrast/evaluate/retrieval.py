@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from kontrast.data.source import CALLED, Source
+from kontrast.data.source import Source
 from kontrast.evaluate.embedders import Features
 from kontrast.evaluate.geometry import ALIGNMENT, alignment
 from kontrast.evaluate.intervals import wilson
@@ -136,7 +136,7 @@ class Retrieval(Protocol):
         if task.reads == "pairs":
             return None if "text" in source.columns else Misfit(f"{source.name} has no captions", said=False)
         if source.kind not in ("texts", "pairs", "triplets"):
-            return Misfit(f"{source.name} holds {CALLED[source.kind]}, not sentences or pairs of them", said=False)
+            return Misfit(f"{source.name} holds {source.called}, not sentences or pairs of them", said=False)
         if len(partners(source, task.seed)[0]) < 2:
             few = "pairs" if "anchor" in source.columns else f"sentences have {SHORTEST} words, so their halves"
             return Misfit(f"{source.name}: fewer than two {few} can be told apart")

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from torch import Tensor
 
 from kontrast.data.scored_pairs import Second
-from kontrast.data.source import CALLED, Source
+from kontrast.data.source import Source
 from kontrast.evaluate.embedders import Features
 from kontrast.evaluate.protocol import Measure, Metric, Misfit, Protocol, Task
 from kontrast.evaluate.sts import interval, likeness, spearman
@@ -85,7 +85,7 @@ class ScoredPairs(Protocol):
     def misfit(self, task: Task) -> Misfit | None:
         if task.rows.kind == "scored_pairs":
             return None
-        return Misfit(f"{task.rows.name} holds {CALLED[task.rows.kind]}, not scored pairs", said=False)
+        return Misfit(f"{task.rows.name} holds {task.rows.called}, not scored pairs", said=False)
 
     def chance(self, task: Task) -> dict[str, float]:
         return CHANCE

@@ -3,6 +3,7 @@
 from kontrast.encoders.images.folders import Stored
 from kontrast.encoders.images.folders import stored as read
 from kontrast.exchange.card import About, Certificate
-from kontrast.exchange.image_folder import write
+from kontrast.exchange.formats import FORMATS
+from kontrast.exchange.formats import write_encoder as write
 
-__all__ = ["About", "Certificate", "Stored", "read", "write"]
+__all__ = ["FORMATS", "About", "Certificate", "Stored", "read", "write"]

@@ -1,58 +1,75 @@
-"""Writing a `model/` folder, with a certificate that what was written is what was trained."""
+"""What the formats of picture encoders share: the model as they see it, and the certificate."""
 
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from kontrast import keyed
 from kontrast.encoders.images.encoder import ImageEncoder
-from kontrast.errors import Failed
-from kontrast.exchange import standalone, timm
 from kontrast.exchange.card import About, Certificate, card
+from kontrast.exchange.format import compared
 
 PROBES = 16  # pictures of noise for the certificate
-TOLERANCE = 1e-4  # largest difference over largest value; the same kernels in fp32 give 0
 
 
-def write(folder: str | Path, encoder: ImageEncoder, about: About) -> Certificate:
-    """Write config.json, model.safetensors, README.md and, where no library knows the architecture, encoder.py.
+class Seeing(Protocol):
+    """A picture encoder in use: mean and std of pixels from 0 to 1, and the white of the 16-bit ones it knows."""
 
-    Raises Failed if what was written, read again, does not give the vectors of the encoder in memory.
-    """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    spec, width = encoder.spec, encoder.width
-    layout = timm if timm.says_it(encoder) and about.white is None else standalone  # timm reads no 16-bit pictures
-    tag = f"kontrast_{about.method}"
-    if layout is timm:
-        timm.write(folder, encoder, about.mean, about.std, tag)
-    else:
-        standalone.write(folder, encoder, about.mean, about.std, tag, white=about.white)
-    if layout is timm:
-        loaders = "timm, transformers, sentence-transformers (6.2 or newer) and kontrast"
-    else:
-        loaders = f"its own encoder.py (which needs {standalone.needs(encoder)}, not kontrast) and by kontrast"
-    live_BH, again_BH = _vectors(copy.deepcopy(encoder).cpu().float(), spec), _vectors(layout.read(folder), spec)
-    difference, largest = float((live_BH - again_BH).abs().max()), float(live_BH.abs().max())
-    if not difference <= TOLERANCE * max(1.0, largest):
-        raise Failed(
-            f"{folder} was written but gives other vectors when it is read again (difference {difference:.2g})."
+    @property
+    def encoder(self) -> ImageEncoder: ...
+    @property
+    def mean(self) -> Sequence[float]: ...
+    @property
+    def std(self) -> Sequence[float]: ...
+    @property
+    def white(self) -> int | None: ...
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """An encoder with what must be known of its pictures."""
+
+    encoder: ImageEncoder
+    mean: Sequence[float]
+    std: Sequence[float]
+    white: int | None = None
+
+
+def no_pictures(model: Any) -> str:
+    """Why this is no picture encoder; "" where it is one."""
+    return "" if isinstance(model.encoder, ImageEncoder) else "it holds picture encoders alone"
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a card says of its folder: the layout's name, the hub's library, who loads it in words, code to paste."""
+
+    layout: str
+    library: str
+    loaders: str
+    usage: str
+
+
+def certified(folder: Path, model: Seeing, about: About, again: torch.nn.Module, told: Told) -> Certificate:
+    """Compare the network that was read again with the one in memory, and write the card; Failed if they differ."""
+    spec, width = model.encoder.spec, model.encoder.width
+    live_BH = _vectors(copy.deepcopy(model.encoder).cpu().float(), spec)
+    difference, largest = compared(folder, [live_BH], [_vectors(again, spec)])
+
+    def text(known: About) -> str:
+        seen = replace(known, mean=tuple(model.mean), std=tuple(model.std), white=model.white)
+        return card(
+            spec, width, seen, library=told.library, loaders=told.loaders, usage=told.usage, difference=difference
         )
-    usage = layout.USAGE.format(
-        width=width, needs=standalone.needs(encoder), mode=standalone.MODES.get(spec["channels"], "RGB")
-    )
-    library = "timm" if layout is timm else "pytorch"
 
-    def told(known: About) -> str:
-        seen = replace(known, mean=about.mean, std=about.std, white=about.white)
-        return card(spec, width, seen, library=library, loaders=loaders, usage=usage, difference=difference)
-
-    certificate = Certificate("timm" if layout is timm else "plain", loaders, difference, largest, told)
+    certificate = Certificate(told.layout, told.loaders, difference, largest, text)
     certificate.write_card(folder, about)
     return certificate
 

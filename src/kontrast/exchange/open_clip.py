@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,29 +23,41 @@ from torch import Tensor, nn
 from kontrast.encoders.clip import bpe
 from kontrast.encoders.clip.bpe import Captions
 from kontrast.encoders.clip.hugging_face import HuggingFaceTower, hugging_face
-from kontrast.encoders.clip.towers import Towers, TrunkTower, towers
+from kontrast.encoders.clip.towers import Towers, towers
 from kontrast.errors import Unfit
 from kontrast.exchange import standalone_pairs
+from kontrast.exchange.card import About, Certificate
+from kontrast.exchange.pair_folder import WORDS, Pairs, certified, no_towers, start_folder
 
 CONFIG, WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
-OWN_CONFIG, OWN_WEIGHTS = "config.json", "model.safetensors"  # where open_clip cannot name the image tower
+OWN_CONFIG, OWN_WEIGHTS = standalone_pairs.CONFIG, standalone_pairs.WEIGHTS
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)  # OpenAI's pictures
 TEXT_PARTS = ("text_projection", "positional_embedding", "token_embedding", "transformer", "ln_final")
 NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size")  # scalars in OpenAI's state dicts
 
 
-@dataclass(frozen=True)
-class Pairs:
-    """Towers with everything that is needed to use them."""
+class OpenClip:
+    """See `format.Format`. All towers but those with our own small net, which open_clip cannot name."""
 
-    towers: Towers
-    captions: Captions
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
+    def says_it(self, model: Any) -> str:
+        if why := no_towers(model):
+            return why
+        return "" if says_it(model.encoder) else "open_clip does not know our small net"
 
-    @property
-    def image_size(self) -> int:
-        return int(self.towers.spec["vision_cfg"]["image_size"])
+    def write(self, folder: Path, model: Any, about: About) -> Certificate:
+        pairs: Pairs = model.pairs
+        write(folder, pairs.towers, pairs.captions, pairs.mean, pairs.std)
+        again = self.read(folder)
+
+        def vectors(pixels: Tensor) -> tuple[Tensor, Tensor]:
+            ids = again.captions(WORDS, full=not again.towers.text.cuttable)
+            return again.towers(pixels), again.towers.encode_text(ids)
+
+        return certified(folder, pairs, about, vectors, ("open_clip", "open_clip and kontrast"))
+
+    def read(self, folder: Path) -> Pairs:
+        """The towers as kontrast loads them: open_clip need not be there."""
+        return read(folder)
 
 
 def read(folder: str | Path) -> Pairs:
@@ -129,7 +140,7 @@ def _inside(name: str) -> str:
 
 def says_it(model: Towers) -> bool:
     """Whether open_clip can build these towers: all but our own small net."""
-    return model.spec["vision_cfg"].get("kontrast_model_name") is None
+    return not standalone_pairs.is_ours(model.spec)
 
 
 def written(model: Towers) -> dict[str, Tensor]:
@@ -147,28 +158,13 @@ def write(folder: Path, model: Towers, captions: Captions, mean: tuple[float, ..
     A Hugging Face text tower needs its config.json beside: then open_clip must be called from inside the folder,
     because it looks for `hf_model_name` "." in the working directory.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    look = {"mean": list(mean), "std": list(std), "interpolation": "bicubic", "resize_mode": "shortest"}
-    config = json.dumps({"model_cfg": model.spec, "preprocess_cfg": look}, indent=2) + "\n"
-    bpe.write(captions, folder)
-    if says_it(model):
-        (folder / CONFIG).write_text(config)
-        save_file(written(model), folder / WEIGHTS, metadata={"format": "pt"})
-    else:
-        assert isinstance(model.visual, TrunkTower)
-        (folder / OWN_CONFIG).write_text(config)
-        trunk = model.visual.head.get_submodule("proj").get_parameter("weight").shape[1]
-        pad_token = captions.inner.inner.id_to_token(captions.pad_id)
-        text = standalone_pairs.encoder_py(
-            model.spec, trunk=trunk, pad_id=captions.pad_id, pad_token=pad_token, plain=bpe.PLAIN
-        )
-        (folder / "encoder.py").write_text(text)
-        save_file(written(model), folder / OWN_WEIGHTS, metadata={"format": "pt"})
+    if not says_it(model):
+        return standalone_pairs.write(folder, Pairs(model, captions, mean, std))
+    start_folder(folder, Pairs(model, captions, mean, std), CONFIG)
+    save_file(written(model), folder / WEIGHTS, metadata={"format": "pt"})
     if isinstance(model.text, HuggingFaceTower):
         inner: Any = model.text.transformer
-        place = folder if says_it(model) else folder / "text"
-        place.mkdir(exist_ok=True)
-        inner.config.to_json_file(place / "config.json")
+        inner.config.to_json_file(folder / "config.json")
 
 
 def described(state: Mapping[str, Tensor]) -> dict[str, Any]:

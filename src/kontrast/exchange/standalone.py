@@ -10,14 +10,15 @@ import inspect
 import json
 import runpy
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
 from kontrast.encoders.images.backbones import from_timm, from_torchvision, library_of, put_cifar_stem
 from kontrast.encoders.images.encoder import ImageEncoder, small_net
-from kontrast.exchange.timm import write_weights
-
-MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # Pillow's name for so many channels
+from kontrast.exchange.card import About, Certificate
+from kontrast.exchange.image_folder import Seeing, Told, certified, no_pictures
+from kontrast.exchange.timm import MODES, write_weights
 
 _FRAME = '''\
 """The picture encoder of this folder. Needs {needs}; nothing else.
@@ -101,6 +102,31 @@ def put_group_norm(net: nn.Module) -> None:
 '''
 
 
+class Standalone:
+    """See `format.Format`. It can say every picture encoder."""
+
+    def says_it(self, model: Any) -> str:
+        return no_pictures(model)
+
+    def write(self, folder: Path, model: Seeing, about: About) -> Certificate:
+        encoder, white = model.encoder, model.white
+        folder.mkdir(parents=True, exist_ok=True)
+        config = {"tag": f"kontrast_{about.method}", "encoder": encoder.spec, "width": encoder.width}
+        config |= {"mean": list(model.mean), "std": list(model.std)} | ({"white": white} if white else {})
+        (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+        (folder / "encoder.py").write_text(encoder_py(encoder, white))
+        write_weights(folder, encoder)
+        mode = MODES.get(encoder.spec["channels"], "RGB")
+        usage = USAGE.format(width=encoder.width, needs=needs(encoder), mode=mode)
+        loaders = f"its own encoder.py (which needs {needs(encoder)}, not kontrast) and by kontrast"
+        return certified(folder, model, about, self.read(folder), Told("plain", "pytorch", loaders, usage))
+
+    def read(self, folder: Path) -> nn.Module:
+        """The network as the folder's own encoder.py loads it."""
+        net: nn.Module = runpy.run_path(str(folder / "encoder.py"))["load"]()
+        return net
+
+
 def needs(encoder: ImageEncoder) -> str:
     """The packages that encoder.py imports, in words."""
     name = encoder.spec["name"]
@@ -142,29 +168,6 @@ def encoder_py(encoder: ImageEncoder, white: int | None = None) -> str:
         mode=MODES.get(channels, "RGB"),
         white=white or 65535,
     )
-
-
-def write(
-    folder: Path,
-    encoder: ImageEncoder,
-    mean: tuple[float, ...],
-    std: tuple[float, ...],
-    tag: str,
-    *,
-    white: int | None = None,
-) -> None:
-    """Write config.json, model.safetensors and encoder.py."""
-    config = {"tag": tag, "encoder": encoder.spec, "width": encoder.width, "mean": list(mean), "std": list(std)}
-    config |= {"white": white} if white else {}
-    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
-    (folder / "encoder.py").write_text(encoder_py(encoder, white))
-    write_weights(folder, encoder)
-
-
-def read(folder: Path) -> nn.Module:
-    """The network as the folder's own encoder.py loads it."""
-    net: nn.Module = runpy.run_path(str(folder / "encoder.py"))["load"]()
-    return net
 
 
 USAGE = """\

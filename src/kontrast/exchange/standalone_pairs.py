@@ -12,9 +12,18 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from kontrast.encoders.clip import transformers
+from safetensors.torch import save_file
+from torch import Tensor
+
+from kontrast.encoders.clip import bpe, transformers
+from kontrast.encoders.clip.hugging_face import HuggingFaceTower
+from kontrast.encoders.clip.towers import TrunkTower
 from kontrast.encoders.clip.transformers import Attention, Block, Blocks, TextTransformer
 from kontrast.encoders.images.encoder import small_net
+from kontrast.exchange.card import About, Certificate
+from kontrast.exchange.pair_folder import WORDS, Pairs, certified, no_towers, start_folder
+
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
 _FRAME = '''\
 """The picture and text encoders of this folder. Needs torch, safetensors, tokenizers, pillow; nothing else.
@@ -63,6 +72,8 @@ class Pair(nn.Module):
         self.visual["head"].add_module("proj", nn.Linear({trunk}, {width}, bias=False))
         self.text = {text}
         self.logit_scale = nn.Parameter(torch.zeros(()))
+        if "init_logit_bias" in CONFIG["model_cfg"]:
+            self.logit_bias = nn.Parameter(torch.zeros(()))
 
     def encode_image(self, pixels: Tensor) -> Tensor:
         return self.visual["head"](self.visual["trunk"](pixels))
@@ -150,10 +161,50 @@ def encoder_py(model_cfg: dict[str, Any], *, trunk: int, pad_id: int, pad_token:
     )  # fmt: skip
 
 
-def module(folder: Path) -> ModuleType:
-    """The folder's own encoder.py, imported."""
-    found = importlib.util.spec_from_file_location("encoder", folder / "encoder.py")
-    assert found is not None and found.loader is not None
-    made = importlib.util.module_from_spec(found)
-    found.loader.exec_module(made)
-    return made
+class StandalonePairs:
+    """See `format.Format`. Towers with our own small net; others are open_clip's."""
+
+    def says_it(self, model: Any) -> str:
+        if why := no_towers(model):
+            return why
+        return "" if is_ours(model.encoder.spec) else "its own file knows our small net alone, and open_clip this model"
+
+    def write(self, folder: Path, model: Any, about: About) -> Certificate:
+        write(folder, model.pairs)
+        again = self.read(folder)
+        net = again.load()
+
+        def vectors(pixels: Tensor) -> tuple[Tensor, Tensor]:
+            return net.encode_image(pixels), net.encode_text(again.words(WORDS))
+
+        return certified(folder, model.pairs, about, vectors, ("plain", "its own encoder.py and by kontrast"))
+
+    def read(self, folder: Path) -> ModuleType:
+        """The folder's own encoder.py, imported: its `load()` gives the net, its `words` read captions."""
+        found = importlib.util.spec_from_file_location("encoder", folder / "encoder.py")
+        assert found is not None and found.loader is not None
+        made = importlib.util.module_from_spec(found)
+        found.loader.exec_module(made)
+        return made
+
+
+def is_ours(model_cfg: dict[str, Any]) -> bool:
+    """Whether the image tower is our own small net."""
+    return model_cfg["vision_cfg"].get("kontrast_model_name") is not None
+
+
+def write(folder: Path, pairs: Pairs) -> None:
+    """Write config.json, model.safetensors, the tokenizer and encoder.py; text/ for a Hugging Face text tower."""
+    model, captions = pairs.towers, pairs.captions
+    assert isinstance(model.visual, TrunkTower)
+    start_folder(folder, pairs, CONFIG)
+    trunk = model.visual.head.get_submodule("proj").get_parameter("weight").shape[1]
+    pad_token = captions.inner.inner.id_to_token(captions.pad_id)
+    text = encoder_py(model.spec, trunk=trunk, pad_id=captions.pad_id, pad_token=pad_token, plain=bpe.PLAIN)
+    (folder / "encoder.py").write_text(text)
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
+    if isinstance(model.text, HuggingFaceTower):
+        inner: Any = model.text.transformer
+        (folder / "text").mkdir(exist_ok=True)
+        inner.config.to_json_file(folder / "text" / "config.json")

@@ -12,22 +12,54 @@ import json
 from pathlib import Path
 from typing import Any
 
-import timm
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from kontrast.encoders.images.encoder import ImageEncoder
+from kontrast.exchange.card import About, Certificate
+from kontrast.exchange.image_folder import Seeing, Told, certified, no_pictures
+
+MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # Pillow's name for so many channels
 
 
-def says_it(encoder: ImageEncoder) -> bool:
-    """Whether an architecture name of timm is the whole truth: own stem, own norms."""
-    spec = encoder.spec
-    return spec["stem"] == "imagenet" and spec["norm"] != "group" and bool(timm.is_model(spec["name"]))
+class Timm:
+    """See `format.Format`. Where an architecture's name is the whole truth: its own stem, its own norms."""
+
+    def says_it(self, model: Any) -> str:
+        if why := no_pictures(model):
+            return why
+        import timm  # takes seconds, so it comes when it is asked
+
+        spec = model.encoder.spec
+        if not timm.is_model(spec["name"]):
+            return f"timm knows no {spec['name']}"
+        if spec["stem"] != "imagenet" or spec["norm"] == "group":
+            return "timm's name for it says neither the CIFAR stem nor GroupNorm"
+        return "timm reads no 16-bit pictures" if model.white is not None else ""
+
+    def write(self, folder: Path, model: Seeing, about: About) -> Certificate:
+        encoder = model.encoder
+        folder.mkdir(parents=True, exist_ok=True)
+        written = config(encoder, tuple(model.mean), tuple(model.std), f"kontrast_{about.method}")
+        (folder / "config.json").write_text(json.dumps(written, indent=2) + "\n")
+        write_weights(folder, encoder)
+        usage = USAGE.format(width=encoder.width, mode=MODES.get(encoder.spec["channels"], "RGB"))
+        loaders = "timm, transformers, sentence-transformers (6.2 or newer) and kontrast"
+        return certified(folder, model, about, self.read(folder), Told("timm", "timm", loaders, usage))
+
+    def read(self, folder: Path) -> nn.Module:
+        """The network as timm itself loads it."""
+        import timm
+
+        net: nn.Module = timm.create_model(f"local-dir:{folder}", pretrained=True)
+        return net.eval()
 
 
 def config(encoder: ImageEncoder, mean: tuple[float, ...], std: tuple[float, ...], tag: str) -> dict[str, Any]:
     """The content of config.json."""
     name, size = encoder.spec["name"].partition(".")[0], encoder.spec["image_size"]
+    import timm
+
     published = timm.get_pretrained_cfg(name, allow_unregistered=True).to_dict()
     fixed_size = bool(published.get("fixed_input_size"))
     unusual: dict[str, Any] = {"in_chans": encoder.spec["channels"]} if encoder.spec["channels"] != 3 else {}
@@ -55,24 +87,12 @@ def config(encoder: ImageEncoder, mean: tuple[float, ...], std: tuple[float, ...
     }
 
 
-def write(folder: Path, encoder: ImageEncoder, mean: tuple[float, ...], std: tuple[float, ...], tag: str) -> None:
-    """Write config.json and model.safetensors."""
-    (folder / "config.json").write_text(json.dumps(config(encoder, mean, std, tag), indent=2) + "\n")
-    write_weights(folder, encoder)
-
-
 def write_weights(folder: Path, encoder: ImageEncoder) -> None:
     """model.safetensors under the library's own names: fp32, and no date, duration or path in it."""
     tensors: dict[str, Tensor] = {
         name: tensor.detach().cpu().contiguous() for name, tensor in encoder.net.state_dict().items()
     }
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
-
-
-def read(folder: Path) -> nn.Module:
-    """The network as timm itself loads it."""
-    net: nn.Module = timm.create_model(f"local-dir:{folder}", pretrained=True)
-    return net.eval()
 
 
 USAGE = """\

@@ -11,12 +11,15 @@ from __future__ import annotations
 
 import math
 
+import torch
 from torch import Tensor
 
-from kontrast.losses.engine.arguments import Reduction, matrices, ours, reduced
+from kontrast.losses.engine.arguments import Reduction, matrices, ours, positive, reduced
 from kontrast.losses.engine.candidates import Against
 from kontrast.losses.engine.tiles import Stripes
-from kontrast.similarity import pairwise
+from kontrast.similarity import unit
+
+NEAR = 0.01  # a squared distance below it is computed from the difference
 
 
 def alignment(
@@ -32,11 +35,15 @@ def alignment(
     Guessing costs 2 with exponent 2. 0 is also what collapse gives: read it with `uniformity`.
     """
     matrices(first=first_BD, second=second_BD, rows_too=True)
-    if not exponent > 0:
-        raise ValueError(f"exponent must be > 0, got {exponent}")
+    positive(exponent=exponent)
     mine, _, _ = ours(rows, len(first_BD))
-    square_R = (2.0 - 2.0 * pairwise(first_BD[mine], second_BD[mine])).clamp(min=0)
-    apart_R = square_R if exponent == 2 else square_R.clamp(min=1e-12) ** (exponent / 2)
+    first_RD, second_RD = unit(first_BD[mine]), unit(second_BD[mine])
+    square_R = 2.0 - 2.0 * (first_RD * second_RD).sum(-1)
+    near_R = (first_RD - second_RD).square().sum(-1)  # the same, and right where the products cancel
+    square_R = torch.where(square_R < NEAR, near_R, square_R)
+    zero_R = square_R == 0  # equal rows attract nothing, whatever the slope of the power at 0
+    apart_R = square_R if exponent == 2 else square_R.masked_fill(zero_R, 1.0) ** (exponent / 2)
+    apart_R = apart_R.masked_fill(zero_R, 0.0)
     return reduced(apart_R, len(first_BD), reduction)
 
 
@@ -48,8 +55,9 @@ def uniformity(row_ND: Tensor, *, t: float = 2.0) -> Tensor:
     """
     matrices(row=row_ND)
     N = len(row_ND)
-    if N < 2 or not t > 0:
-        raise ValueError(f"uniformity needs at least 2 rows and t > 0, got {N} rows and t = {t}")
+    if N < 2:
+        raise ValueError(f"uniformity needs at least 2 rows, got {N}")
+    positive(t=t)
     against = Against.of(1.0 / (2.0 * t), "cosine", balanced=True)
     row_NE = against.query(row_ND)
     pairs_N = against.log_negatives(row_NE, row_NE, [Stripes(2 * N)], row_NE.new_zeros(1, N), columns="mirror")

@@ -5,10 +5,12 @@ Shapes: V views, B samples, K prototypes, A views that give codes, R rows that a
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
-from kontrast.losses.engine.arguments import Reduction, ours, reduced, scale_of
+from kontrast.losses.engine.arguments import Reduction, floats, matrices, ours, reduced, scale_of
 from kontrast.similarity import wide
 
 
@@ -34,7 +36,9 @@ def swapped_prediction(
 
     Source: Caron et al. 2020, arXiv:2006.09882.
     """
-    if scores_VBK.ndim != 3 or codes_ABK.ndim != 3 or scores_VBK.shape[1:] != codes_ABK.shape[1:]:
+    floats("scores", scores_VBK, "(V, B, K)")
+    floats("codes", codes_ABK, "(A, B, K)")
+    if scores_VBK.shape[1:] != codes_ABK.shape[1:]:
         raise ValueError(
             f"scores (V, B, K) and codes (A, B, K) must agree in B and K, "
             f"got {tuple(scores_VBK.shape)} and {tuple(codes_ABK.shape)}"
@@ -66,8 +70,11 @@ def sinkhorn(
         queue_scores_NK: scores of rows kept from before, with today's prototypes; they share in the balance, and only
             the B new rows' codes are returned.
     """
-    if not epsilon > 0 or iterations < 1:
+    matrices(scores=scores_BK)
+    if not 0 < epsilon < math.inf or iterations < 1:
         raise ValueError(f"sinkhorn needs epsilon > 0 and iterations >= 1, got {epsilon} and {iterations}")
+    if queue_scores_NK is not None:
+        matrices(scores=scores_BK, queue_scores=queue_scores_NK, least=0)
     scores_NK = scores_BK if queue_scores_NK is None else torch.cat([queue_scores_NK, scores_BK])
     log_NK = wide(scores_NK) / epsilon
     for _ in range(iterations):

@@ -6,7 +6,9 @@ with s a similarity (`kontrast.similarity`) and T the temperature; in nats. *Dec
 The two are one step apart, loss = softplus(decoupled loss), and so it is computed: a loss never falls below 0. The sum
 over negatives comes from the tiled engine (`losses.blocks`): exact, with no stored Q x K matrix.
 
-Who is not a negative is said by integers: same id, same group. A row left with no negative counts 0.
+Who is not a negative is said by integers: same id, same group. A row left with no negative counts 0 and has no
+gradient; among more than two views its positives are still candidates, which costs ln(V - 1) at equal similarities.
+Rows that are not finite make the loss NaN; arguments that mean nothing are a ValueError that names them.
 Several processes: pass the joined batch and `rows`, the slice that is ours; the result is our share, and shares add up.
 Precision: float64 stays float64; all else is computed in float32, where a loss is right to about 8 eps max|s| / T
 (squared_euclidean: eps max(|q|^2 + |k|^2) / T, so rows far from the origin are better centred first).
@@ -29,7 +31,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from kontrast.losses.engine import small_batch
-from kontrast.losses.engine.arguments import Reduction, arange, formerly, integers, matrices, ours, reduced
+from kontrast.losses.engine.arguments import Reduction, arange, formerly, integers, matrices, ours, places, reduced
 from kontrast.losses.engine.candidates import Against, Guide
 from kontrast.losses.engine.tiles import Stripes, Tag, Tags
 from kontrast.similarity import Similarity, logit
@@ -90,14 +92,29 @@ def nt_xent(
     Source: Chen et al. 2020, "A Simple Framework for Contrastive Learning of Visual Representations", ICML 2020.
     Their code adds the two views' means: twice this value.
     """
-    if views_VBD.ndim != 3 or min(views_VBD.shape[:2]) < 2 or not views_VBD.is_floating_point():
+    if (
+        views_VBD.ndim != 3
+        or min(views_VBD.shape) < 1
+        or min(views_VBD.shape[:2]) < 2
+        or not views_VBD.is_floating_point()
+    ):
         raise ValueError(f"views must be float (V, B, D), V and B >= 2, got {views_VBD.dtype} {tuple(views_VBD.shape)}")
     V, B, _ = views_VBD.shape
-    integers(B, ids_B=ids_B, groups_B=groups_B)
+    ids_B, groups_B = integers(B, ids_B=ids_B, groups_B=groups_B)
     against = Against.of(temperature, similarity, tau_plus=tau_plus, beta=beta, diagnostics=diagnostics, balanced=True)
     mine, R, all_ours = ours(rows, B)
-    more = (negatives_KD is not None and len(negatives_KD)) or own_negatives is not None or guide is not None
-    if all_ours and V == 2 and not more and against.plain and small_batch.fits(2 * B, against.largest):
+    ids_R = None if ids_B is None else ids_B[mine].repeat(V)
+    more = against.more(views_VBD, negatives_KD, negative_ids_K, own_negatives, ids_R, mine)
+    if guide is not None:
+        guide.fits(B, B)
+    if (
+        all_ours
+        and V == 2
+        and not more
+        and guide is None
+        and against.plain
+        and small_batch.fits(2 * B, against.largest)
+    ):
         tags: Tags = [Stripes(B)] if ids_B is None else [(ids_B.repeat(2),) * 2]
         tags = tags if groups_B is None else [*tags, (groups_B.repeat(2),) * 2]
         loss_R = softened(small_batch.both_views(views_VBD.flatten(0, 1), against.scale, tags), decoupled)
@@ -119,7 +136,7 @@ def nt_xent(
         [Stripes(B), *names] if ids_B is None else names,
         positive_PR,
         columns="mirror" if all_ours and guide is None else "none",
-        more=against.more(negatives_KD, negative_ids_K, own_negatives, None if ids_B is None else names[0][0], mine),
+        more=more,
         limits=None if guide is None else guide.limits(guide.key_KG[mine], mine, repeat=V),
     )
     return reduced(surprise(positive_PR, negative_R, decoupled).view(V, R), V * B, reduction)
@@ -170,30 +187,55 @@ def info_nce(
 
     Source: van den Oord et al. 2018, "Representation Learning with Contrastive Predictive Coding", arXiv:1807.03748.
     """
-    matrices(query=query_QD, key=key_KD)
+    matrices(query=query_QD)
+    matrices(query=query_QD, key=key_KD, least=0)
     Q, K = len(query_QD), len(key_KD)
-    integers(Q, positive_Q=positive_Q, query_ids_Q=query_ids_Q, query_groups_Q=query_groups_Q)
-    integers(K, key_ids_K=key_ids_K, key_groups_K=key_groups_K)
+    positive_Q, query_ids_Q, query_groups_Q = integers(
+        Q, positive_Q=positive_Q, query_ids_Q=query_ids_Q, query_groups_Q=query_groups_Q
+    )
+    key_ids_K, key_groups_K = integers(K, key_ids_K=key_ids_K, key_groups_K=key_groups_K)
+    if negatives_KD is not None and negatives_KD.ndim == 3:
+        if own_negatives is not None or negative_ids_K is not None:
+            raise ValueError(
+                "negatives_KD (Q, M, D) are each query's own: own_negatives and negative_ids_K go with (N, D)"
+            )
+        negatives_KD, own_negatives = None, negatives_KD
     against = Against.of(temperature, similarity, tau_plus=tau_plus, beta=beta, diagnostics=diagnostics)
     mine, _, _ = ours(rows, Q)
+    ids_R = None if query_ids_Q is None else query_ids_Q[mine]
+    more = against.more(query_QD, negatives_KD, negative_ids_K, own_negatives, ids_R, mine)
+    tags = _named(mine, (query_ids_Q, key_ids_K), (query_groups_Q, key_groups_K), negative_ids_K is not None)
     query_RE, key_KE = against.query(query_QD[mine]), against.key(key_KD)
-    tags: list[Tag] = []
-    for name_Q, name_K in ((query_ids_Q, key_ids_K), (query_groups_Q, key_groups_K)):
-        if name_Q is not None and name_K is not None:
-            tags.append((name_Q[mine], name_K))
     limits = None
     if positive_QD is None:
         if positive_Q is None and Q > K:
             raise ValueError(f"each query needs a positive: {Q} queries, {K} keys, and no positive_Q or positive_QD")
-        positive_R = (arange(query_QD, Q) if positive_Q is None else positive_Q)[mine]
+        positive_R = arange(query_QD, Q)[mine] if positive_Q is None else places(positive_Q, K)[mine]
         tags.append((positive_R, arange(key_KD, K)) if positive_Q is not None else Stripes(Q + K, mine.start))
         own_RE = key_KE[positive_R]
-        limits = None if guide is None else guide.limits(guide.key_KG[positive_R], mine)
+        if guide is not None:
+            guide.fits(Q, K)
+            limits = guide.limits(guide.key_KG[positive_R], mine)
     else:
+        if positive_Q is not None or guide is not None:
+            what = "positive_Q" if positive_Q is not None else "guide"
+            raise ValueError(f"{what} is about positives among the keys; positive_QD gives others: leave one out")
         matrices(query=query_QD, positive_QD=positive_QD, rows_too=True)
         own_RE = against.key(positive_QD[mine])
     positive_PR = logit(query_RE, own_RE, similarity)[None]
-    ids_R = None if query_ids_Q is None else query_ids_Q[mine]
-    more = against.more(negatives_KD, negative_ids_K, own_negatives, ids_R, mine)
     negative_R = against.log_negatives(query_RE, key_KE, tags, positive_PR, more=more, limits=limits)
     return reduced(surprise(positive_PR, negative_R, decoupled), Q, reduction)
+
+
+def _named(
+    mine: slice, ids: tuple[Tensor | None, Tensor | None], groups: tuple[Tensor | None, Tensor | None], ids_alone: bool
+) -> list[Tag]:
+    """Ids and groups as tags. One side alone says nothing, but for the queries' ids where more negatives have ids."""
+    tags: list[Tag] = []
+    for what, (name_Q, name_K) in (("ids", ids), ("groups", groups)):
+        if name_Q is not None and name_K is not None:
+            tags.append((name_Q[mine], name_K))
+        elif name_K is not None or (name_Q is not None and not (what == "ids" and ids_alone)):
+            given, missing = ("query", "key") if name_K is None else ("key", "query")
+            raise ValueError(f"{given}_{what} are compared with {missing}_{what}, which were not given")
+    return tags

@@ -8,8 +8,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from kontrast.losses.chance import others
 from kontrast.losses.contrastive import nt_xent
-from kontrast.losses.engine.arguments import Reduction, ours, reduced, scale_of
+from kontrast.losses.engine.arguments import Reduction, ours, positive, reduced, scale_of
 from kontrast.similarity import pairwise
 
 
@@ -29,7 +30,7 @@ def dclw(
         w_b    = 2 - B exp(c_b / sigma) / sum_a exp(c_a / sigma),   c_b the cosine of sample b's two views
 
     The weights have mean 1 and gradient, as in the authors' code (lightly stops it); that of a pair much closer than
-    the others can be negative. Guessing costs ln(2B - 2).
+    the others can be negative. Guessing costs ln(2B - 2). A row with no negative counts 0.
 
     Args:
         views_VBD: (2, B, D) float, B >= 2.
@@ -40,8 +41,7 @@ def dclw(
     """
     if len(views_VBD) != 2:
         raise ValueError(f"dclw weighs the pair of two views, got views of shape {tuple(views_VBD.shape)}")
-    if not sigma > 0:
-        raise ValueError(f"sigma must be > 0, got {sigma}")
+    positive(sigma=sigma)
     loss_VR = nt_xent(
         views_VBD, temperature=temperature, decoupled=True, ids_B=ids_B, groups_B=groups_B, rows=rows, reduction="none"
     )
@@ -49,4 +49,6 @@ def dclw(
     mine, _, _ = ours(rows, B)
     cosine_B = pairwise(views_VBD[0], views_VBD[1])
     less_B = B * torch.softmax(cosine_B / sigma, 0) - 1.0  # 1 - w
+    if ids_B is not None or groups_B is not None:  # who has no negative counts 0, however far its positive
+        less_B = less_B.masked_fill(others(B, ids_B, groups_B).to(less_B.device) == 0, 0.0)
     return reduced(loss_VR + (less_B * cosine_B)[mine] * scale_of(temperature), 2 * B, reduction)

@@ -97,6 +97,10 @@ def dclw(views_VBD: Tensor, temperature: float, sigma: float, ids_B: Tensor | No
         b = i % B
         weight, positive = 2 - B * math.exp(cosines[b] / sigma) / total, cosines[b] / temperature
         negatives = [s for j, s in enumerate(row) if ids[j % B] != ids[b]]
+        if not negatives:
+            each.append(0.0)
+            lines.append(f"{i:4d}  no negative: counts 0")
+            continue
         top = max(negatives)
         others = top + math.log(sum(math.exp(s - top) for s in negatives))
         each.append(others - weight * positive)

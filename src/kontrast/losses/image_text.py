@@ -5,6 +5,8 @@ Shapes: B pairs, D width, E prepared width, G width of a guide model, R rows tha
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -55,7 +57,9 @@ def clip(
     mine, R, all_ours = ours(rows, B)
     if B < 2:
         raise ValueError(f"a batch needs at least 2 pairs, or there are no negatives; got {B}")
-    integers(B, ids_B=ids_B, groups_B=groups_B)
+    ids_B, groups_B = integers(B, ids_B=ids_B, groups_B=groups_B)
+    if guide is not None:
+        guide.fits(B, B)
     against = Against.of(temperature, similarity, tau_plus=tau_plus, beta=beta, diagnostics=diagnostics)
     tags: list[Tag] = [(name_B[mine], name_B) for name_B in (ids_B, groups_B) if name_B is not None]
     if ids_B is None:
@@ -106,7 +110,8 @@ def siglip(
     matrices(image=image_BD, text=text_BD, rows_too=True)
     B = len(image_BD)
     mine, _, _ = ours(rows, B)
-    integers(B, ids_B=ids_B, groups_B=groups_B)
+    ids_B, groups_B = integers(B, ids_B=ids_B, groups_B=groups_B)
+    bias = _one_number(bias)
     image_RE, text_BE = unit(image_BD[mine], scale_of(temperature)), unit(text_BD)
     biased_R1 = torch.ones_like(image_RE[:, :1]) * bias  # the bias rides along as one more coordinate
     image_RE, text_BE = torch.cat([image_RE, biased_R1], 1), torch.cat([text_BE, torch.ones_like(text_BE[:, :1])], 1)
@@ -114,3 +119,12 @@ def siglip(
     against_R = softplus_sum(image_RE, text_BE, [*tags, Stripes(2 * B, mine.start)])
     together_R = F.softplus(-logit(image_RE, text_BE[mine], "dot"), threshold=50.0)
     return reduced(together_R + against_R, B, reduction)
+
+
+def _one_number(bias: Tensor | float) -> Tensor | float:
+    if isinstance(bias, Tensor) and bias.numel() != 1:
+        raise ValueError(f"bias must be one number, got a tensor of shape {tuple(bias.shape)}")
+    number = bias.detach() if isinstance(bias, Tensor) else torch.tensor(bias)
+    if number.device.type == "cpu" and not math.isfinite(float(number)):
+        raise ValueError(f"bias must be finite, got {float(number)}")
+    return bias.reshape(()) if isinstance(bias, Tensor) else bias

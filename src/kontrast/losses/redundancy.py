@@ -11,6 +11,7 @@ Shapes: B samples, D width, R rows and F columns of one block.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -45,6 +46,8 @@ def barlow_twins(
     B, D = first_BD.shape
     if B < 2:
         raise ValueError(f"correlation needs at least 2 samples, got {B}")
+    if not 0 <= off_diagonal_weight < math.inf:
+        raise ValueError(f"off_diagonal_weight must be >= 0 and finite, got {off_diagonal_weight}")
     mine, _, _ = ours(rows, B)
     first_BD, second_BD = standardised(first_BD), standardised(second_BD)
     columns = slice(D * mine.start // B, D * mine.stop // B)

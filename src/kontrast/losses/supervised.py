@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from kontrast.losses.engine.arguments import Reduction, formerly, integers, matrices, ours, reduced
+from kontrast.losses.engine.arguments import INTEGERS, Reduction, formerly, integers, matrices, ours, positive, reduced
 from kontrast.losses.engine.candidates import Against
 from kontrast.losses.engine.tiles import Equal, Stripes
 from kontrast.similarity import Similarity, logit, pairwise, wide
@@ -41,6 +41,7 @@ def sup_con(
     matrices(row=row_ND)
     N = len(row_ND)
     integers(N, label_N=label_N)
+    label_N = label_N.long()
     if N < 2:
         raise ValueError(f"sup_con needs at least 2 rows, got {N}")
     mine, R, all_ours = ours(rows, N)
@@ -92,21 +93,23 @@ def margin(
     """
     matrices(first=first_BD, second=second_BD, rows_too=True)
     B = len(first_BD)
-    if similar_B.shape != (B,) or similar_B.is_floating_point():
+    if similar_B.shape != (B,) or similar_B.dtype not in (torch.bool, *INTEGERS):
         raise ValueError(f"similar must be ({B},) bool or 0 and 1, got {similar_B.dtype} {tuple(similar_B.shape)}")
+    if similar_B.device.type == "cpu" and not bool(((similar_B == 0) | (similar_B == 1)).all()):
+        raise ValueError(f"similar must be 0 or 1, got {int(similar_B.min())} to {int(similar_B.max())}")
     if similarity not in ("euclidean", "cosine"):
         raise ValueError(f"a margin is a distance: similarity must be euclidean or cosine, got {similarity!r}")
-    if not margin > 0:
-        raise ValueError(f"margin must be > 0, got {margin}")
+    positive(margin=margin)
+    if similarity == "cosine" and margin > 2:
+        raise ValueError(f"margin must be at most 2 with cosine, whose distance 1 - cosine is, got {margin}")
     mine, _, _ = ours(rows, B)
     if diagnostics is not None:
         diagnostics |= _apart(first_BD.detach(), second_BD.detach(), similar_B.bool(), margin, similarity)
     first_RD, second_RD, similar_R = first_BD[mine], second_BD[mine], similar_B[mine].bool()
     if similarity == "euclidean":
-        apart_R, square_R = (
-            -pairwise(first_RD, second_RD, similarity),
-            (wide(first_RD) - wide(second_RD)).square().sum(1),
-        )
+        apart_R = -pairwise(first_RD, second_RD, similarity)
+        apart_R = apart_R.masked_fill(apart_R.isinf(), torch.nan)  # or rows that are not finite would cost nothing
+        square_R = (wide(first_RD) - wide(second_RD)).square().sum(1)
     else:
         apart_R = 1.0 - pairwise(first_RD, second_RD, similarity)
         square_R = apart_R.square()

@@ -1,4 +1,7 @@
-"""One paper, one file. This list says what there is without importing torch."""
+"""One paper, one file. This list says what there is without importing torch.
+
+A name is one of the list, or says where a method from outside is (`outside.py`).
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ from importlib import import_module, resources
 from typing import Any
 
 from kontrast.errors import Unfit
+from kontrast.methods import outside
+from kontrast.methods.outside import Outside
 from kontrast.settings import nearest
 
 
@@ -22,6 +27,14 @@ class Entry:
     preset: dict[str, Any]  # what this name changes in the file's Config (MoCo v1 and v2 share one file)
     scored: str = ""  # the file whose loss takes rows a, b, label; none: it has no use for such rows
     grouped: str = ""  # the file whose loss takes whole groups (--same); none: two of a group are a pair
+    outside: Outside | None = None  # where the file is not one of ours
+
+    def load(self) -> tuple[Any, Any]:
+        """(the method's class, its Config class)."""
+        if self.outside:
+            return self.outside.made_by, self.outside.config
+        module = import_module(f"kontrast.methods.{self.module}")
+        return getattr(module, self.made_by), module.Config
 
 
 METHODS = {
@@ -52,43 +65,47 @@ METHODS = {
 
 
 def entry(name: str) -> Entry:
-    """The entry of a name; an unknown one is told with the nearest."""
-    if name not in METHODS:
-        raise Unfit(f"--method {name!r} is unknown{nearest(name, METHODS)}")
-    return METHODS[name]
+    """The entry of a name; an unknown one is told with the nearest. A file that the name leads to is run."""
+    if name in METHODS:
+        return METHODS[name]
+    read = outside.read(name, METHODS)
+    return Entry(read.name, read.made_by.__name__, read.kind, read.line, {}, outside=read)
 
 
 def load(name: str) -> tuple[Any, Any]:
     """(the method's class, its Config class)."""
-    known = entry(name)
-    module = import_module(f"kontrast.methods.{known.module}")
-    return getattr(module, known.made_by), module.Config
+    return entry(name).load()
 
 
 def source(name: str) -> str:
     """The text of the method's file."""
-    return resources.files("kontrast.methods").joinpath(f"{entry(name).module}.py").read_text()
+    known = entry(name)
+    if known.outside:
+        return known.outside.text
+    return resources.files("kontrast.methods").joinpath(f"{known.module}.py").read_text()
 
 
 def card(name: str) -> str:
     """The five-line card that opens the method's file."""
-    return ast.get_docstring(ast.parse(source(name))) or ""
+    return outside.card(source(name))
 
 
 def numbers(name: str) -> list[tuple[str, str, str]]:
     """(field, default, source in a comment) of the method's Config, read from its file."""
-    text = source(name)
-    lines = text.splitlines()
-    tree = ast.parse(text)
-    config = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Config")
-    found = []
-    for field in config.body:
+    known, text = entry(name), source(name)
+    lines, tree = text.splitlines(), ast.parse(text)
+    config = next((node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Config"), None)
+    comments, written = {}, {}
+    for field in config.body if config else ():
         if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and field.value is not None:
             last = max(field.lineno, (field.end_lineno or 0) - 1)  # a field on several lines ends with its bracket
-            comment = " ".join(lines[field.lineno - 1 : last]).partition("#")[2].strip()
-            default = entry(name).preset.get(field.target.id, ast.literal_eval(field.value))
-            found.append((field.target.id, repr(default), comment))
-    return found
+            comments[field.target.id] = " ".join(lines[field.lineno - 1 : last]).partition("#")[2].strip()
+            written[field.target.id] = field.value
+    if known.outside:  # it is run already, and its defaults need not be written out
+        defaults = vars(known.outside.config())
+    else:
+        defaults = {field: ast.literal_eval(value) for field, value in written.items()} | known.preset
+    return [(field, repr(value), comments.get(field, "")) for field, value in defaults.items()]
 
 
 KINDS: dict[type, str] = {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}
@@ -117,4 +134,7 @@ def configured(name: str, values: dict[str, Any]) -> Any:
         if not _of_kind(value, defaults[field]) or (field == "width" and value < 1):
             kind = "a whole number from 1" if field == "width" else KINDS[type(defaults[field])]
             raise Unfit(f"--set {field}={value}: expected {kind}.")
-    return config(**{**entry(name).preset, **values})
+    try:
+        return config(**{**entry(name).preset, **values})
+    except ValueError as problem:  # a file from outside may check its numbers itself
+        raise Unfit(f"--set {' '.join(f'{k}={v}' for k, v in values.items())}: {problem}") from problem

@@ -95,10 +95,10 @@ class CLIP(nn.Module):
             bias = self.encoder.logit_bias
             assert bias is not None
             loss = losses.siglip(z["image"], z["text"], temperature=temperature, bias=bias, rows=z.rows, **ids)
-            guessing = losses.chance("siglip", batch=len(z.ids_B), bias=float(bias.detach()))
+            guessing = losses.chance("siglip", batch=len(z.ids_B), bias=float(bias.detach()), **ids)
         elif not self.texts.adds and z.others is None:
             loss = losses.clip(z["image"], z["text"], **ids, **how)
-            guessing = losses.chance("clip", batch=len(z.ids_B), decoupled=c.decoupled, **ids)
+            guessing = losses.chance("clip", batch=len(z.ids_B), decoupled=c.decoupled, guide=how["guide"], **ids)
         else:
             ways = ((z["image"], z["text"], self.texts, z.others), (z["text"], z["image"], self.images, None))
             loss, guessing = (sum(parts) / 2 for parts in zip(*(self._one_way(z, *way, how) for way in ways)))
@@ -114,7 +114,8 @@ class CLIP(nn.Module):
             query_BD, key_BD, query_ids_Q=z.names_B, key_ids_K=z.names_B, query_groups_Q=z.ids_B, key_groups_K=z.ids_B,
             **more.for_loss, **how,
         )  # fmt: skip
-        return loss, in_batch.guessing(in_batch.others(z.names_B) + more.count_B, decoupled=self.config.decoupled)
+        count_B = in_batch.others(z.names_B, pair_B=z.ids_B, guide=how["guide"]) + more.count_B
+        return loss, in_batch.guessing(count_B, decoupled=self.config.decoupled)
 
     @torch.no_grad()
     def after_step(self, outcome: Outcome, progress: Progress) -> None:

@@ -102,13 +102,13 @@ class Outcome:
     """What comparing gave.
 
     loss      scalar with gradient: this process's share of the joined loss
-    guessing  the loss of pure guessing (equal similarities), in the loss's own units
+    guessing  the loss of pure guessing (equal similarities), in the loss's own units; None where it is not known
     pair      two projector outputs of the same items, (B, D) each, detached: what the watch looks at
     diagnostics     the method's own words for the watch, name -> number
     """
 
     loss: Tensor
-    guessing: float
+    guessing: float | None
     embeddings: Embeddings
     pair: tuple[Tensor, Tensor]
     diagnostics: Mapping[str, float | Tensor] = field(default_factory=dict)

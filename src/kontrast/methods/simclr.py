@@ -66,12 +66,12 @@ class SimCLR(nn.Module):
         diagnostics = n.diagnostics(z.step)
         V = len(views_VBD)
         batch = (views_VBD.flatten(0, 1), name_B.repeat(V))
-        more = n(views_VBD, name_B, (z.seed, z.step), drawn=z.others, batch=batch)
+        more, guide = n(views_VBD, name_B, (z.seed, z.step), drawn=z.others, batch=batch), n.guide(z.roles.get("guide"))
         loss = losses.nt_xent(
             views_VBD, temperature=c.temperature, similarity=c.similarity, decoupled=c.decoupled, ids_B=name_B,
-            rows=z.rows, diagnostics=diagnostics, guide=n.guide(z.roles.get("guide")), **more.for_loss, **n.hardness,
+            rows=z.rows, diagnostics=diagnostics, guide=guide, **more.for_loss, **n.hardness,
         )  # fmt: skip
-        count_B = in_batch.others(name_B, V) + more.count_B
+        count_B = in_batch.others(name_B, V, guide=guide) + more.count_B
         guessing = in_batch.guessing(count_B, positives=V - 1, decoupled=c.decoupled)
         return Outcome(loss, guessing, z, (views_VBD[0].detach(), views_VBD[1].detach()), diagnostics)
 

@@ -102,17 +102,22 @@ class SimCSE(nn.Module):
         stranger_B = torch.full_like(name_B, -1)  # a hard negative is nobody's false negative
         name_K, own_K = torch.cat([name_B, *[stranger_B] * len(hard)]), torch.cat([stranger_B, *[own_B] * len(hard)])
         more = self.negatives(query_BH, name_B, (z.seed, z.step), drawn=z.others, batch=(key_KH, name_K))
+        guide_BG = z.roles.get("guide")
         loss_R = losses.info_nce(
             query_BH, key_KH, temperature=c.temperature, similarity=c.similarity, decoupled=c.decoupled or bool(hard),
             query_ids_Q=name_B, key_ids_K=name_K, query_groups_Q=own_B, key_groups_K=own_K, rows=z.rows,
-            guide=self.negatives.guide(z.roles.get("guide"), len(key_KH) - len(query_BH)), diagnostics=diagnostics,
+            guide=self.negatives.guide(guide_BG, len(key_KH) - len(query_BH)), diagnostics=diagnostics,
             reduction="none", **more.for_loss, **self.negatives.hardness,
         )  # fmt: skip
-        for hard_BH in hard:  # the own one was left out above: here it joins, with its weight
+        count_B = in_batch.others(name_B, guide=self.negatives.guide(guide_BG)) + more.count_B
+        if hard:  # the own ones were left out above: here they join, with their weight
+            count_B = count_B + len(hard) * (len(name_B) - 1)
+            loss_R = loss_R.masked_fill(count_B[z.rows] == 0, -torch.inf)  # info_nce says 0 where no negative is left
+            count_B = count_B + len(hard) * math.exp(c.hard_weight)
+        for hard_BH in hard:
             nearer_B = pairwise(query_BH, hard_BH, c.similarity) - pairwise(query_BH, positive_BH, c.similarity)
             loss_R = torch.logaddexp(loss_R, nearer_B[z.rows] / c.temperature + c.hard_weight)
         loss_R = F.softplus(loss_R) if hard and not c.decoupled else loss_R
-        count_B = in_batch.others(name_B) + len(hard) * len(name_B) + more.count_B
         return c.contrast * loss_R.sum() / len(name_B), c.contrast * in_batch.guessing(count_B, decoupled=c.decoupled)
 
     def after_step(self, outcome: Outcome, progress: Progress) -> None:

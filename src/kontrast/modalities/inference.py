@@ -4,21 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 from torch import nn
 
 from kontrast.data.source import Source
+from kontrast.errors import Unfit
 from kontrast.keyed import Ids
 from kontrast.modalities.calibration import calibrated
+from kontrast.training import malloc
 
 BATCH = 256  # pictures or sentences encoded at once; no result of trained weights depends on it
 
 
 @contextmanager
 def evaluating(encoder: nn.Module, device: torch.device) -> Iterator[None]:
-    """Evaluation mode, no gradient, and true fp32: no autocast and no TF32, whatever training uses. Then as before."""
+    """Evaluation mode, no gradient, and true fp32: no autocast and no TF32, whatever training uses. Then as before.
+
+    Memory that batches used stays with the process, as in training: each batch needs it again.
+    """
+    malloc.kept()
     training = encoder.training
     before = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
     encoder.eval()
@@ -46,3 +54,30 @@ def columns_of(
     count = max(calibrated(one, *look) for one in {id(one): one for one in models.values()}.values())
     told = f"norms of random weights, which never saw data, measured on {count:,} pictures of {look[0].name}"
     return models, told if count else ""
+
+
+def file_of(query: str) -> Path | None:
+    """The file that a query names, if it names one."""
+    return Path(query) if len(query) < 1000 and Path(query).is_file() else None
+
+
+def words_of(query: str) -> str:
+    """The words of a query: of the text file that it names, else the query itself. Unfit where there are none."""
+    file = file_of(query)
+    try:
+        words = query if file is None else file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise Unfit(f"--query {query} cannot be read as text: {problem}.") from None
+    if not words.strip():
+        raise Unfit("--query is empty; give words, a file or a row number.")
+    return words.strip()
+
+
+def picture_of(query: str) -> Image.Image:
+    """The picture of the file that a query names. Unfit where it is none."""
+    try:
+        picture = Image.open(query)
+        picture.load()
+    except OSError as problem:
+        raise Unfit(f"--query {query} cannot be read as a picture: {problem}.") from None
+    return picture

@@ -80,12 +80,26 @@ class Sections:
 class InUse(Protocol):
     """A trained model in use: always fp32, evaluation mode, the same look at everything."""
 
-    encoder: Any
+    encoder: Any  # an `nn.Module`
+    words: bool  # it takes sentences too, in `embed_text`
 
     @property
     def width(self) -> int: ...
     def embed(self, data: Any) -> Any: ...
-    def embed_source(self, source: Source, ids: Ids) -> Tensor: ...
+    def embed_text(self, sentences: Sequence[str]) -> Tensor: ...
+
+    def read(self, data: Any, split: str | None = None) -> Source:
+        """The data as the model takes them; Unfit where it cannot."""
+
+    def embed_source(self, source: Source, ids: Ids) -> Tensor:
+        """Vectors (N, H), fp32, on the CPU, of these samples of what `read` gave."""
+
+    def called(self, source: Source) -> list[str]:
+        """What a person calls each usable sample: a file, a row, the sentence itself."""
+
+    def asked(self, query: str) -> tuple[Any, Tensor | None]:
+        """(vector (H,), picture to show or None) of a query of `kontrast search`; Unfit for what it cannot take."""
+
     def random(self, seed: int = 0) -> Any: ...
     def with_weights(self, weights: Mapping[str, Tensor]) -> Any: ...
 
@@ -93,7 +107,8 @@ class InUse(Protocol):
 class Opened(Protocol):
     """A kind of data made ready for one run.
 
-    encoder  what is trained;  learned  it begins with weights that know something
+    encoder  what is trained: an `nn.Module` with `width` and `messages`
+    learned  it begins with weights that know something
     masks    dropout masks make the second view: checks keep them on, or there would be nothing to find
     """
 
@@ -131,10 +146,14 @@ class Modality(Protocol):
 
     name      as methods name what they read: images, pairs, texts
     channels  how many the pictures must have; None: as many as they have
+    pictures  its samples are pictures, or have some
+    groups    `--same` means something to it: its batches can bring two of a group together
     """
 
     name: str
     channels: int | None
+    pictures: bool
+    groups: bool
 
     def check(self, source: Source, settings: Settings) -> None:
         """Unfit where a method that reads this kind cannot learn from the source."""

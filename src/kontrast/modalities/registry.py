@@ -6,22 +6,28 @@ from pathlib import Path
 from typing import Any
 
 from kontrast import methods
+from kontrast.errors import Unfit
 from kontrast.modalities.images.modality import Images
 from kontrast.modalities.modality import Modality
 from kontrast.modalities.pairs.modality import Pairs
 from kontrast.modalities.texts.modality import Texts
 
-MODALITIES: dict[str, Modality] = {"pairs": Pairs(), "texts": Texts(), "images": Images()}  # pictures are the rest
+IMAGES = Images()
+MODALITIES: dict[str, Modality] = {"images": IMAGES, "pairs": Pairs(), "texts": Texts()}
 
 
 def of_method(name: str) -> Modality:
     """The kind of data that a method reads."""
-    return MODALITIES[methods.entry(name).kind]
+    kind = methods.entry(name).kind
+    if kind not in MODALITIES:
+        raise Unfit(f"{name} reads {kind!r}, which is no kind of data; known: {', '.join(MODALITIES)}.")
+    return MODALITIES[kind]
 
 
 def of_folder(path: str | Path) -> Modality:
-    """The kind of data that the model of a run or model folder takes."""
-    return next(kind for kind in MODALITIES.values() if kind.holds(Path(path)))
+    """The kind of data that the model of a run or model folder takes; pictures, where no other kind knows it."""
+    others = (kind for kind in MODALITIES.values() if kind is not IMAGES and kind.holds(Path(path)))
+    return next(others, IMAGES)
 
 
 def load(path: str | Path) -> Any:

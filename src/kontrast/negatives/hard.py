@@ -8,15 +8,49 @@ Shapes: Q queries, K keys of a bank, N hard ones of each row, M made for each ro
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from kontrast import keyed
+from kontrast.negatives import Negatives, false_negatives
+from kontrast.negatives.source import Keys, Rows, Source, joined
 from kontrast.similarity import Similarity, table, unit
 
 BLOCK = 1 << 24  # similarities held at a time
 DRAWS = ("mixed: share", "mixed: one", "mixed: other")
+
+
+class Hard(Source):
+    """`mined:N`, `mixed:M`: each row's N hardest keys, and M points made between them (without `mined`, between M)."""
+
+    def __init__(self, found: int, made: int, similarity: Similarity) -> None:
+        super().__init__()
+        if made and similarity != "cosine":
+            raise ValueError(f"mixed negatives are points on a sphere: similarity must be cosine, not {similarity}")
+        self.found, self.made, self.chooses = found, made, bool(found)
+        self.similarity: Similarity = similarity
+
+    def own(self, rows: Rows, bank: Sequence[Keys]) -> Tensor:
+        row_RD, (bank_KD, name_K) = rows.query.flatten(0, -2), joined(bank)
+        name_R = rows.name_B.repeat(len(row_RD) // len(rows.name_B))
+        left = len(bank_KD) - int(false_negatives.count(rows.name_B, name_K).max())
+        top = min(self.found or self.made, left)
+        places_RN, _ = mined(row_RD, bank_KD, top, similarity=self.similarity, name_Q=name_R, name_K=name_K)
+        hard_RND = bank_KD[places_RN]
+        parts = [hard_RND] if self.found else []
+        if self.made:
+            parts.append(mixed(row_RD, hard_RND, self.made, *rows.key, np.arange(len(row_RD))[:, None]))
+        own: Tensor = torch.cat(parts, dim=1).unflatten(0, rows.query.shape[:-1])
+        return own
+
+
+def source(requested: Negatives, width: int, similarity: Similarity, seed: int) -> Hard | None:
+    """The hard ones that were asked for."""
+    asked = requested.mined or requested.mixed
+    return Hard(requested.mined, requested.mixed, similarity) if asked else None
 
 
 @torch.no_grad()

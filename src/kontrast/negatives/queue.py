@@ -13,18 +13,22 @@ import torch
 from torch import Tensor, nn
 
 from kontrast import keyed
+from kontrast.negatives import Negatives
+from kontrast.negatives.source import Keys, Rows, Source
+from kontrast.similarity import Similarity, unit
 
 NOBODY = -1  # the name of the random rows at the start
 
 
-class Ring(nn.Module):
-    """A ring of K keys (K, D), their names (K,) and the steps they came at. All of it is in the state dict.
+class Ring(Source):
+    """`queue:K`: a ring of K keys (K, D), their names (K,) and the steps they came at. All of it is in the state dict.
 
-    Reading it is pure; only `push` changes it. Keys are kept as given, without gradient.
+    Reading it is pure; only `push` changes it. Keys are kept without gradient: as given, or of unit length.
     """
 
-    def __init__(self, size: int, width: int, *, seed: int, name: str = "queue") -> None:
+    def __init__(self, size: int, width: int, *, seed: int, name: str = "queue", of_unit_length: bool = False) -> None:
         super().__init__()
+        self.of_unit_length = of_unit_length
         if size < 1:
             raise ValueError(f"a queue needs at least one place, got size {size}")
         rows_KD = torch.randn(size, width, generator=keyed.generator(name, seed))
@@ -40,9 +44,13 @@ class Ring(nn.Module):
     def __len__(self) -> int:
         return len(self.keys_KD)
 
+    def keys(self, rows: Rows) -> Keys:
+        return self.keys_KD, self.names_K
+
     @torch.no_grad()
     def push(self, key_BD: Tensor, name_B: Tensor, step: int) -> None:
         """Keep these keys in place of the oldest. Of more than K keys the last K are kept."""
+        key_BD = unit(key_BD) if self.of_unit_length else key_BD
         B, K = len(key_BD), len(self)
         last = slice(max(0, B - K), B)
         place = (self.pushed + torch.arange(B, device=key_BD.device)[last]) % K
@@ -69,3 +77,9 @@ class Ring(nn.Module):
         moment_DD = some_KD.T @ some_KD
         rank = moment_DD.trace().square() / moment_DD.square().sum().clamp(min=1e-12)
         return {"queue_fill": fill, "queue_age": age, "queue_rank": rank}
+
+
+def source(requested: Negatives, width: int, similarity: Similarity, seed: int) -> Ring | None:
+    """The queue that was asked for; on the sphere where cosine compares."""
+    size = requested.queue
+    return Ring(size, width, seed=seed, of_unit_length=similarity == "cosine") if size else None

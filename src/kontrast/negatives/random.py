@@ -13,6 +13,21 @@ import numpy as np
 from kontrast import keyed
 from kontrast.errors import Unfit
 from kontrast.keyed import Ids
+from kontrast.negatives import Negatives
+from kontrast.negatives.source import Keys, Rows, Source
+from kontrast.similarity import Similarity
+
+
+class Random(Source):
+    """`random:M`: the draws of the step, which came with its batch and were encoded with it."""
+
+    def keys(self, rows: Rows) -> Keys | None:
+        return rows.drawn
+
+
+def source(requested: Negatives, width: int, similarity: Similarity, seed: int) -> Random | None:
+    """The random draws that were asked for."""
+    return Random() if requested.random else None
 
 
 def drawn(ids_N: Ids, batch_B: Ids, count: int, seed: int, step: int) -> Ids:

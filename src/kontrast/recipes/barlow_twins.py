@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from kontrast.recipes.rules import Scale
 from kontrast.settings import Settings
 
 
@@ -44,3 +47,18 @@ def cifar10() -> Settings:
         zero_init=False,  # [solo] torchvision's default
         set=["width=2048", "hidden=2048", "off_diagonal_weight=0.0051"],  # [solo], whose loss is also scaled by 0.1
     )
+
+
+def rules(scale: Scale) -> dict[str, tuple[Any, str]]:
+    """What the paper's numbers become in small runs."""
+    width = scale.own.get("width", 512)
+    balance = scale.paper["off_diagonal_weight"] * scale.paper["width"]
+    return {
+        "width": (width, "enough for small nets"),
+        "hidden": (512, "enough for small nets"),
+        "off_diagonal_weight": (round(balance / width, 4), f"times the width it is {balance:.3g}, as published"),
+        "bias_rate": (1.0, "Adam finds each parameter's own scale; the published factor is for LARS"),
+    }
+
+
+RECIPES = {"imagenet": imagenet, "cifar10": cifar10}

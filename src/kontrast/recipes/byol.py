@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from kontrast.recipes.rules import Scale, head_norm, twin_momentum
 from kontrast.settings import Settings
 
 
@@ -44,3 +47,15 @@ def cifar10() -> Settings:
         zero_init=False,  # [solo] torchvision's default
         set=["hidden=4096", "width=256", "momentum=0.99"],  # [solo]
     )
+
+
+def rules(scale: Scale) -> dict[str, tuple[Any, str]]:
+    """What the paper's numbers become in small runs."""
+    return {
+        "hidden": (512, "enough for small nets"),
+        "head_norm": head_norm(scale.steps),
+        "momentum": twin_momentum(scale.steps),
+    }
+
+
+RECIPES = {"imagenet": imagenet, "cifar10": cifar10}

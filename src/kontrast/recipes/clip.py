@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from kontrast.recipes.rules import Scale
 from kontrast.settings import Settings
 
 
@@ -40,3 +43,16 @@ def cifar10() -> Settings:
         weight_decay=0.1,  # [open_clip] its recipe for sets of 12 to 15 million pairs
         warmup=1,  # kontrast
     )
+
+
+def rules(scale: Scale) -> dict[str, tuple[Any, str]]:
+    """What pictures with captions want otherwise."""
+    return {
+        "temperature": (None, "learned: it begins at 0.07, or at the pretrained model's own"),
+        "views": ("clip", "as published: captions speak of left, right and colour"),
+        "channels": (3, "CLIP's image towers take three"),
+        "weight_decay": (0.1, "open_clip's for small sets"),
+    }
+
+
+RECIPES = {"imagenet": imagenet, "cifar10": cifar10}

@@ -6,33 +6,20 @@ else the recipe as published. Everything that is not the user's word is printed 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from kontrast import methods
 from kontrast.errors import Unfit
+from kontrast.methods import Entry
+from kontrast.methods.outside import IN_CONFIG
 from kontrast.negatives import check_fits, check_size, parsed
-from kontrast.recipes import barlow_twins, byol, clip, moco, simclr, simcse, swav
-from kontrast.recipes.rules import FIXED, SMALL_PICTURE, Facts, by_method, by_size, by_text
+from kontrast.recipes import published
+from kontrast.recipes.kinds import KINDS
+from kontrast.recipes.rules import FIXED, Facts, Scale
 from kontrast.settings import NAMES, Resolved, Settings, checked, pairs
 
-PUBLISHED: dict[str, dict[str, Callable[[], Settings]]] = {
-    "simclr": {"imagenet": simclr.imagenet, "cifar10": simclr.cifar10},
-    "moco": {"imagenet": moco.imagenet, "cifar10": moco.cifar10},
-    "moco-v2": {"imagenet": moco.imagenet_v2, "cifar10": moco.cifar10_v2},
-    "swav": {"imagenet": swav.imagenet, "cifar10": swav.cifar10},
-    "byol": {"imagenet": byol.imagenet, "cifar10": byol.cifar10},
-    "barlow-twins": {"imagenet": barlow_twins.imagenet, "cifar10": barlow_twins.cifar10},
-    "clip": {"imagenet": clip.imagenet, "cifar10": clip.cifar10},
-    "simcse": {"unsupervised": simcse.unsupervised, "supervised": simcse.supervised},
-}
-IN_METHOD = (
-    "temperature",
-    "similarity",
-    "decoupled",
-    "negatives",
-)  # common flags that are fields of the method's Config
+PUBLISHED = {name: published.of(name, known).recipes for name, known in methods.METHODS.items()}
 
 
 @dataclass(frozen=True)
@@ -47,59 +34,78 @@ class Choice:
 
 @dataclass(frozen=True)
 class Plan:
-    """A complete run: every setting has a value, the method's Config too."""
+    """A complete run: every setting has a value, the method's Config too. `entry` is the method as it was read."""
 
     settings: Resolved
     config: Any
     choices: list[Choice]
     recipe: str
+    entry: Entry
+
+    @property
+    def name(self) -> str:
+        """The method's name for folders, pages and tables: `vicreg` of `./vicreg.py`."""
+        return self.entry.outside.name if self.entry.outside else self.settings.method
 
 
 def planned(requested: Settings, facts: Facts) -> Plan:
     """The complete run for these words and this data."""
     requested = checked(requested)
     name = requested.method or "simclr"
-    methods.entry(name)
-    texts = methods.entry(name).kind == "texts"
-    recipe = "cifar10" if facts.side <= SMALL_PICTURE else "imagenet"
-    if texts:
-        recipe = "supervised" if facts.partners else "unsupervised"
-    published = PUBLISHED[name][recipe]()
-    numbers = methods.numbers(name)
-    fields = [field for field, _, _ in numbers]
+    entry = methods.entry(name)
+    kind = KINDS[entry.kind]
+    known = published.of(name, entry)
+    which, paper = known.recipe(kind.recipe(facts))
+    fields = [field for field, _, _ in methods.numbers(name)]
     chosen: dict[str, Any] = {}
     own = pairs(requested.set, "--set")
     methods.configured(name, own)  # refuses what no rule below could read
-    as_published = vars(methods.configured(name, {})) | pairs(published.set, "recipe")
+    as_published = vars(methods.configured(name, {})) | pairs(paper.set, "recipe")
     choices = []
-    rules = {**FIXED, **(by_text(facts, requested, published) if texts else by_size(facts, requested, published))}
+    rules = {**FIXED, **kind.rules(facts, requested, paper)}
+    if entry.outside:
+        rules |= _as_its_file_says(paper, as_published)
     batch = rules["batch_size"][0]
     steps = max(1, facts.n // batch) * rules["epochs"][0]
-    for field, (value, reason) in {**rules, **by_method(name, facts.n, batch, steps, own, as_published)}.items():
+    for field, (value, reason) in {**rules, **known.rules(Scale(facts.n, batch, steps, own, as_published))}.items():
         if field not in NAMES:
             if field not in own:
                 own[field] = value
                 choices.append(Choice(field, value, as_published[field], reason))
             continue
-        if field in IN_METHOD and field not in fields:
+        if field in IN_CONFIG and field not in fields:
             if getattr(requested, field) is not None:
-                raise Unfit(f"--{field} means nothing to {name}: {methods.entry(name).line}.")
+                raise Unfit(f"--{field} means nothing to {name}: {entry.line}.")
             continue
-        word, value = (_as_published(each, field, published) for each in (getattr(requested, field), value))
+        word, value = (_as_published(each, field, paper) for each in (getattr(requested, field), value))
         chosen[field] = value if word is None else word
         if word is None:
-            choices.append(Choice(field, value, getattr(published, field), reason))
-    settings = replace(requested, method=name, **chosen)
+            choices.append(Choice(field, value, getattr(paper, field), reason))
+    settings = replace(requested, method=entry.outside.reference if entry.outside else name, **chosen)
     if settings.warmup and settings.epochs and settings.warmup > settings.epochs:
         raise Unfit(f"--warmup {settings.warmup:g} epochs is longer than the whole run of {settings.epochs}.")
-    within = {field: chosen[field] for field in IN_METHOD if field in fields}
-    config = methods.configured(name, {**pairs(published.set, "recipe"), **within, **own})
-    if batch < 2 * (groups := vars(config).get("bn_groups", 1)):
+    within = {field: chosen[field] for field in IN_CONFIG if field in fields}
+    config = methods.configured(name, {**pairs(paper.set, "recipe"), **within, **own})
+    _check(config, name, entry, batch, facts.n)
+    plan = Plan(Resolved.of(settings), config, choices, "", entry)
+    stands_in = f"none of its own, that of {known.stands_in} stands in: {which}" if known.stands_in else which
+    return replace(plan, recipe=f"{plan.name}, {stands_in}")
+
+
+def _as_its_file_says(paper: Settings, config: dict[str, Any]) -> dict[str, tuple[Any, str]]:
+    """Temperature and the like of a method from outside: no rule of ours was measured on it."""
+    told = {field: getattr(paper, field) for field in IN_CONFIG}
+    return {field: (config.get(field) if value is None else value, "as its file says") for field, value in told.items()}
+
+
+def _check(config: Any, name: str, entry: Entry, batch: int, samples: int) -> None:
+    """Unfit where a number of the method does not suit this batch or this data."""
+    numbers = vars(config)
+    if batch < 2 * (groups := numbers.get("bn_groups", 1)):
         raise Unfit(f"--set bn_groups={groups} needs two rows a group; the batch has {batch}.")
-    against = parsed(vars(config).get("negatives", ""))
-    check_fits(against, name, methods.entry(name).kind)
-    check_size(against.queue or vars(config).get("queue", 0), facts.n)
-    return Plan(Resolved.of(settings), config, choices, f"{name}, {recipe}")
+    against = parsed(numbers.get("negatives", ""))
+    check_fits(against, name, entry.kind, KINDS[entry.kind].negatives)
+    check_size(against.queue or numbers.get("queue", 0), samples)
 
 
 def _as_published(word: Any, field: str, published: Settings) -> Any:
@@ -112,6 +118,7 @@ def _as_published(word: Any, field: str, published: Settings) -> Any:
 
 
 def complete(plan: Plan, data: str) -> dict[str, Any]:
-    """What `config.yaml` holds: enough to repeat the run bit by bit."""
+    """What `config.yaml` holds: enough to repeat the run bit by bit, given the file of a method from outside."""
     settings = {k: v for k, v in plan.settings.requested().items() if k not in ("method", "set", "out")}
-    return {"data": data, "method": {"name": plan.settings.method, **asdict(plan.config)}, **settings}
+    file = {"method_sha256": plan.entry.outside.sha256} if plan.entry.outside else {}
+    return {"data": data, "method": {"name": plan.settings.method, **asdict(plan.config)}, **file, **settings}

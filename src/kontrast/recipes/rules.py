@@ -1,10 +1,12 @@
 """What depends on the data and the machine: the table of rules, each with the one-line reason that a run prints.
 
-`defaults.planned` lays them between the user's words and the published recipe.
+`resolve.planned` lays them between the user's words and the published recipe. What one method wants otherwise stands
+beside its recipe, as `rules(scale)`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -103,53 +105,29 @@ def by_text(facts: Facts, requested: Settings, published: Settings) -> dict[str,
 VIEWS_OF_TEXT = "word vectors have no dropout to differ by: they take spans; else as published"
 
 
-def by_method(
-    name: str, n: int, batch: int, steps: int, own: dict[str, Any], paper: dict[str, Any]
-) -> dict[str, tuple[Any, str]]:
-    """The same for what one method adds or wants otherwise: settings, and fields of its Config.
+@dataclass(frozen=True)
+class Scale:
+    """What the rules of one method look at: `rules(scale)` of its recipe file gives settings, and fields of its Config.
 
-    own: the numbers of the method that the user said;  paper: all that were published
+    own    the numbers of the method that the user said
+    paper  all that were published
     """
-    queue = min(4096, power_of_two(n / 4))
-    keep = min(0.99, max(0.9, round(1 - 30 / steps, 4)))
-    width = own.get("width", 512)
-    balance = paper.get("off_diagonal_weight", 0.0) * paper.get("width", 0)
-    head_norm = (steps < 10_000, f"outputs of a fresh net are alike, and {steps:,} steps are few to part them")
-    moco_own: dict[str, tuple[Any, str]] = {
-        "queue": (queue, f"at most 4,096 and a quarter of the {n:,} samples, which come back every epoch"),
-        "momentum": (keep, f"the twin must follow within a run of {steps:,} steps"),
-        "bn_groups": (max(1, min(8, batch // 16)), "the published eight, but of at least 16 rows each"),
-        "head_norm": head_norm,
-    }
-    tables: dict[str, dict[str, tuple[Any, str]]] = {
-        "moco": moco_own,
-        "moco-v2": moco_own,
-        "swav": {
-            "prototypes": (min(3000, power_of_two(batch)), f"as many as the {batch} rows of a batch"),
-            "frozen": (steps // 20, "a twentieth of the run"),
-            "hidden": (256, "enough for small nets"),
-            "temperature": (0.1, "as published"),
-            "epsilon": (0.03, "sharper codes than 0.05, as the official README advises for a loss that stays at ln K"),
-        },
-        "byol": {
-            "hidden": (512, "enough for small nets"),
-            "head_norm": head_norm,
-            "momentum": (keep, f"the twin must follow within a run of {steps:,} steps"),
-        },
-        "barlow-twins": {
-            "width": (width, "enough for small nets"),
-            "hidden": (512, "enough for small nets"),
-            "off_diagonal_weight": (round(balance / width, 4), f"times the width it is {balance:.3g}, as published"),
-            "bias_rate": (1.0, "Adam finds each parameter's own scale; the published factor is for LARS"),
-        },
-        "clip": {
-            "temperature": (None, "learned: it begins at 0.07, or at the pretrained model's own"),
-            "views": ("clip", "as published: captions speak of left, right and colour"),
-            "channels": (3, "CLIP's image towers take three"),
-            "weight_decay": (0.1, "open_clip's for small sets"),
-        },
-    }
-    return tables.get(name, {})
+
+    samples: int
+    batch: int
+    steps: int
+    own: Mapping[str, Any]
+    paper: Mapping[str, Any]
+
+
+def twin_momentum(steps: int) -> tuple[float, str]:
+    """The papers' 0.996 and more were found for hundreds of thousands of steps."""
+    return min(0.99, max(0.9, round(1 - 30 / steps, 4))), f"the twin must follow within a run of {steps:,} steps"
+
+
+def head_norm(steps: int) -> tuple[bool, str]:
+    """Whether the last layer of a head gets a BatchNorm, as in MoCo v3 and SimSiam."""
+    return steps < 10_000, f"outputs of a fresh net are alike, and {steps:,} steps are few to part them"
 
 
 EPOCHS = ((5_000, 60), (20_000, 40), (100_000, 20), (1_000_000, 10), (float("inf"), 2))

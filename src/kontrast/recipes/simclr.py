@@ -44,3 +44,6 @@ def cifar10() -> Settings:
         zero_init=True,  # [code]
         temperature=0.5,  # [paper] appendix B.9
     )
+
+
+RECIPES = {"imagenet": imagenet, "cifar10": cifar10}

@@ -40,3 +40,6 @@ def supervised() -> Settings:
         schedule="linear",  # [code] transformers' default
         temperature=0.05,  # [paper] section 3.1
     )
+
+
+RECIPES = {"unsupervised": unsupervised, "supervised": supervised}

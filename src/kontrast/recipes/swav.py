@@ -6,6 +6,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from kontrast.recipes.rules import Scale, power_of_two
 from kontrast.settings import Settings
 
 
@@ -48,3 +51,18 @@ def cifar10() -> Settings:
         temperature=0.1,  # [paper] appendix A
         set=["prototypes=512", "frozen=0", "queue=0"],  # [lightly]
     )
+
+
+def rules(scale: Scale) -> dict[str, tuple[Any, str]]:
+    """What the paper's numbers become in small runs."""
+    batch = scale.batch
+    return {
+        "prototypes": (min(3000, power_of_two(batch)), f"as many as the {batch} rows of a batch"),
+        "frozen": (scale.steps // 20, "a twentieth of the run"),
+        "hidden": (256, "enough for small nets"),
+        "temperature": (0.1, "as published"),
+        "epsilon": (0.03, "sharper codes than 0.05, as the official README advises for a loss that stays at ln K"),
+    }
+
+
+RECIPES = {"imagenet": imagenet, "cifar10": cifar10}

@@ -78,7 +78,7 @@ def captioned(chart: Chart, log: Rows) -> str:
     try:
         return chart.caption.format_map(last)
     except KeyError:
-        return ""
+        return ""  # a value that the log does not hold, such as the guessing of a method that states none
 
 
 def drawn(log: Rows) -> tuple[str, list[tuple[Chart, str]]]:

@@ -11,7 +11,6 @@ from typing import Any
 
 from safetensors import SafetensorError
 
-from kontrast.data.source import CALLED
 from kontrast.errors import Failed, Unfit
 from kontrast.exchange.card import About
 from kontrast.modalities.inference import columns_of
@@ -39,8 +38,8 @@ def finish(
     model, before = models
     settings = plan.settings.requested()
     about = About(
-        plan.settings.method,
-        f"{samples.source.name} ({len(samples.train_ids):,} {CALLED[samples.source.kind]})",
+        plan.name,
+        f"{samples.source.name} ({len(samples.train_ids):,} {samples.source.called})",
         (),
         (),
         summary["verdict"],

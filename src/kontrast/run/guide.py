@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kontrast import progress
 from kontrast.data.sampler import Sampler
 from kontrast.data.source import Source
 from kontrast.errors import Unfit
@@ -35,6 +36,7 @@ class Guided:
 
     def __init__(self, batches: Batches, guide: Embeds, source: Source, sampler: Sampler) -> None:
         self.batches, self.sampler, self.waited, self.messages = batches, sampler, 0.0, batches.messages
+        progress.told("embedding with the guide", 0, len(sampler.ids))
         self.seen_NG = guide.embed_source(source, sampler.ids)
 
     def __call__(self, step: int) -> Batch:

@@ -12,7 +12,6 @@ import torch
 from kontrast.data import scored_pairs
 from kontrast.data.check import check
 from kontrast.data.open import Source, open_source
-from kontrast.data.source import CALLED
 from kontrast.distributed import processes
 from kontrast.errors import Unfit
 from kontrast.modalities import registry
@@ -52,7 +51,7 @@ def planned_on(data: Any, requested: Settings) -> tuple[Plan, Samples]:
 def opened(data: Any, requested: Settings) -> Source:
     """The data, read as the method's kind of data needs it."""
     modality = registry.of_method(str(requested.method))
-    if requested.same and modality.name != "images":
+    if requested.same and not modality.groups:
         raise Unfit(
             f"--same is for pictures: {requested.method} reads {modality.name}, and its positives are the data's own."
         )
@@ -80,15 +79,15 @@ def facts_of(source: Source, n: int, device: torch.device) -> Facts:
 
 def _sized_by_crops(requested: Settings) -> Settings:
     """Crops of a given size are what the encoder sees: the largest is the picture size, unless that is given too."""
-    largest = max(size for _, size in papers.parse_crops(requested.crops, 0)) if requested.crops else 0
-    return replace(requested, image_size=largest) if largest and requested.image_size is None else requested
+    crops = papers.parse_crops(requested.crops, requested.image_size) if requested.crops is not None else []
+    return replace(requested, image_size=crops[0][1]) if crops and requested.image_size is None else requested
 
 
 def announce(plan: Plan, samples: Samples, say: Callable[[str], None]) -> None:
     """What was understood, before anything is done."""
     source = samples.source
     skipped = f", {len(source.skipped)} skipped" if source.skipped else ""
-    say(f"data     {source.name}: {len(source.ids):,} {CALLED[source.kind]}{skipped}")
+    say(f"data     {source.name}: {len(source.ids):,} {source.called}{skipped}")
     for line in (*source.messages, *(samples.recipe.messages if samples.recipe else ())):
         say(f"         {line}")
     for _, name, reason in source.skipped[:5]:

@@ -7,9 +7,10 @@ import numpy as np
 from kontrast import methods
 from kontrast.data import scored_pairs
 from kontrast.data.open import Source, open_source
-from kontrast.data.source import CALLED, split_name
+from kontrast.data.source import split_name
 from kontrast.errors import Unfit
 from kontrast.keyed import Ids
+from kontrast.modalities import registry
 from kontrast.settings import Settings
 
 HELD_OUT = 2_000  # samples at most that are kept back for the checks
@@ -23,10 +24,10 @@ def rows_taken(source: Source, requested: Settings) -> Source:
     source, method = scored_pairs.by_rows(source), requested.method or "simclr"
     if source.kind != "scored_pairs":
         if requested.similar_from is not None:
-            raise Unfit(f"--similar-from is for rows a, b, score; {source.name} holds {CALLED[source.kind]}.")
+            raise Unfit(f"--similar-from is for rows a, b, score; {source.name} holds {source.called}.")
         return source
     entry = methods.entry(method)
-    if not entry.scored or (source.pictures is None) != (entry.kind == "texts"):
+    if not entry.scored or (source.pictures is not None) != registry.of_method(method).pictures:
         raise scored_pairs.refused(source, method)
     return scored_pairs.decided(source, requested.similar_from)
 

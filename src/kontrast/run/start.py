@@ -15,12 +15,14 @@ import yaml
 from kontrast import methods
 from kontrast.data.open import Source
 from kontrast.distributed import gather, processes
+from kontrast.encoders.weights import drawn_from
 from kontrast.errors import Unfit
+from kontrast.methods.outside import told
 from kontrast.methods.supervised import supervised
 from kontrast.modalities import registry
 from kontrast.modalities.modality import Samples
 from kontrast.recipes.resolve import Plan, complete
-from kontrast.run import chunking
+from kontrast.run import chunking, outside
 from kontrast.run.plan import announce, planned_on
 from kontrast.run.result import Run
 from kontrast.run.trainer import Ready, Trainer
@@ -28,6 +30,7 @@ from kontrast.settings import NAMES, Settings, from_environment, from_mapping
 from kontrast.training import checkpoints
 from kontrast.training.loop import Row
 from kontrast.training.run_folder import Folder, environment
+from kontrast.verify import contract
 
 Say: TypeAlias = Callable[[str], None]
 
@@ -99,9 +102,11 @@ def _begun(begin: Beginning, say: Say, held: ExitStack) -> Ready | Run:
     requested = begin.requested.over(below)
     if data is None:
         raise Unfit("train needs data: a folder of pictures, a table, or 'digits'.")
-    name = requested.method or "simclr"
-    if processes.restarted() and (again := _interrupted(requested.out, name)):
-        return _resumed(again, Settings(), say, held)
+    outside.refuse_unnamed(requested.method, begin.requested.method, str(begin.config or "KONTRAST_METHOD"))
+    for line in contract.admitted(requested.method or "simclr"):
+        say(line)
+    if processes.restarted() and (again := _interrupted(requested)):
+        return _resumed(again, Settings(method=begin.requested.method), say, held)
     plan, samples = planned_on(data, requested)
     announce(plan, samples, say)
     if begin.dry_run:
@@ -109,21 +114,22 @@ def _begun(begin: Beginning, say: Say, held: ExitStack) -> Ready | Run:
     ready = put_together(plan, samples, weights_from)
     if processes.first():
         ready.folder = held.enter_context(
-            Folder.create(Path(requested.out) if requested.out else _free(Path("runs"), name))
+            Folder.create(Path(requested.out) if requested.out else _free(Path("runs"), plan.name))
         )
         written = complete(plan, _lasting(data, samples.source))
         ready.folder.write_json("environment.json", environment())
         ready.folder.write_yaml(
             "config.yaml", written | ({} if weights_from is None else {"from": _lasting(weights_from)})
         )
+        if plan.entry.outside:
+            ready.folder.write_text(outside.KEPT, plan.entry.outside.text)
     return ready
 
 
 def put_together(plan: Plan, samples: Samples, weights_from: str | Path | None) -> Ready:
     """The encoder, the batches' maker and the method of a plan; Unfit where they cannot be cut as it says."""
     opened = registry.of_method(plan.settings.method).open(plan, samples, weights_from)
-    made_by, _ = methods.load(plan.settings.method)
-    made = made_by(opened.encoder, opened.encoder.width, plan.config, seed=plan.settings.seed)
+    made = _made(plan, opened.encoder)
     chunking.checked(made, plan.settings)
     source = samples.source
     scored, grouped = source.kind == "scored_pairs", source.groups is not None
@@ -131,9 +137,24 @@ def put_together(plan: Plan, samples: Samples, weights_from: str | Path | None) 
     return Ready(None, plan, samples, opened, method)
 
 
-def _interrupted(out: str | None, name: str) -> Path | None:
+def _made(plan: Plan, encoder: Any) -> Any:
+    """The method on its encoder. What draws its first weights from torch's generator draws them by the seed."""
+    made_by, _ = plan.entry.load()
+    with drawn_from("method", plan.settings.seed):
+        try:
+            return made_by(encoder, encoder.width, plan.config, seed=plan.settings.seed)
+        except Exception as problem:
+            if plan.entry.outside is None:
+                raise
+            file = plan.entry.outside.reference.rpartition(":")[0]
+            raise Unfit(f"--method {file} cannot be made with {plan.config}: {told(problem, file)}.") from problem
+
+
+def _interrupted(requested: Settings) -> Path | None:
     """The run that torchrun starts again: the one in --out, else the last one begun under this name."""
-    runs = Path("runs")
+    runs, out, name = Path("runs"), requested.out, requested.method or "simclr"
+    if out is None and (known := methods.entry(name).outside):
+        name = known.name
     path = Path(out) if out else runs / _names(name)[max(0, _names(name).index(_free(runs, name).name) - 1)]
     return path if (path / "config.yaml").is_file() else None
 
@@ -148,6 +169,8 @@ def _lasting(data: Any, source: Source | None = None) -> str:
 def _resumed(path: Path, requested: Settings, say: Say, held: ExitStack) -> Ready | Run:
     folder = held.enter_context(Folder.open(path)) if processes.first() else None
     data, written = _from_file(path / "config.yaml", None, Settings())
+    content = yaml.safe_load((path / "config.yaml").read_text())
+    written = outside.gone_on_with(path, written, content.get("method_sha256", ""), requested)
     changed = [
         name for name, value in requested.requested().items() if name != "out" and value != getattr(written, name)
     ]
@@ -156,11 +179,13 @@ def _resumed(path: Path, requested: Settings, say: Say, held: ExitStack) -> Read
         raise Unfit(
             f"--resume goes on with the same run, but these differ: {told}. A new run from old weights: --from."
         )
+    for line in contract.admitted(written.method or "simclr"):
+        say(line)
     plan, samples = planned_on(data, written)
     if (path / "summary.json").exists():
         say(f"{path} is finished already; nothing to do.")
         return Run(path, plan, "done", yaml.safe_load((path / "summary.json").read_text()), registry.load(path))
-    ready = put_together(plan, samples, yaml.safe_load((path / "config.yaml").read_text()).get("from"))
+    ready = put_together(plan, samples, content.get("from"))
     ready.folder = folder
     try:
         tensors, kept, refused = checkpoints.newest(path / "checkpoints")
@@ -200,6 +225,7 @@ def _from_file(path: Path, data: Any, below: Settings) -> tuple[Any, Settings]:
     values = dict(content)
     written = values.pop("data", None)
     values.pop("from", None)
+    values.pop("method_sha256", None)
     method = values.pop("method", None)
     if isinstance(method, Mapping):
         own = dict(method)

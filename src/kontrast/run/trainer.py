@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from kontrast.data.messages import advice
 from kontrast.data.sampler import Sampler
 from kontrast.distributed import gather, processes
 from kontrast.errors import Failed
-from kontrast.modalities.images.batches import advice
 from kontrast.modalities.modality import Opened, Samples
 from kontrast.recipes.resolve import Plan, complete
 from kontrast.run import chunking, failure
@@ -130,7 +130,7 @@ class Trainer:
                 raise failure.explained(problem, self.method, batch, s.precision, device, path) from None
             (code,) = processes.largest(self.stop())
         if self.samples.recipe and self.waits:
-            told = advice(float(np.mean(self.waits)), self.samples.source, s.workers, CORES)
+            told = advice(float(np.mean(self.waits)), self.samples.source.pictures, s.workers, CORES)
             if told:
                 self.say(f"data     {told}")
         processes.leave()  # what is left to do, the first process does alone
@@ -152,7 +152,7 @@ class Trainer:
         seconds = time.monotonic() - self.began
         summary = {
             "verdict": watch.verdict(state.step),
-            "method": self.settings.method,
+            "method": self.plan.name,
             "steps": state.step,
             "seconds": round(seconds, 2),
             "samples_per_second": round(self.settings.batch_size * state.step / seconds, 1),

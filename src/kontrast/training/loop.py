@@ -26,6 +26,8 @@ from kontrast.methods.method import Batch, Group, Method, Outcome, Progress
 from kontrast.training import optimizers
 from kontrast.training.watch import Watch
 
+GROW_AFTER = 2000  # steps without overflow after which fp16's loss scale is doubled; torch.amp.GradScaler's default
+
 
 class Batches(Protocol):
     """`batches(step)` gives the batch of a step, a pure function of the step.
@@ -67,7 +69,8 @@ class State:
     """What the loop itself must remember between steps; in every checkpoint."""
 
     step: int = 0
-    loss_scale: float = 65536.0  # only used under fp16
+    loss_scale: float = 65536.0  # only used under fp16, as is the next
+    good_steps: int = 0  # without an overflow, since the scale was last changed
 
 
 Row = dict[str, float]
@@ -170,13 +173,22 @@ def one_step(
     if finite := gradients_finite(parameters, scale):
         optimizer.step()
     optimizer.zero_grad(set_to_none=True)
-    if not finite:
-        state.loss_scale = scale / 2
-        if precision != "fp16" or state.loss_scale < 1:
-            raise processes.failed(
-                f"A gradient is not finite at step {batch.step} ({precision}); the loss was {float(loss):.4g}."
-            )
+    if precision == "fp16":
+        rescale(state, finite)
+    if not finite and (precision != "fp16" or state.loss_scale < 1):
+        raise processes.failed(
+            f"A gradient is not finite at step {batch.step} ({precision}); the loss was {float(loss):.4g}."
+        )
     return outcome
+
+
+def rescale(state: State, finite: bool) -> None:
+    """The next step's loss scale: halved by an overflow, doubled by `GROW_AFTER` good steps, as torch's GradScaler."""
+    state.good_steps = state.good_steps + 1 if finite else 0
+    if not finite:
+        state.loss_scale /= 2
+    elif state.good_steps == GROW_AFTER:
+        state.loss_scale, state.good_steps = state.loss_scale * 2, 0
 
 
 def gradients_finite(parameters: list[torch.nn.Parameter], scale: float) -> bool:

@@ -1,6 +1,7 @@
 """The run folder: one run, one folder, one writer.
 
     config.yaml  log.jsonl  environment.json  summary.json  report.html  checkpoints/  model/
+    method.py    the text of a method from outside, for the reader: it is never run from here
 
 `config.yaml` is complete: `kontrast train --config` repeats the run bit by bit. Weight files hold no date or path;
 versions live in `environment.json`.
@@ -65,6 +66,9 @@ class Folder:
 
     def write_json(self, name: str, content: Mapping[str, Any]) -> None:
         self._whole(name, strict_json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+    def write_text(self, name: str, content: str) -> None:
+        self._whole(name, content)
 
     def _whole(self, name: str, text: str) -> None:
         try:

@@ -84,7 +84,7 @@ class Watch:
         partners = [side[mine][rows] for side in (*outcome.pair, *([] if z.groups_B is None else [z.groups_B]))]
         row = {
             "loss": float(processes.summed(outcome.loss.detach())),
-            "guessing": outcome.guessing,
+            **({} if outcome.guessing is None else {"guessing": outcome.guessing}),
             "retrieval_at_1": float(retrieval_at_1(*partners)),
             "retrieval_chance": 1.0 / max(1, len(partners[0])),
             "spread": spread(first_BD),
@@ -189,7 +189,7 @@ def sentence(row: Mapping[str, float], collapsed: bool, accused: bool) -> str:
         )
     if accused:
         return f"{own_diagnostics(row)} ({numbers})"
-    if row["loss"] > 0.99 * row["guessing"] and row["retrieval_at_1"] < 3 * row["retrieval_chance"]:
+    if row["loss"] > 0.99 * row.get("guessing", math.inf) and row["retrieval_at_1"] < 3 * row["retrieval_chance"]:
         return (
             f"guessing: the loss {row['loss']:.2f} is that of pure guessing ({row['guessing']:.2f}) and the two views "
             "of a sample do not find each other. Usual causes: a learning rate that is too low or too high, a frozen "

@@ -34,7 +34,8 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "clip": {},
     "simcse": {"negatives": "queue:40"},
 }
-NAMES = tuple(CONFIGS)
+NAMES = tuple(methods.METHODS)
+TINY = {"width": 6, "hidden": 9}  # of any other method, where its Config has them
 _TOWERS = {
     "embed_dim": 8,
     "vision_cfg": {"image_size": 8, "layers": 1, "width": 8, "head_width": 4, "patch_size": 4},
@@ -46,8 +47,18 @@ def method(name: str, dtype: torch.dtype = torch.float64, *, norm: str = "batch"
     """The method on its tiny encoder, in training mode."""
     made_by, _ = methods.load(name)
     encoder = encoder_for(name, norm, dropout)
-    made: nn.Module = made_by(encoder, encoder.width, methods.configured(name, CONFIGS[name]), seed=SEED)
+    config = methods.configured(name, numbers_of(name))
+    with drawn_from("verify method", SEED):
+        made: nn.Module = made_by(encoder, encoder.width, config, seed=SEED)
     return made.to(dtype).train()
+
+
+def numbers_of(name: str) -> dict[str, Any]:
+    """Numbers that make the method tiny; where none are listed, the widths of its head."""
+    if name in CONFIGS:
+        return CONFIGS[name]
+    held = vars(methods.load(name)[1]())
+    return {field: value for field, value in TINY.items() if type(held.get(field)) is int}
 
 
 def encoder_for(name: str, norm: str = "batch", dropout: float = 0.1) -> Any:

@@ -18,11 +18,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
-from torchvision.io import decode_jpeg
-
-from kontrast.positives.images.blur import DENSE
 
 Pixels: TypeAlias = npt.NDArray[Any]  # uint8 or uint16
+DENSE = 96  # longer sides lie with the channels last: what the products of `positives.images.blur` want there
 
 LARGEST = 89_478_485  # pixels; Pillow's own mark for a decompression bomb (a quarter of a GiB as RGB)
 _TURNED = frozenset({"exif", "xmp", "Raw profile type exif", "XML:com.adobe.xmp"})  # where a rotation may be noted
@@ -105,6 +103,8 @@ def _pixels(picture: Image.Image, raw: bytes, shorter_side: int | None) -> Pixel
         picture.draft("", (-(-width // factor), -(-height // factor)))
         factor = 1
     elif picture.format == "JPEG" and _is_plain(picture, raw):
+        from torchvision.io import decode_jpeg  # comes late: it brings all of torchvision
+
         pixels: Pixels = decode_jpeg(torch.frombuffer(bytearray(raw), dtype=torch.uint8)).numpy()
         return laid_out(pixels)
     picture.load()

@@ -20,9 +20,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from kontrast.data.pixels.decode import Broken, Pixels, decode, laid_out, to_channels, to_depth
+from kontrast import progress
+from kontrast.data.pixels.decode import DENSE, Broken, Pixels, decode, laid_out, to_channels, to_depth
 from kontrast.keyed import Ids
-from kontrast.positives.images.blur import DENSE
 
 Read: TypeAlias = "Callable[[int], bytes | Pixels]"  # sample id -> encoded, or pixels (C, H, W); OSError or Broken
 
@@ -125,7 +125,10 @@ def survey(
     if known:
         found.kept = None
         found.facts.update({sample: known[sample] for sample in ids if sample in known})
-    for sample, seen in _looked_at(read, [i for i in ids if i not in found.facts], shorter_side, workers):
+    asked = [i for i in ids if i not in found.facts]
+    for sample, seen in progress.passing(
+        _looked_at(read, asked, shorter_side, workers), "reading pictures", total=len(asked)
+    ):
         if isinstance(seen, str):
             found.broken[sample] = seen
             continue
@@ -177,7 +180,7 @@ def store(
     stack = np.empty((len(found.kept), channels, *side), dtype=dtype)
     if max(side) > DENSE:  # the order of `laid_out`
         stack = np.empty((len(found.kept), *side, channels), dtype=dtype).transpose(0, 3, 1, 2)
-    for row, pixels in enumerate(found.kept):
+    for row, pixels in enumerate(progress.passing(found.kept, "laying pictures out")):
         stack[row] = to_channels(to_depth(pixels, dtype, white), channels)
     return InMemory(stack, row_N)
 

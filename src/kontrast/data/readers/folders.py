@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from kontrast import progress
 from kontrast.data.readers.images import of_pictures
 from kontrast.data.source import SPLITS, Options, Source, numbered, split_name
 from kontrast.errors import Unfit
@@ -67,10 +68,12 @@ def from_folder(folder: Path, options: Options) -> Source:
 def listed(folder: Path) -> tuple[list[str], dict[int, str], Counter[str]]:
     """Sorted picture names inside the folder, those that must not be opened (place -> why), and other endings."""
     root = os.path.realpath(folder)
-    known, found, links, others = extensions(), [], {}, Counter[str]()
+    known, links, others = extensions(), {}, Counter[str]()
+    found: list[str] = []
     todo = [""]
     while todo:
         inside = todo.pop()
+        progress.told("listing files", len(found))
         try:
             entries = list(os.scandir(os.path.join(root, inside)))
         except OSError as error:

@@ -58,7 +58,7 @@ def from_table(table: Table, options: Options) -> Source:
         if skipped:
             messages.append(f"{len(skipped):,} skipped; the first is {skipped[0].name}: {skipped[0].reason}")
         names = [f"row {row + 1}" for row in range(table.rows)]
-        messages.insert(0, f"{len(ids):,} {CALLED[roles.kind]}")
+        messages.insert(0, f"{len(ids):,} {CALLED.get(roles.kind, roles.kind)}")
         source = Source(str(table.path), roles.kind, names, ids, "", skipped=skipped, messages=tuple(messages))
     kind = "judged" if roles.kind == "scored_pairs" else roles.kind  # its old name: fingerprints in checkpoints have it
     digests = {row: repr([values[row] for values in cleaned.values()]).encode() for row in source.ids.tolist()}

@@ -25,6 +25,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from kontrast import progress
 from kontrast.encoders.text.tokens import Tokenizer
 from kontrast.errors import Unfit
 
@@ -143,7 +144,9 @@ def learned(captions: Iterable[str], *, context: int, vocabulary: int = 8192) ->
         end_of_word_suffix="</w>",
         special_tokens=[*letters, *(f"{letter}</w>" for letter in letters)],
     )
-    inner.train_from_iterator((cleaned(text, "whitespace") for text in captions), trainer)
+    inner.train_from_iterator(
+        (cleaned(text, "whitespace") for text in progress.passing(captions, "training the tokenizer")), trainer
+    )
     merges = json.loads(inner.to_str())["model"]["merges"]
     return from_merges([(first, second) for first, second in merges], context=context, own=True)
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import timm
-
 from kontrast.encoders.clip.towers import HERE
 from kontrast.errors import Unfit
 
@@ -48,7 +46,7 @@ def model_cfg(
         vision: dict[str, Any] = {"layers": layers, "width": width, "patch_size": patch}
     elif image == "small":
         embed, text_width, vision = SMALL_EMBED, 512, {"kontrast_model_name": "small"}
-    elif timm.is_model(image):
+    elif _timm_has(image):
         embed, text_width = 256 if text == "small" else 512, 512
         vision = {"timm_model_name": image, "timm_pool": "", "timm_proj": "linear", "timm_model_pretrained": False}
     else:
@@ -65,3 +63,9 @@ def model_cfg(
     if own_words:
         words["hf_tokenizer_name"] = HERE
     return {"embed_dim": embed, "vision_cfg": {"image_size": image_size, **vision}, "text_cfg": words}
+
+
+def _timm_has(name: str) -> bool:
+    import timm  # takes seconds, so it comes when it is asked
+
+    return bool(timm.is_model(name))

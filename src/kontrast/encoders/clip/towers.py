@@ -18,7 +18,6 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
-import timm
 import torch
 from torch import Tensor, nn
 
@@ -117,6 +116,8 @@ def projection(width: int, embed: int, *, bias: bool = False, drop: float = 0.0)
 
 def timm_tower(vision: Vision, embed: int) -> TrunkTower:
     """A timm network and what `timm_proj` says of the projection: "linear", "none", or "" for timm's own classifier."""
+    import timm  # takes seconds, so it comes when it is asked
+
     if vision.timm_pool in ("abs_attn", "rot_attn") or vision.timm_proj not in ("linear", "none", ""):
         raise Unfit(f"kontrast does not build timm_pool={vision.timm_pool!r} with timm_proj={vision.timm_proj!r}.")
     options: dict[str, Any] = {"global_pool": vision.timm_pool} if vision.timm_pool else {}

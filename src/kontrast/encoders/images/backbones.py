@@ -1,5 +1,7 @@
 """Other people's picture networks by name, without their classifier: timm's and torchvision's.
 
+Both libraries take seconds to import, so they come when a network of theirs is asked for.
+
 Shapes: B pictures, C channels, h x w pixels, H features.
 """
 
@@ -9,18 +11,12 @@ import difflib
 from contextlib import nullcontext
 from typing import Any
 
-import timm
-import torchvision
-from timm.models import resnet as timm_resnet
 from torch import nn
-from torchvision.models import resnet as torchvision_resnet
 
 from kontrast.encoders import hub
 from kontrast.errors import Unfit
 
-_RESNETS = (timm_resnet.ResNet, torchvision_resnet.ResNet)
-_BASIC = (timm_resnet.BasicBlock, torchvision_resnet.BasicBlock)
-_BOTTLENECK = (timm_resnet.Bottleneck, torchvision_resnet.Bottleneck)
+RESNETS = ("timm.models.resnet", "torchvision.models.resnet")  # modules whose ResNets we know
 
 
 def backbone(name: str, channels: int, image_size: int, pretrained: bool) -> nn.Module:
@@ -30,6 +26,8 @@ def backbone(name: str, channels: int, image_size: int, pretrained: bool) -> nn.
     """
     build = from_timm if library_of(name) == "timm" else from_torchvision
     plain = name.removeprefix("torchvision:")
+    import timm
+
     if build is from_torchvision and plain not in _torchvision_names():
         known = [
             "small",
@@ -55,15 +53,21 @@ def backbone(name: str, channels: int, image_size: int, pretrained: bool) -> nn.
 
 def library_of(name: str) -> str:
     """Whose network this name means: "timm" if timm has it, else "torchvision", which must be asked whether it does."""
+    import timm
+
     return "timm" if timm.is_model(name) else "torchvision"
 
 
 def _torchvision_names() -> list[str]:
+    import torchvision
+
     return torchvision.models.list_models(module=torchvision.models)  # type: ignore[no-any-return]
 
 
 def from_timm(name: str, channels: int, image_size: int, pretrained: bool) -> nn.Module:
     """timm's network without a classifier, pooled."""
+    import timm
+
     options: dict[str, Any] = {"num_classes": 0, "in_chans": channels}
     published = timm.get_pretrained_cfg(name)
     if published is not None and published.fixed_input_size:  # a ViT's positions are made for one size
@@ -73,6 +77,8 @@ def from_timm(name: str, channels: int, image_size: int, pretrained: bool) -> nn
 
 def from_torchvision(name: str, channels: int, image_size: int, pretrained: bool) -> nn.Module:
     """torchvision's network without its last Linear, and with a first convolution for this many channels."""
+    import torchvision
+
     options: dict[str, Any] = {"weights": "DEFAULT" if pretrained else None}
     if name.startswith("vit_"):
         options["image_size"] = image_size
@@ -104,7 +110,12 @@ def from_torchvision(name: str, channels: int, image_size: int, pretrained: bool
 
 def is_resnet(net: nn.Module) -> bool:
     """Whether the network begins with the 7x7 (or deep) stem and max-pool of a ResNet."""
-    return isinstance(net, _RESNETS)
+    return _is(net, "ResNet")
+
+
+def _is(module: nn.Module, name: str) -> bool:
+    """Whether it is a class of this name, or of one derived from it, in either library's ResNets; without importing."""
+    return any(base.__name__ == name and base.__module__ in RESNETS for base in type(module).__mro__)
 
 
 def put_cifar_stem(net: nn.Module, channels: int) -> None:
@@ -118,7 +129,7 @@ def put_cifar_stem(net: nn.Module, channels: int) -> None:
 def scale_last_norms(net: nn.Module, scale: float) -> None:
     """Set the last BatchNorm scale of each residual block; at 0 the block begins as the identity (Goyal 2017)."""
     for block in net.modules():
-        if isinstance(block, _BASIC):
-            nn.init.constant_(block.bn2.weight, scale)
-        elif isinstance(block, _BOTTLENECK):
-            nn.init.constant_(block.bn3.weight, scale)
+        if _is(block, "BasicBlock"):
+            nn.init.constant_(block.get_parameter("bn2.weight"), scale)
+        elif _is(block, "Bottleneck"):
+            nn.init.constant_(block.get_parameter("bn3.weight"), scale)

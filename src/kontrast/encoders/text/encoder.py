@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
+from kontrast import progress
 from kontrast.encoders.text.dropout import dropout
 from kontrast.encoders.text.tokens import Tokenizer
 from kontrast.encoders.weights import drawn_from
@@ -141,5 +142,6 @@ def embed(encoder: TextEncoder, texts: Sequence[str], *, max_length: int | None 
         features = encoder({name: part.to(device) for name, part in tokens.items()})
         features_NH[torch.from_numpy(rows.copy())] = features.float().cpu()
         start += len(rows)
+        progress.told("embedding sentences", start, len(texts))
     encoder.train(training)
     return features_NH

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kontrast import progress
 from kontrast.errors import Unfit
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")  # BERT's, in BERT's order: [PAD] is 0
@@ -132,14 +133,14 @@ def trained(texts: Iterable[str], *, max_length: int, vocabulary: int = VOCABULA
     from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
 
     normalizer = normalizers.BertNormalizer(lowercase=True)
-    plain = [normalizer.normalize_str(text) for text in texts]
+    plain = [normalizer.normalize_str(text) for text in progress.passing(texts, "reading words")]
     # The library numbers inner letters in the order of a hash table, which no two runs share: number them beforehand.
     letters = sorted({letter for text in plain for letter in text if not letter.isspace()})
     numbered = [*SPECIAL, *letters, *(f"##{letter}" for letter in letters)]
     learner = Inner(models.WordPiece(unk_token="[UNK]"))
     learner.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     learner.train_from_iterator(
-        plain,
+        progress.passing(plain, "training the tokenizer"),
         trainers.WordPieceTrainer(vocab_size=vocabulary, min_frequency=2, special_tokens=numbered, show_progress=False),
     )
     inner = Inner(models.WordPiece(learner.get_vocab(), unk_token="[UNK]"))

@@ -35,16 +35,29 @@ from kontrast.similarity import Similarity, checked, logit, prepared, unit
 
 class Guide(NamedTuple):
     """Embeddings of another, trusted model. A key that it finds closer to the query than the query's own positive is
-    (cosine, less `margin`) is taken for a false negative and left out. Its width may differ from the model's."""
+    (cosine, less `margin`) is taken for a false negative and left out. Its width may differ from the model's. Of a row
+    of zeros it knows nothing: none is left out for it, and it for none."""
 
     query_QG: Tensor
     key_KG: Tensor
     margin: float = 0.0
 
+    def fits(self, queries: int, keys: int) -> None:
+        """ValueError unless it has a row for each query and each key, all of them numbers."""
+        matrices(guide_query_QG=self.query_QG, guide_key_KG=self.key_KG)
+        if (len(self.query_QG), len(self.key_KG)) != (queries, keys):
+            rows = f"{len(self.query_QG)} and {len(self.key_KG)}"
+            raise ValueError(f"guide needs a row for each of {queries} queries and {keys} keys, got {rows}")
+        if not math.isfinite(self.margin):
+            raise ValueError(f"guide's margin must be a number, got {self.margin}")
+        for name, x in zip(("query_QG", "key_KG"), self[:2]):
+            if x.device.type == "cpu" and not bool(x.detach().isfinite().all()):
+                raise ValueError(f"guide's {name} must be finite: nothing can be said of a row that is not")
+
     def limits(self, positive_RG: Tensor, mine: slice, repeat: int = 1) -> Limits:
         """For our rows, whose positives are given; all repeated for so many views."""
-        query_RG, key_KG = unit(self.query_QG.detach()[mine]), unit(self.key_KG.detach())
-        limit_R = (query_RG * unit(positive_RG.detach())).sum(-1) - self.margin
+        query_RG, key_KG = _known(self.query_QG.detach()[mine]), _known(self.key_KG.detach())
+        limit_R = (query_RG * _known(positive_RG.detach())).sum(-1) - self.margin
         return Limits(query_RG.repeat(repeat, 1), key_KG.repeat(repeat, 1), limit_R.repeat(repeat))
 
 
@@ -79,8 +92,8 @@ class Against:
     ) -> Against:
         if not 0 <= tau_plus < 1:
             raise ValueError(f"tau_plus is the share of false negatives, 0 <= tau_plus < 1, got {tau_plus}")
-        if beta < 0:
-            raise ValueError(f"beta sharpens towards harder negatives and must be >= 0, got {beta}")
+        if not 0 <= beta < math.inf:
+            raise ValueError(f"beta sharpens towards harder negatives and must be >= 0 and finite, got {beta}")
         if tau_plus and similarity != "cosine":
             raise ValueError(f"tau_plus needs the least similarity there is, -1 for cosine; got {similarity!r}")
         return cls(
@@ -120,23 +133,33 @@ class Against:
 
     def more(
         self,
+        like: Tensor,
         shared_ND: Tensor | None,
         shared_ids_N: Tensor | None,
         own: Tensor | None,
         ids_R: Tensor | None,
         mine: slice,
     ) -> list[More]:
-        """Negatives beside the batch's own: shared (N, D) with their ids, and each row's own, (..., B, M, D)."""
-        made = []
-        if shared_ND is not None and len(shared_ND):
-            matrices(negatives_KD=shared_ND)
-            integers(len(shared_ND), negative_ids_K=shared_ids_N)
-            if shared_ids_N is not None and ids_R is None:
-                raise ValueError("negative_ids_K are compared with the ids of the rows, which were not given")
+        """Negatives beside the batch's own: shared (N, D) with their ids, and each row's own, (..., B, M, D).
+
+        like: the rows they are for, (..., B, D). ids_R: the ids of ours among them, each view's after the other's.
+        """
+        made: list[More] = []
+        *rows, width = like.shape
+        if shared_ids_N is not None and (shared_ND is None or ids_R is None):
+            what = "negatives_KD" if shared_ND is None else "the ids of the rows"
+            raise ValueError(f"negative_ids_K are compared with the ids of the rows; {what} were not given")
+        if shared_ND is not None:
+            matrices(rows=like.reshape(-1, width), negatives_KD=shared_ND, least=0)
+            (shared_ids_N,) = integers(len(shared_ND), negative_ids_K=shared_ids_N)
             tags: Tags = [] if shared_ids_N is None or ids_R is None else [(ids_R, shared_ids_N)]
-            made.append(More(self.key(shared_ND), tags))
+            made += [More(self.key(shared_ND), tags)] if len(shared_ND) else []
         if own is not None:
-            made.append(More(self.key(own[..., mine, :, :]).flatten(0, -3)))
+            axes = "(Q, M, D)" if len(rows) == 1 else "(V, B, M, D)"
+            if (*own.shape[:-2], *own.shape[-1:]) != (*rows, width) or not own.is_floating_point():
+                wanted = (*rows, "M", width)
+                raise ValueError(f"own_negatives must be float {axes}, {wanted}, got {own.dtype} {tuple(own.shape)}")
+            made += [More(self.key(own[..., mine, :, :]).flatten(0, -3))] if own.shape[-2] else []
         return made
 
     def log_negatives(
@@ -158,7 +181,7 @@ class Against:
             else:
                 logit_RM = logit(query_RE[:, None], one.negatives, self.similarity)
                 added_SR = torch.stack([(power * logit_RM).logsumexp(1) for power in self.powers])
-            sum_SR = torch.logaddexp(sum_SR, added_SR)
+            sum_SR = _added(sum_SR, added_SR)
         if not self.tau_plus and not self.beta:
             return sum_SR[0]
         Q, K, device = len(query_RE), len(key_KE), query_RE.device
@@ -200,7 +223,7 @@ class Against:
         if self.tau_plus == 0:
             return weighted_R
         disguised_R = math.log(self.tau_plus / len(positive_PR)) + count_R + positive_PR.logsumexp(0)
-        below_R = disguised_R >= weighted_R
+        below_R = (disguised_R - weighted_R).exp() >= 1.0  # what is left would be ln 0, or of a negative number
         left_R = weighted_R + torch.log1p(-(disguised_R - weighted_R).masked_fill(below_R, -1.0).exp())
         left_R = left_R - math.log1p(-self.tau_plus)
         floor_R = count_R - self.scale
@@ -208,3 +231,14 @@ class Against:
         if self.diagnostics is not None:
             self.diagnostics["clamp_rate"] = clamped_R.float().mean()
         return torch.where(clamped_R, floor_R, left_R)
+
+
+def _added(first: Tensor, second: Tensor) -> Tensor:
+    """ln(e^first + e^second); where both are -inf that, with no gradient. (`logaddexp` gives NaN for one.)"""
+    none = first.isneginf() & second.isneginf()
+    return torch.logaddexp(first.masked_fill(none, 0.0), second).masked_fill(none, -torch.inf)
+
+
+def _known(x_RG: Tensor) -> Tensor:
+    """Unit rows; those of zeros as NaN, which is above no limit."""
+    return unit(x_RG).masked_fill((x_RG == 0).all(1, keepdim=True), torch.nan)

@@ -45,8 +45,9 @@ def both_ways(first_RD: Tensor, second_RD: Tensor, scale: Tensor | float, tags: 
 
 
 def _unit(x_RD: Tensor) -> tuple[Tensor, Tensor]:
-    """Rows of length 1 and 1 / their length; a row of zeros stays zero and gets no gradient."""
-    shrink_R1 = torch.linalg.vector_norm(x_RD, dim=1, keepdim=True).reciprocal_().nan_to_num_(posinf=0.0)
+    """Rows of length 1 and 1 / their length; a row of zeros stays zero and gets no gradient (`similarity.unit`)."""
+    norm_R1 = torch.linalg.vector_norm(x_RD, dim=1, keepdim=True).nan_to_num_(nan=torch.nan, posinf=torch.nan)
+    shrink_R1 = norm_R1.reciprocal_().nan_to_num_(nan=torch.nan, posinf=0.0)
     return x_RD * shrink_R1, shrink_R1
 
 

@@ -244,7 +244,7 @@ def negatives_left(
     tags: Tags, queries: int, keys: int, limits: Limits | None = None, device: torch.device | None = None
 ) -> Tensor:
     """How many keys each query keeps, (Q,) float64."""
-    height, width = min(queries, 1024), min(keys, 1024)
+    height, width = min(queries, 1024), max(1, min(keys, 1024))
     left_out = LeftOut(queries, keys, (height, width), tags, limits)
     left_Q = torch.zeros(queries, dtype=torch.float64, device=device)
     for i in range(0, queries, height):

@@ -147,18 +147,6 @@ class ImageBatches:
         return [picture.to(self.device) for picture in pictures]
 
 
-def advice(share_waited: float, source: Source, workers: int, cores: int) -> str:
-    """What to do about waiting for data, in a sentence; empty when less than a tenth of the time goes there."""
-    if share_waited < 0.1:
-        return ""
-    waits = f"{share_waited:.0%} of the time goes into reading data and drawing views"
-    if isinstance(source.pictures, InMemory):
-        return f"{waits}; the pictures are in memory, so drawing is slow (exact more than fast): a GPU helps."
-    if workers < cores:
-        return f"{waits}; decoding is the slow part: try --workers {cores}."
-    return f"{waits}; decoding is the slow part and all {cores} cores work on it: store the pictures smaller."
-
-
 def _members(source: Source, ids: Ids) -> Members:
     if source.groups is None:
         raise ValueError("same: the source has no groups; open it with same='folder' or same=COLUMN.")

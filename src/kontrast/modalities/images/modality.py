@@ -17,7 +17,7 @@ from kontrast.encoders.images.open import image_encoder
 from kontrast.encoders.norm import normed
 from kontrast.errors import Unfit
 from kontrast.evaluate import formatting, suite, view_retrieval
-from kontrast.exchange import image_folder
+from kontrast.exchange import formats
 from kontrast.exchange.card import About, Certificate
 from kontrast.keyed import Ids
 from kontrast.modalities.images.batches import ImageBatches
@@ -42,9 +42,12 @@ class Images:
 
     name = "images"
     channels: int | None = None
+    pictures, groups = True, True
 
     def check(self, source: Source, settings: Settings) -> None:
         """Any pictures will do; what else there is of words stays unread."""
+        if source.pictures is None:
+            raise Unfit(f"{source.name} holds {source.called}; {settings.method} needs pictures.")
 
     def recipe(self, plan: Plan, source: Source) -> Recipe | None:
         """The views of the plan, at its size."""
@@ -114,9 +117,7 @@ class OpenedImages:
         return name, float(result["learned"][name])
 
     def export(self, folder: Path, model: Any, about: About) -> Certificate:
-        return image_folder.write(
-            folder, model.encoder, replace(about, mean=model.mean, std=model.std, white=model.white)
-        )
+        return formats.write(folder, model, about)
 
     def evaluate(self, columns: Mapping[str, Any]) -> dict[str, Any]:
         assert self.samples.check is not None

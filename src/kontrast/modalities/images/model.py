@@ -15,19 +15,23 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from kontrast import progress
 from kontrast.data.open import Source, open_source
 from kontrast.data.pixels.decode import to_channels
 from kontrast.encoders.images.by_name import image_encoder_by_name
 from kontrast.encoders.images.encoder import ImageEncoder
 from kontrast.encoders.images.folders import stored
+from kontrast.errors import Unfit
 from kontrast.keyed import Ids
-from kontrast.modalities.inference import BATCH, evaluating
+from kontrast.modalities.inference import BATCH, evaluating, file_of, picture_of
 from kontrast.positives.images import prepare
 from kontrast.positives.images.view import Pictures
 
 
 class Model:
-    """An encoder and how its pictures are made ready."""
+    """An encoder and how its pictures are made ready; see `modality.InUse`."""
+
+    words = False
 
     def __init__(
         self,
@@ -54,9 +58,27 @@ class Model:
 
     def embed(self, data: Any) -> npt.NDArray[np.float32]:
         """Vectors (N, H) of all usable pictures: a path, "digits", an array, a list of PIL pictures, or a Source."""
-        channels = self.spec["channels"]
-        source = open_source(data, channels=channels if channels in (1, 3) else None)
+        source = self.read(data)
         return self.embed_source(source, source.ids).numpy()
+
+    def read(self, data: Any, split: str | None = None) -> Source:
+        """The data, with the channels that the encoder takes. Unfit where they hold no pictures."""
+        channels = self.spec["channels"]
+        source = open_source(data, split=split, channels=channels if channels in (1, 3) else None)
+        if source.pictures is None:
+            raise Unfit(f"{source.name} holds {source.kind}, and this model sees pictures.")
+        return source
+
+    def called(self, source: Source) -> list[str]:
+        """The file or row of each sample."""
+        return [source.names[int(i)] for i in source.ids]
+
+    def asked(self, query: str) -> tuple[npt.NDArray[np.float32], Tensor | None]:
+        """(the vector, the picture) of a picture file."""
+        if file_of(query) is None:
+            raise Unfit(f"--query {query!r} is neither a picture file nor the number of a row.")
+        picture = picture_of(query)
+        return self.embed([picture])[0], open_source([picture]).images([0])[0]
 
     def embed_source(self, source: Source, ids: Ids) -> Tensor:
         """Vectors (N, H), fp32, on the CPU, of these samples of an open source, in their order.
@@ -67,7 +89,7 @@ class Model:
         white = self.white if source.within(self.white).bits == 16 and self.white else source.white
         parts = []
         with evaluating(self.encoder, device):
-            for start in range(0, len(ids), BATCH):
+            for start in progress.passing(range(0, len(ids), BATCH), "embedding pictures", each=BATCH, total=len(ids)):
                 pictures = _with_channels(source.images(ids[start : start + BATCH]), self.spec["channels"])
                 # on the CPU: one look on any device
                 ready = prepare(pictures, self.image_size, self.mean, self.std, white=white)

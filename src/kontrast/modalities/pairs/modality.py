@@ -12,14 +12,14 @@ from kontrast.data.sampler import Sampler
 from kontrast.data.source import Source
 from kontrast.errors import Unfit
 from kontrast.evaluate import formatting, two_towers
-from kontrast.exchange import open_clip
+from kontrast.exchange import formats, open_clip
 from kontrast.exchange.card import About, Certificate
 from kontrast.keyed import Ids
 from kontrast.modalities.images.modality import image_batches, view_recipe
 from kontrast.modalities.modality import Request, Samples, Sections
 from kontrast.modalities.pairs.batches import PairBatches
 from kontrast.modalities.pairs.evaluation import evaluated
-from kontrast.modalities.pairs.model import PairModel, certified, load_pairs, mixed, started
+from kontrast.modalities.pairs.model import PairModel, load_pairs, mixed, started
 from kontrast.negatives import rules_of
 from kontrast.positives.images.view import Recipe
 from kontrast.recipes.resolve import Plan
@@ -36,6 +36,7 @@ class Pairs:
 
     name = "pairs"
     channels: int | None = 3
+    pictures, groups = True, False
 
     def check(self, source: Source, settings: Settings) -> None:
         if source.kind != "pairs":
@@ -103,7 +104,7 @@ class OpenedPairs:
         return "recall_at_1", float(two_towers.evaluate({"learned": model}, source, ids)["learned"]["recall_at_1"])
 
     def export(self, folder: Path, model: Any, about: About) -> Certificate:
-        return certified(folder, model, about)
+        return formats.write(folder, model, about)
 
     def evaluate(self, columns: Mapping[str, Any]) -> dict[str, Any]:
         """With what was forgotten halfway to the first weights, where something was."""

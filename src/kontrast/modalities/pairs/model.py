@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from kontrast import keyed
+from kontrast import progress
 from kontrast.data.open import Source, open_source
 from kontrast.data.pixels.decode import to_channels
 from kontrast.encoders.clip import bpe
@@ -26,20 +26,22 @@ from kontrast.encoders.clip.hugging_face import HuggingFaceTower
 from kontrast.encoders.clip.presets import PAPER, SMALL_TEXT, model_cfg
 from kontrast.encoders.clip.towers import towers
 from kontrast.encoders.text import tokens
-from kontrast.errors import Failed, Unfit
+from kontrast.errors import Unfit
 from kontrast.exchange import open_clip
-from kontrast.exchange.card import About, Certificate, pair_card
-from kontrast.exchange.image_folder import TOLERANCE
-from kontrast.exchange.open_clip import Pairs
+from kontrast.exchange.pair_folder import Pairs
 from kontrast.keyed import Ids
-from kontrast.modalities.inference import BATCH, evaluating
+from kontrast.modalities.inference import BATCH, evaluating, file_of, picture_of, words_of
+from kontrast.modalities.texts.model import ROLES
 from kontrast.positives.images import prepare
 
 CONTEXT = 64  # tokens of a caption for a Hugging Face text tower
 
 
 class PairModel:
-    """Towers, their tokenizer, and how pictures are made ready. `embed` for pictures, `embed_text` for sentences."""
+    """Towers, their tokenizer, and how pictures are made ready. `embed` for pictures, `embed_text` for sentences; see
+    `modality.InUse`."""
+
+    words = True
 
     def __init__(self, pairs: Pairs) -> None:
         self.pairs = pairs
@@ -53,15 +55,39 @@ class PairModel:
 
     def embed(self, data: Any) -> npt.NDArray[np.float32]:
         """Vectors (N, E) of all usable pictures: a path, an array, a list of PIL pictures, or a Source."""
-        source = open_source(data, channels=3)
+        source = self.read(data)
         return self.embed_source(source, source.ids).numpy()
 
+    def read(self, data: Any, split: str | None = None) -> Source:
+        """The data: pictures, or sentences alone. Unfit where they hold neither."""
+        source = open_source(data, split=split, channels=3)
+        if source.pictures is None and _role(source) is None:
+            raise Unfit(f"{source.name} holds {source.kind}; sentences or pictures were expected.")
+        return source
+
+    def called(self, source: Source) -> list[str]:
+        """The file or row of each picture; sentences by themselves."""
+        if source.pictures is None and (role := _role(source)):
+            return source.texts(source.ids, role)
+        return [source.names[int(i)] for i in source.ids]
+
+    def asked(self, query: str) -> tuple[npt.NDArray[np.float32], Tensor | None]:
+        """(the vector of a picture file, its picture), or (that of words or a text file, None)."""
+        file = file_of(query)
+        if file is None or file.suffix == ".txt":
+            return self.embed_text([words_of(query)])[0].numpy(), None
+        picture = picture_of(query)
+        return self.embed([picture])[0], open_source([picture]).images([0])[0]
+
     def embed_source(self, source: Source, ids: Ids) -> Tensor:
-        """Vectors (N, E), fp32, on the CPU, of these pictures of an open source, in their order."""
+        """Vectors (N, E), fp32, on the CPU, of these samples of an open source, in their order: of its pictures, or of
+        its sentences where it has no pictures."""
+        if source.pictures is None and (role := _role(source)):
+            return self.embed_text(source.texts(ids, role))
         parts = [torch.empty(0, self.width)]
         device = self.encoder.logit_scale.device
         with evaluating(self.encoder, device):
-            for start in range(0, len(ids), BATCH):
+            for start in progress.passing(range(0, len(ids), BATCH), "embedding pictures", each=BATCH, total=len(ids)):
                 raw = source.images(ids[start : start + BATCH])
                 pictures = [torch.from_numpy(to_channels(picture.numpy(), 3)).to(device) for picture in raw]
                 ready = prepare(pictures, self.image_size, self.pairs.mean, self.pairs.std, white=source.white)
@@ -73,7 +99,8 @@ class PairModel:
         parts = [torch.empty(0, self.width)]
         device = self.encoder.logit_scale.device
         with evaluating(self.encoder, device):
-            for start in range(0, len(sentences), BATCH):
+            many = len(sentences)
+            for start in progress.passing(range(0, many, BATCH), "embedding captions", each=BATCH, total=many):
                 ids = self.pairs.captions(sentences[start : start + BATCH], full=not self.encoder.text.cuttable)
                 parts.append(self.encoder.encode_text(ids.to(device)).float().cpu())
         return torch.cat(parts)
@@ -103,29 +130,9 @@ class PairModel:
         open_clip.write(folder, self.encoder, self.pairs.captions, self.pairs.mean, self.pairs.std)
 
 
-def certified(folder: Path, model: PairModel, about: About) -> Certificate:
-    """Write the folder, read it again, and compare the vectors of noise and of two sentences; Failed if they differ."""
-    model.save(folder)
-    again, size = load_pairs(folder), (4, 3, model.image_size, model.image_size)
-    pictures = torch.randint(0, 256, size, generator=keyed.generator("certificate")).to(torch.uint8)
-    words = ["one picture", "another one"]
-    pairs = (
-        (torch.as_tensor(model.embed(pictures)), torch.as_tensor(again.embed(pictures))),
-        (model.embed_text(words), again.embed_text(words)),
-    )
-    difference = max(float((live - read).abs().max()) for live, read in pairs)
-    largest = max(float(live.abs().max()) for live, _ in pairs)
-    if not difference <= TOLERANCE * max(1.0, largest):
-        raise Failed(f"{folder} was written but gives other vectors when it is read again ({difference:.2g}).")
-    layout = "open_clip" if open_clip.says_it(model.encoder) else "plain"
-    loaders = "open_clip and kontrast" if layout == "open_clip" else "its own encoder.py and by kontrast"
-
-    def told(about: About) -> str:
-        return pair_card(model.width, model.image_size, about, loaders=loaders, difference=difference)
-
-    certificate = Certificate(layout, loaders, difference, largest, told)
-    certificate.write_card(folder, about)
-    return certificate
+def _role(source: Source) -> str | None:
+    """Whose words stand for a sample that has no picture."""
+    return next((role for role in ROLES if role in source.columns), None)
 
 
 def mixed(start: str | Path | PairModel, end: str | Path | PairModel, share: float = 0.5) -> PairModel:

@@ -14,7 +14,7 @@ from kontrast.encoders.text.open import text_encoder
 from kontrast.errors import Unfit
 from kontrast.evaluate import formatting, sentences
 from kontrast.evaluate.splits import some
-from kontrast.exchange import sentence_transformers
+from kontrast.exchange import formats
 from kontrast.exchange.card import About, Certificate
 from kontrast.keyed import Ids
 from kontrast.modalities.modality import Request, Samples, Sections
@@ -41,6 +41,7 @@ class Texts:
 
     name = "texts"
     channels: int | None = None
+    pictures, groups = False, False
 
     def check(self, source: Source, settings: Settings) -> None:
         if source.kind not in ROLES or source.pictures is not None:
@@ -95,7 +96,7 @@ class OpenedTexts:
         return sentences.score(model.embed_text, source, self.plan.settings.seed)
 
     def export(self, folder: Path, model: Any, about: About) -> Certificate:
-        return sentence_transformers.write(folder, model.encoder, about)
+        return formats.write(folder, model, about)
 
     def evaluate(self, columns: Mapping[str, Any]) -> dict[str, Any]:
         assert self.samples.check is not None

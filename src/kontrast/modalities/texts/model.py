@@ -21,13 +21,15 @@ from kontrast.encoders.text.encoder import TextEncoder, embed
 from kontrast.encoders.text.open import rebuilt, text_encoder
 from kontrast.errors import Unfit
 from kontrast.keyed import Ids
-from kontrast.modalities.inference import evaluating
+from kontrast.modalities.inference import evaluating, words_of
 
 ROLES = ("text", "anchor", "first")  # whose words stand for a sample, by what the source has
 
 
 class TextModel:
-    """An encoder with its tokenizer. `embed` for sentences, files of sentences and sources of them."""
+    """An encoder with its tokenizer. `embed` for sentences, files of sentences and sources of them; see `InUse`."""
+
+    words = True
 
     def __init__(self, encoder: TextEncoder) -> None:
         self.encoder = encoder
@@ -45,8 +47,22 @@ class TextModel:
         """Vectors (N, H): of a list of sentences, of a file of them, or of a Source (of pairs, the anchors)."""
         if isinstance(data, list | tuple):
             return self.embed_text(data).numpy()
-        source = open_source(data)
+        source = self.read(data)
         return self.embed_source(source, source.ids).numpy()
+
+    def read(self, data: Any, split: str | None = None) -> Source:
+        """The data. Unfit where they hold no sentences."""
+        source = open_source(data, split=split)
+        _role(source)
+        return source
+
+    def called(self, source: Source) -> list[str]:
+        """The sentences themselves."""
+        return source.texts(source.ids, _role(source))
+
+    def asked(self, query: str) -> tuple[npt.NDArray[np.float32], Tensor | None]:
+        """(the vector of words or of a text file, None)."""
+        return self.embed_text([words_of(query)])[0].numpy(), None
 
     def embed_text(self, sentences: Sequence[str]) -> Tensor:
         """Vectors (N, H), fp32, on the CPU."""
@@ -55,10 +71,7 @@ class TextModel:
 
     def embed_source(self, source: Source, ids: Ids) -> Tensor:
         """Vectors (N, H), fp32, on the CPU, of these samples of an open source, in their order."""
-        role = next((role for role in ROLES if role in source.columns), None)
-        if role is None:
-            raise Unfit(f"{source.name} holds {source.kind}, and this model reads sentences.")
-        return self.embed_text(source.texts(ids, role))
+        return self.embed_text(source.texts(ids, _role(source)))
 
     def similarity(self, a: npt.ArrayLike, b: npt.ArrayLike) -> npt.NDArray[np.float32]:
         """Cosine of every row of a (M, H) with every row of b (N, H): (M, N), from -1 to 1."""
@@ -74,6 +87,14 @@ class TextModel:
         other = copy.deepcopy(self.encoder)
         other.load_state_dict(weights)
         return TextModel(other)
+
+
+def _role(source: Source) -> str:
+    """Whose words stand for a sample. Unfit where there are none."""
+    role = next((role for role in ROLES if role in source.columns), None)
+    if role is None:
+        raise Unfit(f"{source.name} holds {source.kind}, and this model reads sentences.")
+    return role
 
 
 def holds(path: str | Path) -> bool:

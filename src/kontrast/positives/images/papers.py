@@ -18,6 +18,7 @@ DeepMind's BYOL and SimCLR v1's first code add it.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from difflib import get_close_matches
@@ -134,12 +135,26 @@ def blur_taps(size: int) -> int:
     return max(3, 2 * (size // 20) + 1)
 
 
-def parse_crops(text: str, image_size: int) -> list[tuple[int, int]]:
-    """``"2x224+6x96"`` as [(2, 224), (6, 96)]; a bare number counts crops of the image size."""
+def parse_crops(text: str, image_size: int | None) -> list[tuple[int, int]]:
+    """``"6x96+2x224"`` as [(2, 224), (6, 96)]: largest first, as SwAV, MoCo and BYOL take the first two for full views.
+
+    A bare number counts crops of the image size; where that is not known yet, such a text gives nothing.
+    """
     terms = [re.fullmatch(r"\s*([1-9]\d*)\s*(?:[x×]\s*([1-9]\d*))?\s*", term) for term in text.split("+")]
     if None in terms:
         raise Unfit(f"--crops {text} is not understood. Write COUNTxSIZE, joined by +, such as 2x224+6x96.")
-    return [(int(term[1]), int(term[2] or image_size)) for term in terms if term]
+    if image_size is None and not all(term[2] for term in terms if term):
+        return []
+    counts: Counter[int] = Counter()
+    for term in terms:
+        if term:
+            counts[int(term[2] or image_size or 0)] += int(term[1])
+    crops = sorted(((count, size) for size, count in counts.items()), key=lambda crop: -crop[1])
+    (full, largest), *small = crops
+    if full < 2:
+        better = "+".join(f"{count}x{size}" for count, size in [(2, largest), *small])
+        raise Unfit(f"--crops {text}: two views of full size are needed, and there is 1 of {largest} px. Try {better}.")
+    return crops
 
 
 def _with_crops(made: Recipe, crops: list[tuple[int, int]]) -> Recipe:

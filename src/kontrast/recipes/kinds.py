@@ -1,0 +1,41 @@
+"""How a run on each kind of data is planned: which published recipe is the nearest, and the rules that scale it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from kontrast.recipes.rules import SMALL_PICTURE, Facts, by_size, by_text
+from kontrast.settings import Settings
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a kind of data says to a plan.
+
+    recipe     name of the published recipe that is the nearest; where a method has none of that name, its first counts
+    rules      (facts, what was asked, the recipe) -> setting or field of the Config -> (value, the reason in a line)
+    negatives  words of `--negatives` that its batches make
+    """
+
+    recipe: Callable[[Facts], str]
+    rules: Callable[[Facts, Settings, Settings], dict[str, tuple[Any, str]]]
+    negatives: tuple[str, ...] = ()
+
+
+def of_pictures(facts: Facts) -> str:
+    """By their size."""
+    return "cifar10" if facts.side <= SMALL_PICTURE else "imagenet"
+
+
+def of_sentences(facts: Facts) -> str:
+    """By whether each has its partner."""
+    return "supervised" if facts.partners else "unsupervised"
+
+
+KINDS = {
+    "images": Kind(of_pictures, by_size, ("random",)),
+    "pairs": Kind(of_pictures, by_size, ("rules",)),
+    "texts": Kind(of_sentences, by_text, ("random", "rules")),
+}

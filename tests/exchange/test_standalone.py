@@ -1,0 +1,44 @@
+"""Plain folders load by their own encoder.py, in an interpreter that cannot import kontrast."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from tests.exchange.folders import MEAN, STD, about, elsewhere, pasted, picture, pixels_of, probe, trained
+
+from kontrast import exchange
+from kontrast.positives.images import prepare
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "channels", "norm"),
+    [
+        ("small", 8, 1, "batch"),
+        ("resnet18", 40, 3, "group"),
+        ("torchvision:resnet18", 80, 1, "batch"),
+    ],
+)
+def test_plain_folders_load_by_their_own_encoder_py(
+    tmp_path: Path, name: str, size: int, channels: int, norm: str
+) -> None:
+    encoder, folder = trained(name, size, channels, norm), tmp_path / "model"
+    certificate = exchange.write(folder, encoder, about(channels))
+    assert certificate.layout == "plain"
+    assert certificate.difference <= 1e-6 * certificate.largest
+    assert sorted(p.name for p in folder.iterdir()) == ["README.md", "config.json", "encoder.py", "model.safetensors"]
+    x = probe(folder, size, channels)
+    elsewhere(
+        pasted(folder) + "\nfrom safetensors.torch import load_file, save_file\n"
+        "with torch.no_grad():\n"
+        "    y = load()(load_file('../probe.safetensors')['x'])\n"
+        "save_file({'y': y, 'ready': prepare(Image.open('../picture.png'))}, '../there.safetensors')\n",
+        folder,
+    )
+    there = load_file(tmp_path / "there.safetensors")
+    with torch.no_grad():
+        torch.testing.assert_close(there["y"], encoder(x), rtol=1e-6, atol=1e-6)
+    ready = prepare([pixels_of(picture("L" if channels == 1 else "RGB"))], size, MEAN[:channels], STD[:channels])
+    torch.testing.assert_close(there["ready"], ready[0], rtol=0, atol=1e-6)

@@ -1,0 +1,178 @@
+"""CONTRIBUTING's table of additions: a toy of each kind, from a package of its own, is used from the command line.
+
+What the package holds lies in `tests/toys`. The lines that make it known are here: they are what CONTRIBUTING asks for,
+a registry's file each, and no other file of ours is touched.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import json
+import math
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+HERE = Path(__file__).parent
+LINES = {
+    "format": """
+from toys.npz import Npz
+from kontrast.exchange.formats import FORMATS
+FORMATS["npz"] = Npz()
+""",
+    "source of negatives": """
+from toys import noise
+from kontrast.negatives import WORDS, Word
+from kontrast.negatives.extra import SOURCES
+WORDS["noise"] = Word(8)
+SOURCES["noise"] = noise.source
+""",
+    "kind of data": """
+from toys import series
+from kontrast.data.open import READERS
+from kontrast.modalities.registry import MODALITIES
+from kontrast.recipes.kinds import KINDS
+READERS[".npz"] = series.read
+MODALITIES["series"] = series.Series()
+KINDS["series"] = series.KIND
+""",
+    "protocol": """
+from toys.lengths import Lengths
+from kontrast.evaluate.registry import PROTOCOLS
+PROTOCOLS["lengths"] = Lengths()
+""",
+    "method": "",  # `--method FILE.py` needs no line
+}
+AT_MOST = {"method": 2, "kind of data": 3, "protocol": 1, "format": 1, "source of negatives": 2}
+OUTSIDE = importlib.util.find_spec("kontrast.methods.outside") is not None
+PROTOCOLS = importlib.util.find_spec("kontrast.evaluate.registry") is not None
+needs_outside = pytest.mark.skipif(not OUTSIDE, reason="--method FILE.py is not there yet")
+needs_protocols = pytest.mark.skipif(not PROTOCOLS, reason="the registry of protocols is not there yet")
+ONE_EPOCH = ["--epochs", "1", "--batch-size", "64", "--threads", "1", "--validate", "none"]
+
+
+def call(folder: Path, added: str, *words: str, refused: bool = False) -> str:
+    """What `kontrast WORDS` prints where this toy is known."""
+    program = f"{LINES[added]}\nfrom kontrast.cli import main\nmain()\n"
+    done = subprocess.run(
+        [sys.executable, "-c", program, *words], cwd=folder, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == (2 if refused else 0), done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stderr if refused else done.stdout
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where the package lies; nothing of it is installed."""
+    shutil.copytree(HERE / "toys", tmp_path / "toys", ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path
+
+
+@pytest.mark.parametrize("added", AT_MOST)
+def test_each_is_known_by_few_lines_and_contributing_names_their_files(added: str) -> None:
+    tree = ast.parse(LINES[added])
+    registries = {
+        alias.asname or alias.name: node.module
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module
+        for alias in node.names
+    }
+    lines = [node.targets[0] for node in tree.body if isinstance(node, ast.Assign)]
+    places = {registries[line.value.id] for line in lines if isinstance(line, ast.Subscript)}  # type: ignore[attr-defined]
+    assert len(places) <= AT_MOST[added]
+    told = (HERE.parent / "CONTRIBUTING.md").read_text()
+    for place in places:
+        spec = importlib.util.find_spec(place)
+        if spec is None or spec.origin is None:
+            pytest.skip(f"{place} is not there yet")
+        file = Path(spec.origin).relative_to(HERE.parent / "src" / "kontrast")
+        assert f"`{file}`" in told, f"CONTRIBUTING does not name {file}"
+
+
+def test_a_format(folder: Path) -> None:
+    call(folder, "format", "train", "digits", *ONE_EPOCH, "--out", "run")
+    printed = call(folder, "format", "export", "run", "--to", "npz", "--out", "there")
+    assert "read by NumPy" in printed and "largest difference 0" in printed
+    weights = np.load(folder / "there" / "weights.npz")
+    assert sum(array.size for array in weights.values()) > 1000
+    again = call(folder, "format", "export", "run", "--to", "npz", "--out", "there", refused=True)
+    assert "exists already" in again
+    other = call(folder, "format", "export", "run", "--to", "open_clip", "--out", "other", refused=True)
+    assert "What can: standalone, npz." in other and not (folder / "other").exists()
+
+
+def test_a_source_of_negatives(folder: Path) -> None:
+    start = ("train", "digits", *ONE_EPOCH, "--negatives")
+    call(folder, "source of negatives", *start, "noise:37+queue:64", "--out", "noisy")
+    call(folder, "source of negatives", *start, "queue:64", "--out", "quiet")
+    assert "negatives: noise:37+queue:64" in (folder / "noisy" / "config.yaml").read_text()
+    noisy, quiet = (json.loads((folder / run / "log.jsonl").read_text().splitlines()[0]) for run in ("noisy", "quiet"))
+    assert noisy["loss"] > quiet["loss"]  # the same batch, against 37 more
+    assert noisy["guessing"] - quiet["guessing"] == pytest.approx(
+        math.log(127 + 64 + 37) - math.log(127 + 64), rel=1e-4
+    )
+    unknown = call(folder, "format", *start, "noise:37", "--out", "other", refused=True)
+    assert "known are queue:4096" in unknown
+    bad = call(folder, "source of negatives", *start, "noise:many", "--out", "other", refused=True)
+    assert "noise needs a value, such as noise:8" in bad
+
+
+def series(folder: Path) -> None:
+    """Sixty noisy sines of their own frequencies and phases."""
+    place = np.arange(60)[:, None]
+    points = np.sin((1 + place % 7) * np.linspace(0, 6, 24) + place)
+    np.savez(folder / "waves.npz", series=points)
+
+
+@needs_outside
+def test_a_kind_of_data_with_a_method(folder: Path) -> None:
+    series(folder)
+    added, method = "kind of data", ("--method", "toys/method.py")
+    call(folder, added, "train", "waves.npz", *method, "--out", "run", "--seed", "1", "--checkpoint-every", "0")
+    learned = json.loads((folder / "run" / "summary.json").read_text())
+    assert 0 < learned["evaluation"]["learned"]["recall_at_1"] <= 1
+    assert "A series under noise is found" in learned["learned"] and (folder / "run" / "report.html").is_file()
+    used_of_kind(folder, added)
+    preview = call(folder, added, "preview", "waves.npz", *method, "--out", "sheet.png", refused=True)
+    assert "preview draws views of pictures" in preview
+    for flags, told in (
+        (("--same", "folder"), "--same is for pictures"),
+        (("--set", "temperature=hot"), "expected a number"),
+    ):
+        assert told in call(folder, added, "train", "waves.npz", *method, *flags, "--out", "no", refused=True)
+    assert "needs series" in call(folder, added, "train", "digits", *method, "--out", "no", refused=True)
+
+
+def used_of_kind(folder: Path, added: str) -> None:
+    """Every verb that reads a run knows the kind of its model."""
+    measured = json.loads(call(folder, added, "evaluate", "run", "waves.npz", "--json"))
+    assert measured["learned"].keys() == {"recall_at_1"}
+    call(folder, added, "embed", "run", "waves.npz", "--out", "vectors.npy")
+    assert np.load(folder / "vectors.npy").shape == (60, 8)
+    found = json.loads(call(folder, added, "search", "run", "waves.npz", "--query", "3", "-k", "2", "--json"))
+    assert len(found["hits"]) == 2 and found["hits"][0]["name"].startswith("row ")
+    assert "by the number of a row" in call(folder, added, "search", "run", "waves.npz", "--query", "a", refused=True)
+    assert "this model takes series" in call(folder, added, "embed", "run", "digits", "--out", "v.npy", refused=True)
+    refused = call(folder, added, "export", "run", "--to", "timm", "--out", "there", refused=True)
+    assert "it holds picture encoders alone. What can: none." in refused
+
+
+@needs_protocols
+def test_a_protocol(folder: Path) -> None:
+    call(folder, "protocol", "train", "digits", *ONE_EPOCH, "--out", "run")
+    result = json.loads(call(folder, "protocol", "evaluate", "run", "digits", "--protocol", "lengths", "--json"))
+    assert result["learned"]["mean_length"] > 0
+
+
+@needs_outside
+def test_a_method(folder: Path) -> None:
+    text = (folder / "toys" / "method.py").read_text().replace('kind = "series"', 'kind = "images"')
+    (folder / "own.py").write_text(text)
+    call(folder, "method", "train", "digits", "--method", "own.py", *ONE_EPOCH, "--out", "run")
+    assert json.loads((folder / "run" / "summary.json").read_text())["steps"] > 0
