@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hostile import folder, png
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.data.hostile import folder, png
 
 from kontrast.data.labels import name_of as class_name
 from kontrast.data.labels import numbered

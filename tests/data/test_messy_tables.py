@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hostile import folder, png
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.data.hostile import folder, png
 
 from kontrast.data.labels import numbered
 from kontrast.data.open import Source, open_source

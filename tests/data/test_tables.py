@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hostile import folder, pixels, png
+from tests.data.hostile import folder, pixels, png
 
 from kontrast.data.open import open_source
 from kontrast.errors import Unfit
