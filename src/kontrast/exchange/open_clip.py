@@ -18,9 +18,9 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from kontrast import files
 from kontrast.encoders.clip import bpe
 from kontrast.encoders.clip.bpe import Captions
 from kontrast.encoders.clip.hugging_face import HuggingFaceTower, hugging_face
@@ -84,8 +84,8 @@ def read_openai(file: str | Path, *, vocabulary: Path | None = None) -> Pairs:
 
 def weights(folder: Path) -> dict[str, Tensor]:
     """The tensors of an open_clip folder, whatever its safetensors file is called."""
-    files = [folder / name for name in (WEIGHTS, "open_clip_pytorch_model.safetensors", OWN_WEIGHTS)]
-    file = next((file for file in files if file.is_file()), None)
+    known = [folder / name for name in (WEIGHTS, "open_clip_pytorch_model.safetensors", OWN_WEIGHTS)]
+    file = next((file for file in known if file.is_file()), None)
     if file is None:
         raise Unfit(f"{folder} has no {WEIGHTS}. Other formats hold pickled code and are not opened; {_TURN_IT}")
     return _tensors(file)
@@ -98,7 +98,7 @@ def _tensors(file: Path) -> dict[str, Tensor]:
     if file.suffix != ".safetensors":
         raise Unfit(f"{file} may hold pickled code and is not opened; {_TURN_IT}")
     try:
-        tensors: dict[str, Tensor] = load_file(file)
+        tensors: dict[str, Tensor] = files.read_tensors(file)
         return tensors
     except (OSError, SafetensorError) as problem:
         raise Unfit(f"{file} cannot be read: {problem}") from None
@@ -152,23 +152,23 @@ def write(folder: Path, model: Towers, captions: Captions, mean: tuple[float, ..
     config = json.dumps({"model_cfg": model.spec, "preprocess_cfg": look}, indent=2) + "\n"
     bpe.write(captions, folder)
     if says_it(model):
-        (folder / CONFIG).write_text(config)
-        save_file(written(model), folder / WEIGHTS, metadata={"format": "pt"})
+        files.write(folder / CONFIG, config)
+        files.write_tensors(folder / WEIGHTS, written(model), {"format": "pt"})
     else:
         assert isinstance(model.visual, TrunkTower)
-        (folder / OWN_CONFIG).write_text(config)
+        files.write(folder / OWN_CONFIG, config)
         trunk = model.visual.head.get_submodule("proj").get_parameter("weight").shape[1]
         pad_token = captions.inner.inner.id_to_token(captions.pad_id)
         text = standalone_pairs.encoder_py(
             model.spec, trunk=trunk, pad_id=captions.pad_id, pad_token=pad_token, plain=bpe.PLAIN
         )
-        (folder / "encoder.py").write_text(text)
-        save_file(written(model), folder / OWN_WEIGHTS, metadata={"format": "pt"})
+        files.write(folder / "encoder.py", text)
+        files.write_tensors(folder / OWN_WEIGHTS, written(model), {"format": "pt"})
     if isinstance(model.text, HuggingFaceTower):
         inner: Any = model.text.transformer
         place = folder if says_it(model) else folder / "text"
         place.mkdir(exist_ok=True)
-        inner.config.to_json_file(place / "config.json")
+        files.write(place / "config.json", inner.config.to_json_string())
 
 
 def described(state: Mapping[str, Tensor]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from torch import nn
 
+from kontrast import files
 from kontrast.encoders.images.backbones import from_timm, from_torchvision, library_of, put_cifar_stem
 from kontrast.encoders.images.encoder import ImageEncoder, small_net
 from kontrast.exchange.timm import write_weights
@@ -145,8 +146,8 @@ def write(
     """Write config.json, model.safetensors and encoder.py."""
     config = {"tag": tag, "encoder": encoder.spec, "width": encoder.width, "mean": list(mean), "std": list(std)}
     config |= {"white": white} if white else {}
-    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
-    (folder / "encoder.py").write_text(encoder_py(encoder, white))
+    files.write(folder / "config.json", json.dumps(config, indent=2) + "\n")
+    files.write(folder / "encoder.py", encoder_py(encoder, white))
     write_weights(folder, encoder)
 
 

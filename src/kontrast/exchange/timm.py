@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import timm
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from kontrast import files
 from kontrast.encoders.images.encoder import ImageEncoder
 
 
@@ -57,7 +57,7 @@ def config(encoder: ImageEncoder, mean: tuple[float, ...], std: tuple[float, ...
 
 def write(folder: Path, encoder: ImageEncoder, mean: tuple[float, ...], std: tuple[float, ...], tag: str) -> None:
     """Write config.json and model.safetensors."""
-    (folder / "config.json").write_text(json.dumps(config(encoder, mean, std, tag), indent=2) + "\n")
+    files.write(folder / "config.json", json.dumps(config(encoder, mean, std, tag), indent=2) + "\n")
     write_weights(folder, encoder)
 
 
@@ -66,7 +66,7 @@ def write_weights(folder: Path, encoder: ImageEncoder) -> None:
     tensors: dict[str, Tensor] = {
         name: tensor.detach().cpu().contiguous() for name, tensor in encoder.net.state_dict().items()
     }
-    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    files.write_tensors(folder / "model.safetensors", tensors, {"format": "pt"})
 
 
 def read(folder: Path) -> nn.Module:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
-from importlib.resources import files
+from importlib import resources
 from pathlib import Path
 from string import Template
 from typing import Any
 
 from PIL import Image
 
+from kontrast import files
 from kontrast.evaluate.formatting import mood, sentence
 from kontrast.report import sections
 from kontrast.report.curves import drawn
@@ -74,7 +75,7 @@ def write(
         sections.positives(pairs, pairs_said),
         sections.commands(commands),
     ]
-    page = Template(files("kontrast.report").joinpath("page.html").read_text("utf-8")).substitute(
+    page = Template(resources.files("kontrast.report").joinpath("page.html").read_text("utf-8")).substitute(
         title=escape(_title(path, summary)),
         subtitle=escape(_subtitle(summary)),
         mood=_mood(summary, evaluation),
@@ -85,7 +86,7 @@ def write(
         script=script,
         k=max((len(found) for one in neighbours for found in one.answers.values()), default=8),
     )
-    path.write_text(page, "utf-8")
+    files.write(path, page)
 
 
 def _title(path: Path, summary: Mapping[str, Any]) -> str:

@@ -9,8 +9,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from safetensors import SafetensorError
-
 from kontrast.data.source import CALLED
 from kontrast.errors import Failed
 from kontrast.exchange.card import About
@@ -60,7 +58,7 @@ def finish(
         shown = opened.sections(columns, result, folder.path)
         page.write(folder.path / "report.html", folder.rows(), summary, folder.config(), say=say, **vars(shown))
         folder.write_json("summary.json", summary)
-    except (OSError, SafetensorError) as problem:
+    except OSError as problem:
         raise Failed(
             f"The model cannot be written: {problem}. Make room; kontrast train --resume {folder.path} tries again."
         ) from problem
