@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import App, CycloptsError, Parameter
 
 from kontrast import __version__
-from kontrast.errors import Failed, Unfit
+from kontrast.errors import Failed, Interrupted, Unfit
 from kontrast.settings import Settings
 from kontrast.terminal import Progress, folded
+from kontrast.training.signals import caught
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -255,7 +256,8 @@ def main(words: list[str] | None = None) -> None:
 
 def _exit_code(call: Callable[[], Any], debug: bool) -> int:
     try:
-        return call() or 0
+        with caught(""):
+            return call() or 0
     except CycloptsError as problem:
         print(f"kontrast: {problem}", file=sys.stderr)
         return 2
@@ -265,9 +267,15 @@ def _exit_code(call: Callable[[], Any], debug: bool) -> int:
         if not problem.printed:
             print(f"kontrast: {_who()}{problem}", file=sys.stderr)
         return problem.exit_code
-    except KeyboardInterrupt:
-        print("kontrast: interrupted before anything was trained.", file=sys.stderr)
-        return 130
+    except Interrupted as problem:
+        if not _who():
+            print(f"kontrast: {problem}", file=sys.stderr)
+        return problem.exit_code
+    except PermissionError as problem:
+        if debug:
+            raise
+        print(f"kontrast: {_who()}{problem.filename}: permission denied.", file=sys.stderr)
+        return 2
     except BrokenPipeError:
         return 0
     except Exception as problem:

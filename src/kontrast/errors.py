@@ -16,3 +16,12 @@ class Failed(RuntimeError):
 
     exit_code = 1
     printed = False
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal came where no step or save had to be ended first; the sentence says what is lost (nothing) and what to
+    type. Exit code: 128 and the signal's number."""
+
+    def __init__(self, sentence: str, exit_code: int) -> None:
+        super().__init__(sentence)
+        self.exit_code = exit_code

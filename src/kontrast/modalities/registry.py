@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from kontrast import methods
+from kontrast.errors import Unfit
 from kontrast.modalities.images.modality import Images
 from kontrast.modalities.modality import Modality
 from kontrast.modalities.pairs.modality import Pairs
 from kontrast.modalities.texts.modality import Texts
 
-MODALITIES: dict[str, Modality] = {"pairs": Pairs(), "texts": Texts(), "images": Images()}  # pictures are the rest
+MODALITIES: dict[str, Modality] = {"pairs": Pairs(), "texts": Texts(), "images": Images()}
 
 
 def of_method(name: str) -> Modality:
@@ -20,8 +21,12 @@ def of_method(name: str) -> Modality:
 
 
 def of_folder(path: str | Path) -> Modality:
-    """The kind of data that the model of a run or model folder takes."""
-    return next(kind for kind in MODALITIES.values() if kind.holds(Path(path)))
+    """The kind of data that the model of a run or model folder takes; pictures where there is none, whose `load` says
+    what is missing."""
+    if not str(path).strip():
+        raise Unfit("The name of a run or model folder is empty.")
+    kinds = MODALITIES.values()
+    return next((kind for kind in kinds if kind.holds(Path(path))), MODALITIES["images"])
 
 
 def load(path: str | Path) -> Any:

@@ -23,6 +23,7 @@ This file imports no torch: command lines are checked before anything heavy is l
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from math import isfinite
 
 from kontrast.errors import Unfit
 
@@ -114,6 +115,8 @@ def parsed(text: str) -> Negatives:
             )
         try:
             value = type(EXAMPLES[word])(requested)
+            if isinstance(value, float) and not isfinite(value):
+                raise ValueError
         except ValueError:
             value = ""
         if value == "":

@@ -110,6 +110,7 @@ def _verdict(summary: Mapping[str, Any], evaluation: Mapping[str, Any]) -> tuple
     lines = [watched[:1].upper() + watched[1:]] if watched else []
     if learned := str(summary.get("learned") or (sentence(evaluation) if "learned" in evaluation else "")):
         lines = [*lines, learned] if watched.startswith(("collapsed", "guessing")) else [learned, *lines]
+    lines += [str(told) for told in summary.get("not_evaluated", ())]
     return (lines[0], lines[1:]) if lines else ("No verdict was recorded.", [])
 
 

@@ -6,18 +6,22 @@ The model is written before anything is measured: what cannot be measured costs 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from shlex import quote
+from typing import Any, TypeVar
 
+from kontrast.data.pixels.store import Lost
 from kontrast.data.source import CALLED
-from kontrast.errors import Failed
+from kontrast.errors import Failed, Unfit
 from kontrast.exchange.card import About
 from kontrast.modalities.inference import columns_of
-from kontrast.modalities.modality import Opened, Samples
+from kontrast.modalities.modality import Opened, Samples, Sections
 from kontrast.recipes.resolve import Plan
 from kontrast.report import page
 from kontrast.training.run_folder import Folder
 
+TRIES = 3
+Found = TypeVar("Found")
 SHOWN = ("encoder", "image_size", "views", "epochs", "batch_size", "temperature", "lr", "seed", "precision")
 
 
@@ -45,20 +49,51 @@ def finish(
         say(f"model    {folder.path / 'model'}: read by {certificate.loaders}; "
             f"difference {certificate.difference:.2g}")  # fmt: skip
         columns = columns_of(model, before, plan.settings.seed)
-        result = opened.evaluate(columns) if samples.check is not None else {}
-        for line in opened.table(result) if result else ():
+        looks = Looks(samples, say)
+        result = looks.at("evaluation", lambda: opened.evaluate(columns), dict) if samples.check is not None else {}
+        for line in looks.at("evaluation", lambda: opened.table(result), list) if result else []:
             say(line)
-        summary |= {"learned": opened.sentence(result) if result else "", "evaluation": result}
+        learned = looks.at("evaluation", lambda: opened.sentence(result), str) if result else ""
+        summary |= {"learned": learned, "evaluation": result}
         if "halfway" in result.get("about", {}):
             summary["halfway"] = result["about"]["halfway"]
-        if samples.check is not None:
+        if result:
             numbers = {who: found for who, found in result.items() if who != "about"}
-            about = replace(about, evaluation=numbers, evaluated_on=samples.check.name)
+            about = replace(about, evaluation=numbers, evaluated_on=samples.check.name if samples.check else "")
             certificate.write_card(folder.path / "model", about)
-        shown = opened.sections(columns, result, folder.path)
+        shown = looks.at("report", lambda: opened.sections(columns, result, folder.path), Sections)
+        summary |= {"not_evaluated": looks.missed} if looks.missed else {}
         page.write(folder.path / "report.html", folder.rows(), summary, folder.config(), say=say, **vars(shown))
         folder.write_json("summary.json", summary)
     except OSError as problem:
         raise Failed(
-            f"The model cannot be written: {problem}. Make room; kontrast train --resume {folder.path} tries again."
+            f"The model cannot be written: {problem}. Make room; kontrast train --resume {quote(str(folder.path))} "
+            "tries again."
         ) from problem
+
+
+@dataclass
+class Looks:
+    """What is looked at after the model was written. What fails there costs a sentence, kept in `missed`."""
+
+    samples: Samples
+    say: Callable[[str], None]
+    missed: list[str] = field(default_factory=list)
+
+    def at(self, what: str, look: Callable[[], Found], otherwise: Callable[[], Found]) -> Found:
+        """What `look` finds, or `otherwise`. Pictures that went while it looked are left out, and it looks again."""
+        for _ in range(TRIES):
+            try:
+                return look()
+            except Lost as lost:
+                self.samples.leave_out(lost.reasons, lost.names)
+                self.say(f"skipped  {lost}")
+                problem: Exception = lost
+            except Exception as failure:  # whatever it is, the model is there
+                problem = failure
+                break
+        ours = "" if isinstance(problem, Unfit | Failed) else f"failed inside: {type(problem).__name__}: "
+        told = f"No {what}: {ours}{problem}"
+        self.missed.append(told)
+        self.say(f"         {told}")
+        return otherwise()

@@ -39,7 +39,7 @@ def held_out(source: Source, requested: Settings) -> tuple[Source | None, Ids, I
     if requested.validate not in (None, "part"):
         other = validation(source, requested)
         return other, other.ids, source.ids
-    if "test" in source.splits and requested.split != "test":
+    if len(source.splits.get("test", ())) and requested.split != "test":
         test_ids = source.splits["test"]
         return source.split("test"), test_ids, np.setdiff1d(source.ids, test_ids)
     count = min(HELD_OUT, len(source.ids) // 10)

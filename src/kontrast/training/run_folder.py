@@ -54,7 +54,12 @@ class Folder:
 
     def config(self) -> dict[str, Any]:
         """The configuration as written at the start."""
-        read: dict[str, Any] = yaml.safe_load((self.path / "config.yaml").read_text())
+        return self.read_config(self.path)
+
+    @staticmethod
+    def read_config(path: Path) -> dict[str, Any]:
+        """The same of any run folder."""
+        read: dict[str, Any] = yaml.safe_load((path / "config.yaml").read_text(encoding="utf-8"))
         return read
 
     def write_yaml(self, name: str, content: Mapping[str, Any]) -> None:
@@ -114,7 +119,7 @@ def refuse_taken(path: Path) -> None:
         raise Unfit(f"--out {path} cannot be written: {above} does not let us.")
 
 
-LEFT = (".lock", "environment.json", ".config.part.yaml", ".environment.part.json", "config.yaml.part")
+LEFT: tuple[str, ...] = (".lock", "environment.json", ".config.part.yaml", ".environment.part.json", "config.yaml.part")
 LEFT += ("environment.json.part",)  # as parts were called
 
 

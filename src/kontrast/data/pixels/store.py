@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from kontrast.data.pixels.decode import Broken, Pixels, decode, laid_out, to_channels, to_depth
+from kontrast.errors import Unfit
 from kontrast.keyed import Ids
 from kontrast.positives.images.blur import DENSE
 
@@ -36,6 +37,21 @@ class Skipped(NamedTuple):
     id: int
     name: str
     reason: str
+
+
+class Lost(Unfit):
+    """Pictures that could be read when the data were opened and now cannot, or are others.
+
+    reasons  by sample id;  names  those of the source, by id
+    """
+
+    def __init__(self, reasons: Mapping[int, str], names: Sequence[str] | None = None) -> None:
+        sample, reason = next(iter(reasons.items()))
+        first = f"sample {sample}" if names is None else repr(names[sample])
+        told = f"{first} is not as it was when the data were opened: {reason}."
+        many = f"{len(reasons):,} pictures are gone or others; the first: " if len(reasons) > 1 else ""
+        super().__init__(many + told)
+        self.reasons, self.names = dict(reasons), names
 
 
 class Fact(NamedTuple):
@@ -81,21 +97,34 @@ class OnDemand:
     equal_sizes: bool
     shorter_side: int | None
     workers: int
+    digests: Sequence[bytes]  # by row, of the encoded bytes: what was surveyed, and nothing else, is given out
 
     def __call__(self, ids_B: Ids, workers: int | None = None) -> Tensor | list[Tensor]:
         _known(self.row_N, ids_B)
         threads = self.workers if workers is None else workers
         if threads > 1:
             with ThreadPoolExecutor(threads) as pool:
-                pixels = list(pool.map(self._one, ids_B.tolist()))
+                read = list(pool.map(self._one, ids_B.tolist()))
         else:
-            pixels = [self._one(sample) for sample in ids_B.tolist()]
+            read = [self._one(sample) for sample in ids_B.tolist()]
+        if lost := {sample: why for sample, why in zip(ids_B.tolist(), read) if isinstance(why, str)}:
+            raise Lost(lost)
+        pixels = [picture for picture in read if not isinstance(picture, str)]
         if self.equal_sizes:
             return torch.from_numpy(laid_out(np.stack(pixels)))
         return [torch.from_numpy(picture) for picture in pixels]
 
-    def _one(self, sample: int) -> Pixels:
-        pixels = _decoded(self.read(sample), self.shorter_side)
+    def _one(self, sample: int) -> Pixels | str:
+        """Its pixels, or why there are none any more."""
+        try:
+            raw = self.read(sample)
+            if digest(raw) != self.digests[self.row_N[sample]]:
+                return "another file is in its place"
+            pixels = _decoded(raw, self.shorter_side)
+        except Broken as broken:
+            return str(broken)
+        except OSError as error:
+            return f"cannot be read ({error.strerror or error})"
         return to_channels(to_depth(pixels, self.dtype, self.white), self.channels)
 
 
@@ -143,9 +172,13 @@ def look(raw: bytes | Pixels, shorter_side: int | None) -> tuple[Fact, Pixels]:
     """One picture, decoded, and what there is to know about it."""
     pixels = _decoded(raw, shorter_side)
     channels, height, width = pixels.shape
-    digest = hashlib.blake2b(raw if isinstance(raw, bytes) else raw.tobytes(), digest_size=16).digest()
     deep = pixels.dtype == np.uint16
-    return Fact((channels, height, width), 16 if deep else 8, int(pixels.max()) if deep else 0, digest), pixels
+    return Fact((channels, height, width), 16 if deep else 8, int(pixels.max()) if deep else 0, digest(raw)), pixels
+
+
+def digest(raw: bytes | Pixels) -> bytes:
+    """A hash of a picture as it lies there."""
+    return hashlib.blake2b(raw if isinstance(raw, bytes) else raw.tobytes(), digest_size=16).digest()
 
 
 def store(
@@ -170,7 +203,8 @@ def store(
     row_N[list(lead)] = [row_of[sample] for sample in lead.values()]
     sizes = {fact.shape[1:] for fact in found.facts.values()}
     if found.kept is None:
-        return OnDemand(read, row_N, channels, dtype, white, len(sizes) == 1, shorter_side, workers)
+        digests = [fact.digest for fact in found.facts.values()]
+        return OnDemand(read, row_N, channels, dtype, white, len(sizes) == 1, shorter_side, workers, digests)
     if len(sizes) > 1:
         return InMemory([to_channels(to_depth(pixels, dtype, white), channels) for pixels in found.kept], row_N)
     side = sizes.pop()

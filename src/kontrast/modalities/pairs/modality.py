@@ -10,6 +10,8 @@ from typing import Any
 
 from kontrast.data.sampler import Sampler
 from kontrast.data.source import Source
+from kontrast.encoders.clip.presets import PAPER
+from kontrast.encoders.images.backbones import known
 from kontrast.errors import Unfit
 from kontrast.evaluate import two_towers
 from kontrast.exchange import open_clip
@@ -36,6 +38,12 @@ class Pairs:
 
     name = "pairs"
     channels: int | None = 3
+    unused: tuple[str, ...] = ("pooler", "crops", "zero_init", "pretrained", "same")
+
+    def precheck(self, settings: Settings) -> None:
+        name = settings.encoder
+        if name is not None and name != "small" and name not in PAPER and not Path(name).is_dir():
+            known(name)
 
     def check(self, source: Source, settings: Settings) -> None:
         if source.kind != "pairs":

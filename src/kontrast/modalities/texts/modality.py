@@ -10,6 +10,7 @@ from typing import Any
 from kontrast.data.sampler import Sampler
 from kontrast.data.scored_pairs import similar_ids
 from kontrast.data.source import Source
+from kontrast.encoders.text.folders import fetched
 from kontrast.encoders.text.open import text_encoder
 from kontrast.errors import Unfit
 from kontrast.evaluate import formatting, sentences
@@ -41,6 +42,15 @@ class Texts:
 
     name = "texts"
     channels: int | None = None
+    unused: tuple[str, ...] = (
+        "image_size", "channels", "white", "view_mode", "crops", "zero_init", "workers", "same",
+    )  # fmt: skip
+
+    def precheck(self, settings: Settings) -> None:
+        """A name that is neither ours nor a folder is one of the hub's, which is asked only if it may be."""
+        name = settings.encoder
+        if name not in (None, "small", "static") and not Path(str(name)).is_dir() and not settings.pretrained:
+            fetched(str(name), False)
 
     def check(self, source: Source, settings: Settings) -> None:
         if source.kind not in ROLES or source.pictures is not None:
@@ -74,6 +84,8 @@ class OpenedTexts:
     def __init__(self, plan: Plan, samples: Samples, weights_from: str | Path | None) -> None:
         s, source = plan.settings, samples.source
         self.plan, self.samples = plan, samples
+        if s.evaluate_every and samples.check is not None:
+            sentences.tested(samples.check, s.seed)  # Unfit now, rather than at the first look
         self.words = [text for role in ROLES[source.kind] for text in source.texts(samples.train_ids, role)]
         began = s.encoder if weights_from is None else str(_model_folder(Path(weights_from)))
         self.learned = began not in ("small", "static")
