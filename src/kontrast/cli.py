@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, Parameter, convert
 
 from kontrast import __version__
 from kontrast.errors import Failed, Interrupted, Unfit
@@ -23,12 +23,22 @@ from kontrast.training.signals import caught
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+
+def _exact(type_: Any, tokens: Any) -> Any:
+    """What was typed, as its type; a part of a whole number is refused, not rounded."""
+    if type_ in (int, int | None, list[int] | None):
+        for token in tokens:
+            if "." in token.value and not float(token.value).is_integer():
+                raise ValueError(f"{token.keyword} must be a whole number, got {token.value}.")
+    return convert(type_, tokens)
+
+
 app = App(
     name="kontrast",
     version=__version__,
     help="Learn an embedding model from unlabelled data by contrast, and see whether you can trust it.",
     help_epilogue="First minute: kontrast train digits --method simclr --out runs/digits",
-    default_parameter=Parameter(consume_multiple=True, negative=()),
+    default_parameter=Parameter(consume_multiple=True, negative=(), converter=_exact),
     result_action="return_value",
 )
 

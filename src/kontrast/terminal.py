@@ -6,13 +6,17 @@ import shutil
 import sys
 import textwrap
 import time
+from contextlib import suppress
 from typing import Any
 
 Row = dict[str, float]
 
 
 class Progress:
-    """The bar, or a plain line every 30 seconds; sentences between stay readable in either."""
+    """The bar, or a plain line every 30 seconds; sentences between stay readable in either.
+
+    A terminal that was closed, or a pipe that nobody reads any more, costs the words and never the run.
+    """
 
     def __init__(self) -> None:
         self.began = self.told = time.monotonic()
@@ -24,13 +28,16 @@ class Progress:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.bar is not None:
-            self.bar.stop()
+        with suppress(OSError):
+            if self.bar is not None:
+                self.bar.stop()
 
     def say(self, text: str) -> None:
         from kontrast.distributed.processes import first
 
-        if first():
+        if not first():
+            return
+        with suppress(OSError):
             text = folded(text) if sys.stderr.isatty() else text
             if self.bar is not None:
                 self.bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
@@ -39,8 +46,11 @@ class Progress:
 
     def show(self, row: Row, steps: int) -> None:
         """One log row."""
-        if "loss" not in row:
-            return
+        if "loss" in row:
+            with suppress(OSError):
+                self._show(row, steps)
+
+    def _show(self, row: Row, steps: int) -> None:
         words = (
             f"loss {row['loss']:.3f} (guessing {row['guessing']:.2f})  "
             f"retrieval {row['retrieval_at_1']:.0%} (chance {row['retrieval_chance']:.1%})"

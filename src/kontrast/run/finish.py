@@ -48,20 +48,20 @@ def finish(
         certificate = opened.export(folder.path / "model", model, about)
         say(f"model    {folder.path / 'model'}: read by {certificate.loaders}; "
             f"difference {certificate.difference:.2g}")  # fmt: skip
-        columns = columns_of(model, before, plan.settings.seed)
-        looks = Looks(samples, say)
-        result = looks.at("evaluation", lambda: opened.evaluate(columns), dict) if samples.check is not None else {}
-        for line in looks.at("evaluation", lambda: opened.table(result), list) if result else []:
-            say(line)
-        learned = looks.at("evaluation", lambda: opened.sentence(result), str) if result else ""
-        summary |= {"learned": learned, "evaluation": result}
-        if "halfway" in result.get("about", {}):
-            summary["halfway"] = result["about"]["halfway"]
+        columns, looks = columns_of(model, before, plan.settings.seed), Looks(samples, say)
+        result: dict[str, Any] = {}
+        if samples.check is not None:
+            result = looks.at("evaluation", lambda: opened.evaluate(columns), result)
         if result:
+            for line in opened.table(result):
+                say(line)
             numbers = {who: found for who, found in result.items() if who != "about"}
             about = replace(about, evaluation=numbers, evaluated_on=samples.check.name if samples.check else "")
             certificate.write_card(folder.path / "model", about)
-        shown = looks.at("report", lambda: opened.sections(columns, result, folder.path), Sections)
+        summary |= {"learned": opened.sentence(result) if result else "", "evaluation": result}
+        if "halfway" in result.get("about", {}):
+            summary["halfway"] = result["about"]["halfway"]
+        shown = looks.at("pictures in the report", lambda: opened.sections(columns, result, folder.path), Sections())
         summary |= {"not_evaluated": looks.missed} if looks.missed else {}
         page.write(folder.path / "report.html", folder.rows(), summary, folder.config(), say=say, **vars(shown))
         folder.write_json("summary.json", summary)
@@ -80,7 +80,7 @@ class Looks:
     say: Callable[[str], None]
     missed: list[str] = field(default_factory=list)
 
-    def at(self, what: str, look: Callable[[], Found], otherwise: Callable[[], Found]) -> Found:
+    def at(self, what: str, look: Callable[[], Found], otherwise: Found) -> Found:
         """What `look` finds, or `otherwise`. Pictures that went while it looked are left out, and it looks again."""
         for _ in range(TRIES):
             try:
@@ -96,4 +96,4 @@ class Looks:
         told = f"No {what}: {ours}{problem}"
         self.missed.append(told)
         self.say(f"         {told}")
-        return otherwise()
+        return otherwise

@@ -46,13 +46,17 @@ def resumed(
     written = from_file(path / "config.yaml", "--resume")
     _unchanged(requested, written.settings, path)
     free = Settings(**{name: getattr(requested, name) for name in FREE})
-    plan, samples = planned_on(written.data if data is None else data, free.over(written.settings))
+    moved = data is not None and written.data not in (str(data), str(Path(str(data)).resolve()))
+    try:
+        plan, samples = planned_on(written.data if data is None else data, free.over(written.settings))
+    except Unfit as problem:
+        raise (Unfit(f"--resume {path} goes on with {written.data}, and not with {data}: {problem}")
+               if moved else problem) from None  # fmt: skip
     kept, refused = None, list[str]()
     try:
         tensors, kept, refused = checkpoints.newest(path / "checkpoints")
     except FileNotFoundError as problem:
         refused = [f"{problem} Starting this run from its beginning."]
-    moved = data is not None and str(Path(str(data)).resolve()) != written.data and str(data) != written.data
     if kept is None and moved:
         raise Unfit(f"--resume {path} goes on with {written.data}; {data} is other data. Leave DATA out.")
     if kept is not None and kept.get("data") != samples.source.fingerprint:
