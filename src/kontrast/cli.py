@@ -40,6 +40,7 @@ app = App(
     help_epilogue="First minute: kontrast train digits --method simclr --out runs/digits",
     default_parameter=Parameter(consume_multiple=True, negative=(), converter=_exact),
     result_action="return_value",
+    suppress_keyboard_interrupt=False,  # a signal has a sentence of its own
 )
 
 Debug = Annotated[bool, Parameter(help="Show the traceback of a failure.")]
