@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import torch
@@ -27,7 +28,7 @@ def explained(
     except OSError as unwritten:
         batch_is = f"Its batch could not be written ({unwritten})."
     return Failed(
-        f"{told} {batch_is} To see the step again, from the last checkpoint: kontrast train --resume {folder}"
+        f"{told} {batch_is} To see the step again, from the last checkpoint: kontrast train --resume {quote(str(folder))}"
     )
 
 

@@ -46,7 +46,7 @@ def resumed(
     written = from_file(path / "config.yaml", "--resume")
     _unchanged(requested, written.settings, path)
     free = Settings(**{name: getattr(requested, name) for name in FREE})
-    moved = data is not None and written.data not in (str(data), str(Path(str(data)).resolve()))
+    moved = isinstance(data, str | Path) and written.data not in (str(data), str(Path(data).resolve()))
     try:
         plan, samples = planned_on(written.data if data is None else data, free.over(written.settings))
     except Unfit as problem:

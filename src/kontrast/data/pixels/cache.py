@@ -40,7 +40,7 @@ def remembered(folder: Path, names: Sequence[str], shorter_side: int | None) -> 
     """Facts of the pictures that have not changed since they were looked at; empty when none are kept."""
     path = _path(folder, shorter_side)
     try:
-        with np.load(path, allow_pickle=False) as kept:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as kept:
             return _unchanged(kept, folder, names)
     except Exception:  # not there, cut or foreign: zip and NumPy raise whatever they like, and it costs one look
         return {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import torch
@@ -151,11 +152,11 @@ class OpenedImages:
                              mode=self.plan.settings.view_mode)  # fmt: skip
         keys = None if samples.source.kind == "scored_pairs" else Keys(seed, 0, ids)
         pairs = views_sheet(samples.source.images(ids), shown.drawn(ids, 0), self.recipe, keys)
-        data = samples.source.name
+        typed, data = quote(str(run)), quote(samples.source.name)
         commands = [
-            f"kontrast search {run} {data} --query 0 --sheet found.png",
-            f"kontrast embed {run} {data} -o vectors.npy",
-            f"kontrast evaluate {run} {data}",
+            f"kontrast search {typed} {data} --query 0 --sheet found.png",
+            f"kontrast embed {typed} {data} -o vectors.npy",
+            f"kontrast evaluate {typed} {data}",
         ]
         return Sections(pairs=pairs, neighbours=questions, commands=commands)
 

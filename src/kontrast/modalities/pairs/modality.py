@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from kontrast.data.sampler import Sampler
@@ -144,9 +145,9 @@ class OpenedPairs:
                 sections.quotes(pairs, "What counted as the same", "A picture and any of its captions."),
             ],
             commands=[
-                f'kontrast search {run} {source.name} --query "any words" --sheet found.png',
-                f"kontrast search {run} {source.name} --query 0 --sheet found.png",
-                f"kontrast embed {run} {source.name} -o vectors.npy",
-                f"kontrast evaluate {run} {source.name}",
+                f'kontrast search {quote(str(run))} {quote(source.name)} --query "any words" --sheet found.png',
+                f"kontrast search {quote(str(run))} {quote(source.name)} --query 0 --sheet found.png",
+                f"kontrast embed {quote(str(run))} {quote(source.name)} -o vectors.npy",
+                f"kontrast evaluate {quote(str(run))} {quote(source.name)}",
             ],
         )

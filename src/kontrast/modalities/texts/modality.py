@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from kontrast.data.sampler import Sampler
@@ -134,9 +135,9 @@ class OpenedTexts:
                 sections.examples([list(row) for row in zip(*examples)], head, told),
             ],
             commands=[
-                f'kontrast search {run} {source.name} --query "any sentence"',
-                f"kontrast embed {run} {source.name} -o vectors.npy",
-                f"kontrast evaluate {run} {source.name}",
+                f'kontrast search {quote(str(run))} {quote(source.name)} --query "any sentence"',
+                f"kontrast embed {quote(str(run))} {quote(source.name)} -o vectors.npy",
+                f"kontrast evaluate {quote(str(run))} {quote(source.name)}",
             ],
         )
 
