@@ -27,9 +27,8 @@ def explained(
         batch_is = f"Its batch is in {folder / 'bad-batch.safetensors'}."
     except OSError as unwritten:
         batch_is = f"Its batch could not be written ({unwritten})."
-    return Failed(
-        f"{told} {batch_is} To see the step again, from the last checkpoint: kontrast train --resume {quote(str(folder))}"
-    )
+    again = f"kontrast train --resume {quote(str(folder))}"
+    return Failed(f"{told} {batch_is} To see the step again, from the last checkpoint: {again}")
 
 
 def save_batch(folder: Path, batch: Batch) -> None:

@@ -149,7 +149,7 @@ class Trainer:
             return fit(training, self)
         except Lost as problem:
             self.save()
-            raise Failed(f"{problem} Once they are there again: kontrast train --resume {path}") from None
+            raise Failed(f"{problem} Once they are there again: kontrast train --resume {quote(str(path))}") from None
         except Failed as problem:
             if self.stop():  # the signal has ended those who draw the views, too
                 self.save()
