@@ -64,8 +64,18 @@ def open_source(
         raise Unfit(f"data: an empty name; give a folder, a file, or an embedded set: {', '.join(EMBEDDED)}.")
     if channels not in (None, 1, 3):
         raise Unfit(f"channels: files are read as 1 (grey) or 3 (RGB), not {channels}.")
-    options = Options(labels, split, _columns(columns), same, strict, channels, memory, shorter_side,
-                      workers or os.cpu_count() or 1, white)  # fmt: skip
+    options = Options(
+        labels,
+        split,
+        _columns(columns),
+        same,
+        strict,
+        channels,
+        memory,
+        shorter_side,
+        workers or os.cpu_count() or 1,
+        white,
+    )
     if isinstance(data, np.ndarray | Tensor):
         return from_array(data, options)
     if data == "digits":

@@ -132,10 +132,17 @@ def encoder_py(model_cfg: dict[str, Any], *, trunk: int, pad_id: int, pad_token:
         text, imports = "Text()", "from transformers import AutoConfig, AutoModel\n"
     else:
         parts = [inspect.getsource(made) for made in (small_net, Attention, Block, Blocks, TextTransformer)]
-        text, imports = _OWN_TEXT.format(
-            context=words["context_length"], vocabulary=words["vocab_size"], width=words["width"],
-            layers=words["layers"], heads=words["heads"], embed=embed,
-        ), ""  # fmt: skip
+        text, imports = (
+            _OWN_TEXT.format(
+                context=words["context_length"],
+                vocabulary=words["vocab_size"],
+                width=words["width"],
+                layers=words["layers"],
+                heads=words["heads"],
+                embed=embed,
+            ),
+            "",
+        )
     notes = (inspect.getdoc(transformers) or "").rpartition("\n\n")[2]
     return _FRAME.format(
         parts="\n\n".join(parts), card=notes, width=embed, trunk=trunk, pad=pad_id, pad_token=pad_token, plain=plain,

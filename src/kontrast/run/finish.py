@@ -46,8 +46,7 @@ def finish(
     )  # fmt: skip
     try:
         certificate = opened.export(folder.path / "model", model, about)
-        say(f"model    {folder.path / 'model'}: read by {certificate.loaders}; "
-            f"difference {certificate.difference:.2g}")  # fmt: skip
+        say(f"model    {folder.path / 'model'}: read by {certificate.loaders}; difference {certificate.difference:.2g}")
         columns, looks = columns_of(model, before, plan.settings.seed), Looks(samples, say)
         result: dict[str, Any] = {}
         if samples.check is not None:

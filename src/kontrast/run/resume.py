@@ -33,9 +33,14 @@ def refuse_beside(others: Mapping[str, bool]) -> None:
 
 
 def resumed(
-    data: Any, requested: Settings, run: str | Path, *, say: Callable[[str], None], held: ExitStack,
+    data: Any,
+    requested: Settings,
+    run: str | Path,
+    *,
+    say: Callable[[str], None],
+    held: ExitStack,
     came: signals.Signals,
-) -> Ready | Run:  # fmt: skip
+) -> Ready | Run:
     """The run, ready from its last checkpoint; or as it is, if there is nothing to do.
 
     data  None, or where the data of this run lie now
@@ -50,8 +55,9 @@ def resumed(
     try:
         plan, samples = planned_on(written.data if data is None else data, free.over(written.settings))
     except Unfit as problem:
-        raise (Unfit(f"--resume {path} goes on with {written.data}, and not with {data}: {problem}")
-               if moved else problem) from None  # fmt: skip
+        raise (
+            Unfit(f"--resume {path} goes on with {written.data}, and not with {data}: {problem}") if moved else problem
+        ) from None
     kept, refused = None, list[str]()
     try:
         tensors, kept, refused = checkpoints.newest(path / "checkpoints")
@@ -73,8 +79,10 @@ def resumed(
             say(f"{path} is finished already; nothing to do.")
             return Run(path, plan, "done", ended, registry.load(path))
         if requested.max_minutes is None:
-            say(f"{path} was ended by --max-minutes after step {ended['steps']:,} of {whole:,}, and has its model and "
-                f"report. To train on: kontrast train --resume {quote(str(path))} --max-minutes 60")  # fmt: skip
+            say(
+                f"{path} was ended by --max-minutes after step {ended['steps']:,} of {whole:,}, and has its model and "
+                f"report. To train on: kontrast train --resume {quote(str(path))} --max-minutes 60"
+            )
             return Run(path, plan, "time", ended, registry.load(path))
         if folder:
             (path / "summary.json").unlink()  # what it says is of the earlier end

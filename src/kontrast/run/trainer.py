@@ -138,8 +138,10 @@ class Trainer:
         processes.leave()  # what is left to do, the first process does alone
         if ending == "time":
             step, steps, path = training.state.step, training.course.steps, quote(str(self.came.run))
-            self.say(f"Ended by --max-minutes after step {step:,} of {steps:,}. To train on: "
-                     f"kontrast train --resume {path} --max-minutes 60")  # fmt: skip
+            self.say(
+                f"Ended by --max-minutes after step {step:,} of {steps:,}. To train on: "
+                f"kontrast train --resume {path} --max-minutes 60"
+            )
         return self._finished(ending, self.folder.path if self.folder else None)
 
     def _trained(self) -> str:

@@ -116,7 +116,8 @@ def refuse_taken(path: Path) -> None:
     if not above.is_dir():
         raise Unfit(f"--out {path} cannot be written: {above} is a file.")
     if not os.access(above, os.W_OK | os.X_OK):
-        raise Unfit(f"--out {path} cannot be written: {above} does not let us.")
+        why = "Read-only file system" if os.statvfs(above).f_flag & os.ST_RDONLY else "Permission denied"
+        raise Unfit(f"--out {path} cannot be written: {why}.")
 
 
 LEFT: tuple[str, ...] = (".lock", "environment.json", ".config.part.yaml", ".environment.part.json", "config.yaml.part")

@@ -28,8 +28,16 @@ def image_encoder(
     Raises Unfit as `image_encoder_by_name` does, and for a folder that takes other channels.
     """
     if not Path(name).is_dir():
-        return image_encoder_by_name(name, channels=channels, image_size=image_size, seed=seed, pretrained=pretrained,
-                                     stem=stem, zero_init=zero_init, norm=norm)  # fmt: skip
+        return image_encoder_by_name(
+            name,
+            channels=channels,
+            image_size=image_size,
+            seed=seed,
+            pretrained=pretrained,
+            stem=stem,
+            zero_init=zero_init,
+            norm=norm,
+        )
     found = stored(name)
     if found.spec["channels"] != channels:
         raise Unfit(f"The encoder in {name} takes {found.spec['channels']} channels; the pictures have {channels}.")

@@ -93,8 +93,14 @@ class OpenedImages:
         assert samples.recipe is not None
         self.plan, self.samples, self.recipe = plan, samples, samples.recipe
         self.learned = weights_from is not None or s.pretrained
-        encoder = image_encoder(s.encoder, channels=s.channels, image_size=s.image_size, seed=s.seed,
-                                pretrained=s.pretrained, zero_init=s.zero_init is not False)  # fmt: skip
+        encoder = image_encoder(
+            s.encoder,
+            channels=s.channels,
+            image_size=s.image_size,
+            seed=s.seed,
+            pretrained=s.pretrained,
+            zero_init=s.zero_init is not False,
+        )
         old_weights = weights_from is not None or Path(s.encoder).is_dir()
         self.encoder: ImageEncoder = normed(encoder, s.norm, old_weights=old_weights)
         if weights_from is not None:
@@ -132,8 +138,14 @@ class OpenedImages:
 
     def evaluate(self, columns: Mapping[str, Any]) -> dict[str, Any]:
         assert self.samples.check is not None
-        return suite.evaluate(embedders(columns), self.samples.check, bank=self._bank, recipe=self.recipe,
-                              seed=self.plan.settings.seed, about=about(columns["learned"]))  # fmt: skip
+        return suite.evaluate(
+            embedders(columns),
+            self.samples.check,
+            bank=self._bank,
+            recipe=self.recipe,
+            seed=self.plan.settings.seed,
+            about=about(columns["learned"]),
+        )
 
     def table(self, result: Mapping[str, Any]) -> list[str]:
         return formatting.table(result)
@@ -148,8 +160,9 @@ class OpenedImages:
             asked, among = each_once(samples.check), each_once(self._bank)
             questions = gallery(embedders(columns), asked, among, seed=seed)
         ids = similar_ids(samples.source, samples.train_ids)[:SHEET_ROWS]
-        shown = ImageBatches(samples.source, Sampler(samples.train_ids, 1, seed, 1), self.recipe,
-                             mode=self.plan.settings.view_mode)  # fmt: skip
+        shown = ImageBatches(
+            samples.source, Sampler(samples.train_ids, 1, seed, 1), self.recipe, mode=self.plan.settings.view_mode
+        )
         keys = None if samples.source.kind == "scored_pairs" else Keys(seed, 0, ids)
         pairs = views_sheet(samples.source.images(ids), shown.drawn(ids, 0), self.recipe, keys)
         typed, data = quote(str(run)), quote(samples.source.name)
@@ -168,8 +181,15 @@ class OpenedImages:
 def image_batches(plan: Plan, samples: Samples, recipe: Recipe, source: Source, sampler: Sampler) -> ImageBatches:
     """Batches of views of pictures by this recipe."""
     s = plan.settings
-    return ImageBatches(source, sampler, recipe, mode=s.view_mode, device=samples.device, workers=s.workers,
-                        same=source.groups is not None)  # fmt: skip
+    return ImageBatches(
+        source,
+        sampler,
+        recipe,
+        mode=s.view_mode,
+        device=samples.device,
+        workers=s.workers,
+        same=source.groups is not None,
+    )
 
 
 @torch.no_grad()

@@ -145,9 +145,16 @@ def load_pairs(path: str | Path) -> PairModel:
 
 
 def started(
-    image: str, text: str, captions: Sequence[str], *, image_size: int, seed: int,
-    mean: tuple[float, ...], std: tuple[float, ...], sigmoid: bool = False,
-) -> Pairs:  # fmt: skip
+    image: str,
+    text: str,
+    captions: Sequence[str],
+    *,
+    image_size: int,
+    seed: int,
+    mean: tuple[float, ...],
+    std: tuple[float, ...],
+    sigmoid: bool = False,
+) -> Pairs:
     """Towers to begin with, and the tokenizer that fits them.
 
     image  "small", a size of the paper, a timm name, or an open_clip folder (then with its text tower and tokenizer)
