@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from kontrast import files
+
 
 @dataclass(frozen=True)
 class About:
@@ -53,7 +55,7 @@ class Certificate:
 
     def write_card(self, folder: Path, about: About) -> None:
         """Write README.md, once before the model is evaluated and again with its figures."""
-        (folder / "README.md").write_text(self.card(about), encoding="utf-8")
+        files.write(folder / "README.md", self.card(about))
 
 
 def card(

@@ -17,9 +17,9 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from kontrast import files
 from kontrast.encoders.clip import bpe
 from kontrast.encoders.clip.bpe import Captions
 from kontrast.encoders.clip.hugging_face import HuggingFaceTower, hugging_face
@@ -95,8 +95,8 @@ def read_openai(file: str | Path, *, vocabulary: Path | None = None) -> Pairs:
 
 def weights(folder: Path) -> dict[str, Tensor]:
     """The tensors of an open_clip folder, whatever its safetensors file is called."""
-    files = [folder / name for name in (WEIGHTS, "open_clip_pytorch_model.safetensors", OWN_WEIGHTS)]
-    file = next((file for file in files if file.is_file()), None)
+    known = [folder / name for name in (WEIGHTS, "open_clip_pytorch_model.safetensors", OWN_WEIGHTS)]
+    file = next((file for file in known if file.is_file()), None)
     if file is None:
         raise Unfit(f"{folder} has no {WEIGHTS}. Other formats hold pickled code and are not opened; {_TURN_IT}")
     return _tensors(file)
@@ -109,7 +109,7 @@ def _tensors(file: Path) -> dict[str, Tensor]:
     if file.suffix != ".safetensors":
         raise Unfit(f"{file} may hold pickled code and is not opened; {_TURN_IT}")
     try:
-        tensors: dict[str, Tensor] = load_file(file)
+        tensors: dict[str, Tensor] = files.read_tensors(file)
         return tensors
     except (OSError, SafetensorError) as problem:
         raise Unfit(f"{file} cannot be read: {problem}") from None
@@ -161,10 +161,10 @@ def write(folder: Path, model: Towers, captions: Captions, mean: tuple[float, ..
     if not says_it(model):
         return standalone_pairs.write(folder, Pairs(model, captions, mean, std))
     start_folder(folder, Pairs(model, captions, mean, std), CONFIG)
-    save_file(written(model), folder / WEIGHTS, metadata={"format": "pt"})
+    files.write_tensors(folder / WEIGHTS, written(model), {"format": "pt"})
     if isinstance(model.text, HuggingFaceTower):
         inner: Any = model.text.transformer
-        inner.config.to_json_file(folder / "config.json")
+        files.write(folder / "config.json", inner.config.to_json_string())
 
 
 def described(state: Mapping[str, Tensor]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from kontrast import keyed
+from kontrast import files, keyed
 from kontrast.encoders.clip import bpe
 from kontrast.encoders.clip.bpe import Captions
 from kontrast.encoders.clip.towers import Towers
@@ -48,7 +48,7 @@ def start_folder(folder: Path, pairs: Pairs, config: str) -> None:
     look = {"mean": list(pairs.mean), "std": list(pairs.std), "interpolation": "bicubic", "resize_mode": "shortest"}
     content = {"model_cfg": pairs.towers.spec, "preprocess_cfg": look}
     bpe.write(pairs.captions, folder)
-    (folder / config).write_text(json.dumps(content, indent=2) + "\n")
+    files.write(folder / config, json.dumps(content, indent=2) + "\n")
 
 
 @torch.no_grad()

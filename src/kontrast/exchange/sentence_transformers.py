@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
+from kontrast import files
 from kontrast.encoders.text.bert import Shape
 from kontrast.encoders.text.encoder import TextEncoder, embed
 from kontrast.encoders.text.folders import BERT_NAMES
@@ -147,12 +147,12 @@ def _weights(folder: Path, weights: dict[str, Tensor]) -> None:
     """fp32, and no date, duration or path in it."""
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in weights.items()}
     tensors = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
-    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    files.write_tensors(folder / "model.safetensors", tensors, {"format": "pt"})
 
 
 def _json(path: Path, content: Any) -> None:
     path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(content, indent=2) + "\n")
+    files.write(path, json.dumps(content, indent=2) + "\n")
 
 
 def _card(encoder: TextEncoder, about: About, loaders: str, difference: float) -> str:

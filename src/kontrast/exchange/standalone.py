@@ -14,6 +14,7 @@ from typing import Any
 
 from torch import nn
 
+from kontrast import files
 from kontrast.encoders.images.backbones import from_timm, from_torchvision, library_of, put_cifar_stem
 from kontrast.encoders.images.encoder import ImageEncoder, small_net
 from kontrast.exchange.card import About, Certificate
@@ -113,8 +114,8 @@ class Standalone:
         folder.mkdir(parents=True, exist_ok=True)
         config = {"tag": f"kontrast_{about.method}", "encoder": encoder.spec, "width": encoder.width}
         config |= {"mean": list(model.mean), "std": list(model.std)} | ({"white": white} if white else {})
-        (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
-        (folder / "encoder.py").write_text(encoder_py(encoder, white))
+        files.write(folder / "config.json", json.dumps(config, indent=2) + "\n")
+        files.write(folder / "encoder.py", encoder_py(encoder, white))
         write_weights(folder, encoder)
         mode = MODES.get(encoder.spec["channels"], "RGB")
         usage = USAGE.format(width=encoder.width, needs=needs(encoder), mode=mode)

@@ -12,9 +12,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from safetensors.torch import save_file
 from torch import Tensor
 
+from kontrast import files
 from kontrast.encoders.clip import bpe, transformers
 from kontrast.encoders.clip.hugging_face import HuggingFaceTower
 from kontrast.encoders.clip.towers import TrunkTower
@@ -201,9 +201,9 @@ def write(folder: Path, pairs: Pairs) -> None:
     trunk = model.visual.head.get_submodule("proj").get_parameter("weight").shape[1]
     pad_token = captions.inner.inner.id_to_token(captions.pad_id)
     text = encoder_py(model.spec, trunk=trunk, pad_id=captions.pad_id, pad_token=pad_token, plain=bpe.PLAIN)
-    (folder / "encoder.py").write_text(text)
+    files.write(folder / "encoder.py", text)
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
+    files.write_tensors(folder / WEIGHTS, weights, {"format": "pt"})
     if isinstance(model.text, HuggingFaceTower):
         inner: Any = model.text.transformer
         (folder / "text").mkdir(exist_ok=True)

@@ -12,9 +12,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from kontrast import files
 from kontrast.encoders.images.encoder import ImageEncoder
 from kontrast.exchange.card import About, Certificate
 from kontrast.exchange.image_folder import Seeing, Told, certified, no_pictures
@@ -41,7 +41,7 @@ class Timm:
         encoder = model.encoder
         folder.mkdir(parents=True, exist_ok=True)
         written = config(encoder, tuple(model.mean), tuple(model.std), f"kontrast_{about.method}")
-        (folder / "config.json").write_text(json.dumps(written, indent=2) + "\n")
+        files.write(folder / "config.json", json.dumps(written, indent=2) + "\n")
         write_weights(folder, encoder)
         usage = USAGE.format(width=encoder.width, mode=MODES.get(encoder.spec["channels"], "RGB"))
         loaders = "timm, transformers, sentence-transformers (6.2 or newer) and kontrast"
@@ -92,7 +92,7 @@ def write_weights(folder: Path, encoder: ImageEncoder) -> None:
     tensors: dict[str, Tensor] = {
         name: tensor.detach().cpu().contiguous() for name, tensor in encoder.net.state_dict().items()
     }
-    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    files.write_tensors(folder / "model.safetensors", tensors, {"format": "pt"})
 
 
 USAGE = """\

@@ -24,19 +24,9 @@ def backbone(name: str, channels: int, image_size: int, pretrained: bool) -> nn.
 
     Raises Unfit for an unknown name, for weights that cannot be had, or when it cannot be built for such pictures.
     """
+    known(name)
     build = from_timm if library_of(name) == "timm" else from_torchvision
     plain = name.removeprefix("torchvision:")
-    import timm
-
-    if build is from_torchvision and plain not in _torchvision_names():
-        known = [
-            "small",
-            *timm.list_models(),
-            *_torchvision_names(),
-            *(f"torchvision:{n}" for n in _torchvision_names()),
-        ]
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
-        raise Unfit(f'There is no encoder "{name}"; the nearest name is "{near[0]}".')
     try:
         with hub.within_reach() if pretrained else nullcontext():
             return build(plain, channels, image_size, pretrained)
@@ -49,6 +39,18 @@ def backbone(name: str, channels: int, image_size: int, pretrained: bool) -> nn.
         raise Unfit(
             f'The encoder "{name}" cannot be built for {image_size} x {image_size} pictures: {error}'
         ) from error
+
+
+def known(name: str) -> None:
+    """Unfit, with the nearest one, for a name that no library has."""
+    theirs = _torchvision_names()
+    if library_of(name) == "timm" or name.removeprefix("torchvision:") in theirs:
+        return
+    import timm
+
+    every = ["small", *timm.list_models(), *theirs, *(f"torchvision:{one}" for one in theirs)]
+    near = difflib.get_close_matches(name, every, n=1, cutoff=0.0)
+    raise Unfit(f'There is no encoder "{name}"; the nearest name is "{near[0]}".')
 
 
 def library_of(name: str) -> str:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file
 
+from kontrast import files
 from kontrast.encoders.images.by_name import image_encoder_by_name
 from kontrast.encoders.images.encoder import ImageEncoder
 from kontrast.errors import Unfit
@@ -31,7 +31,7 @@ class Stored:
         encoder = image_encoder_by_name(**spec, seed=0)
         weights = self.folder / "model.safetensors"
         try:
-            encoder.net.load_state_dict(load_file(weights))
+            encoder.net.load_state_dict(files.read_tensors(weights))
         except (OSError, SafetensorError) as problem:
             raise Unfit(f"{weights} cannot be read: {problem}") from None
         except RuntimeError as problem:

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from kontrast import files
 from kontrast.encoders import hub
 from kontrast.encoders.text import tokens as tokenizers
 from kontrast.encoders.text.bert import Bert, Shape
@@ -155,7 +155,7 @@ class _Layout:
             elif kind == "Pooling":
                 self.pooler = _pooling(_json(path / "config.json") or {}, folder)
             elif kind == "WeightedLayerPooling":
-                layers = load_file(path / "model.safetensors")["layer_weights"].tolist()
+                layers = files.read_tensors(path / "model.safetensors")["layer_weights"].tolist()
             elif kind == "Dense":
                 self._dense = path
             elif kind == "Normalize":
@@ -190,12 +190,12 @@ class _Layout:
             raise Unfit(
                 f"{self.folder} has no model.safetensors; pickled weights (.bin) are not opened: convert them first."
             )
-        weights: dict[str, Tensor] = load_file(path)
+        weights: dict[str, Tensor] = files.read_tensors(path)
         return weights
 
     def dense(self) -> dict[str, Tensor]:
         assert self._dense is not None
-        weights: dict[str, Tensor] = load_file(self._dense / "model.safetensors")
+        weights: dict[str, Tensor] = files.read_tensors(self._dense / "model.safetensors")
         return weights
 
 
@@ -267,7 +267,7 @@ def _static(layout: _Layout, name: str, pooler: str | None) -> TextEncoder:
     if pooler not in (None, "mean"):
         raise Unfit(f"{name} averages its word vectors: --pooler mean, not {pooler}.")
     assert layout.static is not None
-    weight = load_file(layout.static / "model.safetensors")["embedding.weight"].float()
+    weight = files.read_tensors(layout.static / "model.safetensors")["embedding.weight"].float()
     tokenizer = tokenizers.read(layout.static, max_length=UNLIMITED, special=False)
     table = Table(*weight.shape)
     table.load_state_dict({"embedding.weight": weight})

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kontrast import progress
+from kontrast import files, progress
 from kontrast.errors import Unfit
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")  # BERT's, in BERT's order: [PAD] is 0
@@ -84,7 +84,7 @@ class Tokenizer:
         """`tokenizer.json` and the `tokenizer_config.json` that both generations of transformers read."""
         self.inner.no_truncation()
         self.inner.no_padding()
-        self.inner.save(str(folder / "tokenizer.json"))
+        files.write(folder / "tokenizer.json", self.inner.to_str(pretty=True))
         content = {
             "tokenizer_class": "PreTrainedTokenizerFast",
             "model_max_length": self.max_length,
@@ -96,7 +96,7 @@ class Tokenizer:
         }
         if self.mask_id is not None:
             content["mask_token"] = self.inner.id_to_token(self.mask_id)
-        (folder / "tokenizer_config.json").write_text(json.dumps(content, indent=2) + "\n")
+        files.write(folder / "tokenizer_config.json", json.dumps(content, indent=2) + "\n")
 
 
 def read(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import torch
@@ -12,7 +13,9 @@ import torch
 from kontrast.data.sampler import Sampler
 from kontrast.data.scored_pairs import each_once, similar_ids
 from kontrast.data.source import Source
+from kontrast.encoders.images.backbones import known
 from kontrast.encoders.images.encoder import ImageEncoder
+from kontrast.encoders.images.folders import stored
 from kontrast.encoders.images.open import image_encoder
 from kontrast.encoders.norm import normed
 from kontrast.errors import Unfit
@@ -43,6 +46,14 @@ class Images:
     name = "images"
     channels: int | None = None
     pictures, groups = True, True
+    unused: tuple[str, ...] = ("pooler",)
+
+    def precheck(self, settings: Settings) -> None:
+        name = settings.encoder
+        if name is not None and name != "small" and not Path(name).is_dir():
+            known(name)
+        if settings.crops:
+            papers.parse_crops(settings.crops, 0)
 
     def check(self, source: Source, settings: Settings) -> None:
         """Any pictures will do; what else there is of words stays unread."""
@@ -57,8 +68,10 @@ class Images:
         return OpenedImages(plan, samples, weights_from)
 
     def holds(self, folder: Path) -> bool:
-        """Pictures are what a folder is of when it is of no other kind: `load` says what is missing."""
-        return True
+        try:
+            return bool(stored(folder))
+        except Unfit:
+            return False
 
     def load(self, folder: Path) -> Model:
         return load(folder)
@@ -94,7 +107,14 @@ class OpenedImages:
         old_weights = weights_from is not None or Path(s.encoder).is_dir()
         self.encoder: ImageEncoder = normed(encoder, s.norm, old_weights=old_weights)
         if weights_from is not None:
-            self.encoder.load_state_dict(load(weights_from).encoder.state_dict())
+            began = load(weights_from).encoder
+            theirs, ours = ({k: v.shape for k, v in net.state_dict().items()} for net in (began, self.encoder))
+            if theirs != ours:
+                raise Unfit(
+                    f"--from {weights_from} holds weights of {began.spec['name']}; they do not fit {s.encoder} on "
+                    f"{s.channels} channels, {s.image_size} px. --encoder {weights_from} takes the folder's own."
+                )
+            self.encoder.load_state_dict(began.state_dict())
         takes_crops(self.encoder, s.encoder, s.channels, {view.size for view in self.recipe.views} - {s.image_size})
 
     def batches(self, source: Source, sampler: Sampler, *, training: bool) -> Batches:
@@ -148,11 +168,11 @@ class OpenedImages:
         )
         keys = None if samples.source.kind == "scored_pairs" else Keys(seed, 0, ids)
         pairs = views_sheet(samples.source.images(ids), shown.drawn(ids, 0), self.recipe, keys)
-        data = samples.source.name
+        typed, data = quote(str(run)), quote(samples.source.name)
         commands = [
-            f"kontrast search {run} {data} --query 0 --sheet found.png",
-            f"kontrast embed {run} {data} -o vectors.npy",
-            f"kontrast evaluate {run} {data}",
+            f"kontrast search {typed} {data} --query 0 --sheet found.png",
+            f"kontrast embed {typed} {data} -o vectors.npy",
+            f"kontrast evaluate {typed} {data}",
         ]
         return Sections(pairs=pairs, neighbours=questions, commands=commands)
 

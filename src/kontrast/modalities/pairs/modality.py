@@ -6,10 +6,13 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from kontrast.data.sampler import Sampler
 from kontrast.data.source import Source
+from kontrast.encoders.clip.presets import PAPER
+from kontrast.encoders.images.backbones import known
 from kontrast.errors import Unfit
 from kontrast.evaluate import formatting, two_towers
 from kontrast.exchange import formats, open_clip
@@ -37,6 +40,12 @@ class Pairs:
     name = "pairs"
     channels: int | None = 3
     pictures, groups = True, False
+    unused: tuple[str, ...] = ("pooler", "crops", "zero_init", "pretrained", "same")
+
+    def precheck(self, settings: Settings) -> None:
+        name = settings.encoder
+        if name is not None and name != "small" and name not in PAPER and not Path(name).is_dir():
+            known(name)
 
     def check(self, source: Source, settings: Settings) -> None:
         if source.kind != "pairs":
@@ -144,9 +153,9 @@ class OpenedPairs:
                 sections.quotes(pairs, "What counted as the same", "A picture and any of its captions."),
             ],
             commands=[
-                f'kontrast search {run} {source.name} --query "any words" --sheet found.png',
-                f"kontrast search {run} {source.name} --query 0 --sheet found.png",
-                f"kontrast embed {run} {source.name} -o vectors.npy",
-                f"kontrast evaluate {run} {source.name}",
+                f'kontrast search {quote(str(run))} {quote(source.name)} --query "any words" --sheet found.png',
+                f"kontrast search {quote(str(run))} {quote(source.name)} --query 0 --sheet found.png",
+                f"kontrast embed {quote(str(run))} {quote(source.name)} -o vectors.npy",
+                f"kontrast evaluate {quote(str(run))} {quote(source.name)}",
             ],
         )
