@@ -12,17 +12,18 @@ MAY_IMPORT = {  # room -> rooms of ours it may import (besides itself)
     "keyed": set(),
     "errors": set(),
     "settings": {"errors"},
+    "preprocessing": set(),
     "similarity": {"errors", "keyed"},
     "losses": {"errors", "keyed", "similarity"},
     "negatives": {"errors", "keyed", "similarity", "losses"},
-    "positives": {"errors", "keyed"},
-    "encoders": {"errors", "keyed", "settings", "negatives"},
+    "positives": {"errors", "keyed", "preprocessing"},
+    "encoders": {"errors", "keyed", "settings", "negatives", "preprocessing"},
     "methods": CONCEPTS,
     "training": {"errors", "keyed", "methods.method", "negatives", "settings", "encoders.norm"},
     "data": {"errors", "keyed", "methods.method", "negatives", "positives", "settings"},
-    "evaluate": {"errors", "keyed", "data", "positives", "similarity", "losses"},
+    "evaluate": {"errors", "keyed", "data", "positives", "preprocessing", "similarity", "losses"},
     "recipes": {"errors", "settings", "methods", "negatives"},
-    "exchange": {"errors", "keyed", "encoders", "positives", "data", "training.checkpoints"},
+    "exchange": {"errors", "keyed", "encoders", "positives", "preprocessing", "data", "training.checkpoints"},
 }
 ONLY_TORCH = {"similarity", "losses", "negatives"}  # of other people's packages
 STANDARD_AND_TORCH = {"torch", "numpy"}

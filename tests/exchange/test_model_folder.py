@@ -22,18 +22,20 @@ from kontrast.encoders.images.encoder import ImageEncoder
 from kontrast.encoders.images.open import image_encoder
 from kontrast.errors import Failed, Unfit
 from kontrast.exchange import About
-from kontrast.positives.images import prepare
+from kontrast.preprocessing import Preprocessing
 
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
 FOREIGN = "import sys\nsys.modules['kontrast'] = None  # importing it now fails\n"
 
 
-def about(channels: int = 3) -> About:
+def look(size: int, channels: int = 3) -> Preprocessing:
+    return Preprocessing(size, MEAN[:channels], STD[:channels])
+
+
+def about() -> About:
     return About(
         method="simclr",
         data="200 pictures",
-        mean=MEAN[:channels],
-        std=STD[:channels],
         verdict="learned: kNN 0.8, random weights 0.3",
         settings={"epochs": 2, "temperature": 0.5},
         evaluation={"learned": {"knn_top1": 0.8123, "recall_at_1": 0.5}, "random_weights": {"knn_top1": 0.3}},
@@ -99,7 +101,7 @@ def test_plain_folders_load_by_their_own_encoder_py(
     tmp_path: Path, name: str, size: int, channels: int, norm: str
 ) -> None:
     encoder, folder = trained(name, size, channels, norm), tmp_path / "model"
-    certificate = exchange.write(folder, encoder, about(channels))
+    certificate = exchange.write(folder, encoder, look(size, channels), about())
     assert certificate.layout == "plain"
     assert certificate.difference <= 1e-6 * certificate.largest
     assert sorted(p.name for p in folder.iterdir()) == ["README.md", "config.json", "encoder.py", "model.safetensors"]
@@ -114,7 +116,7 @@ def test_plain_folders_load_by_their_own_encoder_py(
     there = load_file(tmp_path / "there.safetensors")
     with torch.no_grad():
         torch.testing.assert_close(there["y"], encoder(x), rtol=1e-6, atol=1e-6)
-    ready = prepare([pixels_of(picture("L" if channels == 1 else "RGB"))], size, MEAN[:channels], STD[:channels])
+    ready = look(size, channels)([pixels_of(picture("L" if channels == 1 else "RGB"))])
     torch.testing.assert_close(there["ready"], ready[0], rtol=0, atol=1e-6)
 
 
@@ -129,7 +131,7 @@ def test_timm_folders_load_in_timm_and_transformers(
     tmp_path: Path, name: str, size: int, unusual: dict[str, int] | None
 ) -> None:
     encoder, folder = trained(name, size), tmp_path / "model"
-    certificate = exchange.write(folder, encoder, about())
+    certificate = exchange.write(folder, encoder, look(encoder.spec["image_size"]), about())
     assert certificate.layout == "timm"
     config = json.loads((folder / "config.json").read_text())
     assert config.get("model_args") == unusual
@@ -153,7 +155,7 @@ def test_timm_folders_load_in_timm_and_transformers(
         folder,
     )
     there = load_file(tmp_path / "there.safetensors")
-    ready = prepare([pixels_of(picture())], size, MEAN, STD)
+    ready = look(size)([pixels_of(picture())])
     assert float((there["ready"] - ready[0]).abs().max()) <= 1.01 / 255 / min(STD)  # Pillow rounds to whole numbers
     with torch.no_grad():
         expected = encoder(x)
@@ -165,7 +167,7 @@ def test_timm_folders_load_in_timm_and_transformers(
 @pytest.mark.proof
 def test_grey_timm_folders_load_in_timm_and_transformers(tmp_path: Path) -> None:
     encoder, folder = trained("resnet18", 96, 1), tmp_path / "model"
-    assert exchange.write(folder, encoder, about(1)).layout == "timm"
+    assert exchange.write(folder, encoder, look(encoder.spec["image_size"], 1), about()).layout == "timm"
     x = probe(folder, 96, 1)
     elsewhere(
         "import timm, torch\nfrom safetensors.torch import load_file, save_file\nfrom transformers import AutoModel\n"
@@ -185,7 +187,7 @@ def test_grey_timm_folders_load_in_timm_and_transformers(tmp_path: Path) -> None
 def test_timm_folders_load_in_sentence_transformers(tmp_path: Path) -> None:
     pytest.importorskip("sentence_transformers", minversion="6.2")
     folder = tmp_path / "model"
-    exchange.write(folder, trained("resnet18", 224), about())
+    exchange.write(folder, trained("resnet18", 224), look(224), about())
     probe(folder, 224)
     elsewhere(
         "from PIL import Image\nfrom sentence_transformers import SentenceTransformer\n"
@@ -196,7 +198,7 @@ def test_timm_folders_load_in_sentence_transformers(tmp_path: Path) -> None:
 
 def test_the_same_encoder_writes_the_same_bytes(tmp_path: Path) -> None:
     for place in ("a", "b/c"):
-        exchange.write(tmp_path / place, trained("small", 8, 1), about(1))
+        exchange.write(tmp_path / place, trained("small", 8, 1), look(8, 1), about())
     for file in ("model.safetensors", "config.json", "encoder.py", "README.md"):
         content = (tmp_path / "a" / file).read_bytes()
         assert content == (tmp_path / "b/c" / file).read_bytes()
@@ -208,10 +210,10 @@ def test_the_same_encoder_writes_the_same_bytes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("name", "size"), [("small", 8), ("resnet18", 32), ("resnet18", 96)])
 def test_what_was_written_is_read_back(tmp_path: Path, name: str, size: int) -> None:
     encoder = trained(name, size)
-    exchange.write(tmp_path / "run" / "model", encoder, about())
+    exchange.write(tmp_path / "run" / "model", encoder, look(encoder.spec["image_size"]), about())
     for place in ("run", "run/model"):
         found = exchange.read(tmp_path / place)
-        assert (found.mean, found.std) == (MEAN, STD)
+        assert found.look == look(size)
         again = found.encoder()
         assert all(torch.equal(a, b) for a, b in zip(again.state_dict().values(), encoder.state_dict().values()))
         named = image_encoder(str(tmp_path / place), image_size=size, seed=0)
@@ -231,7 +233,7 @@ def test_folders_that_hold_no_model_of_ours_are_told(tmp_path: Path) -> None:
 
 
 def test_weights_that_lack_or_miss_something_are_refused(tmp_path: Path) -> None:
-    exchange.write(tmp_path, trained("small", 8), about())
+    exchange.write(tmp_path, trained("small", 8), look(8), about())
     weights = load_file(tmp_path / "model.safetensors")
     for wrong in (
         {key: value for key, value in weights.items() if key != "3.weight"},
@@ -247,7 +249,7 @@ def test_weights_that_lack_or_miss_something_are_refused(tmp_path: Path) -> None
 
 
 def test_channels_that_do_not_fit_are_told(tmp_path: Path) -> None:
-    exchange.write(tmp_path, trained("small", 8, 1), about(1))
+    exchange.write(tmp_path, trained("small", 8, 1), look(8, 1), about())
     with pytest.raises(Unfit, match="takes 1 channels; the pictures have 3"):
         image_encoder(str(tmp_path), image_size=8, channels=3, seed=0)
 
@@ -256,11 +258,11 @@ def test_a_folder_that_gives_other_vectors_is_not_certified(tmp_path: Path) -> N
     encoder = trained("small", 8)
     encoder.net[0].register_forward_hook(lambda _module, _inputs, y: y + 1)  # a live net that no file describes
     with pytest.raises(Failed, match="gives other vectors"):
-        exchange.write(tmp_path, encoder, about())
+        exchange.write(tmp_path, encoder, look(encoder.spec["image_size"]), about())
 
 
 def test_the_card_tells_data_method_metrics_and_loaders(tmp_path: Path) -> None:
-    exchange.write(tmp_path, trained("resnet18", 32), about())
+    exchange.write(tmp_path, trained("resnet18", 32), look(32), about())
     card = (tmp_path / "README.md").read_text()
     for part in (
         "# resnet18 with the 3x3 CIFAR stem, trained with simclr",

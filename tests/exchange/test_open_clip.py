@@ -16,12 +16,12 @@ from kontrast.encoders.clip.presets import model_cfg
 from kontrast.encoders.clip.towers import towers
 from kontrast.errors import Unfit
 from kontrast.exchange import open_clip as folders
-from kontrast.positives.images import prepare
+from kontrast.preprocessing import Preprocessing
 
 pytest.importorskip("tokenizers", reason="tokenizers is not installed")
 needs_peer = pytest.mark.skipif(find_spec("open_clip") is None, reason="open_clip is not installed")
 CAPTIONS = ["a red circle left of a blue square", "two dogs run", "a café", "don't"]
-LOOK = ((0.5, 0.4, 0.3), (0.2, 0.25, 0.3))
+LOOK = Preprocessing(32, (0.5, 0.4, 0.3), (0.2, 0.25, 0.3))
 
 FOREIGN = """
 import json, os, sys
@@ -63,7 +63,7 @@ def test_our_folders_give_open_clip_the_same_vectors_without_kontrast(tmp_path):
     resnet = small(words, vision_cfg=tiny)
     models = {"own": resnet, "timm": small(words, "test_resnet"), "bert": with_bert(words, tmp_path)}
     for name, model in models.items():
-        folders.write(tmp_path / name, model, words, *LOOK)
+        folders.write(tmp_path / name, model, words, LOOK)
     pixels = np.random.default_rng(0).standard_normal((3, 3, 32, 32), dtype=np.float32)
     np.save(tmp_path / "pixels.npy", pixels)
     places = [str(tmp_path / name) for name in models]
@@ -76,7 +76,7 @@ def test_our_folders_give_open_clip_the_same_vectors_without_kontrast(tmp_path):
         np.testing.assert_allclose(found["text"], text, rtol=0, atol=1e-5)
         assert found["scale"] == pytest.approx(float(model.logit_scale.detach().exp()))
         look = json.loads((tmp_path / name / "open_clip_config.json").read_text())["preprocess_cfg"]
-        assert look["mean"] == list(LOOK[0]) and look["std"] == list(LOOK[1])
+        assert look["mean"] == list(LOOK.mean) and look["std"] == list(LOOK.std)
         again = folders.read(tmp_path / name)
         assert torch.equal(again.towers.encode_text(words(CAPTIONS)), model.encode_text(words(CAPTIONS)))
 
@@ -100,14 +100,14 @@ def test_a_folder_of_our_small_net_loads_by_its_own_file_without_kontrast(tmp_pa
     words = bpe.learned(CAPTIONS * 3, context=16)
     model = small(words) if text == "own" else with_bert(words, tmp_path, "small")
     assert not folders.says_it(model)
-    folders.write(tmp_path, model, words, *LOOK)
+    folders.write(tmp_path, model, words, LOOK)
     again = folders.read(tmp_path).towers
     assert torch.equal(again.encode_text(words(CAPTIONS)), model.encode_text(words(CAPTIONS)))
     picture = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
     np.save(tmp_path / "picture.npy", picture)
     subprocess.run([sys.executable, "-c", OWN, json.dumps(CAPTIONS)], cwd=tmp_path, check=True, capture_output=True)
     found = np.load(tmp_path / "found.npz")
-    pixels = prepare([torch.from_numpy(picture).permute(2, 0, 1)], 32, *LOOK)
+    pixels = LOOK([torch.from_numpy(picture).permute(2, 0, 1)])
     with torch.no_grad():
         np.testing.assert_allclose(found["image"], model(pixels).numpy(), rtol=0, atol=1e-5)
         np.testing.assert_allclose(found["text"], model.encode_text(words(CAPTIONS)).numpy(), rtol=0, atol=1e-5)
@@ -164,9 +164,9 @@ def test_openais_state_dict_is_read_by_its_shapes(tmp_path, layers):
 def test_written_and_read_again_nothing_has_changed(tmp_path):
     words = bpe.learned(CAPTIONS * 3, context=16)
     model = small(words, init_logit_bias=-10.0)
-    folders.write(tmp_path, model, words, *LOOK)
+    folders.write(tmp_path, model, words, LOOK)
     again = folders.read(tmp_path)
-    assert again.towers.spec == model.spec and (again.mean, again.std) == LOOK
+    assert again.towers.spec == model.spec and again.look == LOOK
     for name, tensor in model.state_dict().items():
         assert torch.equal(again.towers.state_dict()[name], tensor), name
     assert torch.equal(again.captions(CAPTIONS), words(CAPTIONS))
@@ -177,7 +177,7 @@ def test_what_does_not_fit_is_said(tmp_path):
         folders.read(tmp_path)
     words = bpe.learned(CAPTIONS * 3, context=16)
     model = small(words)
-    folders.write(tmp_path, model, words, *LOOK)
+    folders.write(tmp_path, model, words, LOOK)
     (tmp_path / "model.safetensors").unlink()
     with pytest.raises(Unfit, match="pickled"):
         folders.read(tmp_path)

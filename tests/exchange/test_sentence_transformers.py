@@ -16,7 +16,7 @@ from kontrast.exchange.sentence_transformers import write
 
 pytest.importorskip("sentence_transformers")
 TEXTS = ["The cat sat on the mat.", "A dog ran over the hill, quickly.", "No.", "Two children play in the rain."]
-ABOUT = About("simcse", "four sentences", (), ())
+ABOUT = About("simcse", "four sentences")
 
 READER = """
 import sys

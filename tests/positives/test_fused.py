@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from real import pictures, smooth
 from torch import Tensor
 
-from kontrast.positives.images import fused, papers, prepare, views
+from kontrast.positives.images import fused, papers, views
 from kontrast.positives.images.draw import draw
 from kontrast.positives.images.resample import resampled
 from kontrast.positives.images.view import Drawn, Keys, Mode, View
+from kontrast.preprocessing import Preprocessing
 from kontrast.recipes.resolve import planned
 from kontrast.recipes.rules import Facts
 from kontrast.settings import Settings
@@ -209,7 +210,7 @@ def test_prepare_is_timms_evaluation_transform() -> None:
     mean, std = papers.IMAGENET
     theirs = transforms_imagenet_eval(64, crop_pct=1.0, interpolation="bicubic", mean=mean, std=std)
     batch = [smooth(1, 100, 130)[0], smooth(1, 75, 64)[0], smooth(1, 33, 50)[0], smooth(1, 64, 64)[0]]
-    ours = prepare(batch, 64, mean, std)
+    ours = Preprocessing(64, mean, std)(batch)
     for made, picture in zip(ours, batch):
         peer = theirs(Image.fromarray(picture.permute(1, 2, 0).numpy()))
         assert ((made - peer) * torch.tensor(std)[:, None, None]).abs().max() < 1.001 / 255
@@ -217,8 +218,9 @@ def test_prepare_is_timms_evaluation_transform() -> None:
 
 def test_prepare_leaves_pictures_of_that_size_alone() -> None:
     batch = pictures(5)
-    assert torch.equal(prepare(batch, 32, (0.0,) * 3, (1.0,) * 3), batch.float() / 255)
-    assert torch.equal(prepare(list(batch), 32, (0.0,) * 3, (1.0,) * 3), batch.float() / 255)
+    as_is = Preprocessing(32, (0.0,) * 3, (1.0,) * 3)
+    assert torch.equal(as_is(batch), batch.float() / 255)
+    assert torch.equal(as_is(list(batch)), batch.float() / 255)
 
 
 def test_fast_is_the_default_everywhere() -> None:

@@ -29,8 +29,8 @@ from kontrast.evaluate.linear import linear_probe
 from kontrast.evaluate.splits import Split, halves, labelled, renamed, some
 from kontrast.evaluate.view_retrieval import ITEMS, drawn, view_recall
 from kontrast.keyed import Ids
-from kontrast.positives.images import prepare
 from kontrast.positives.images.view import Recipe
+from kontrast.preprocessing import Preprocessing
 from kontrast.similarity import pairwise
 
 VERSION = 1
@@ -131,9 +131,9 @@ def evaluate(
 def raw_pixels(source: Source, ids: Ids) -> Tensor:
     """The raw-input column: the pixels themselves, from 0 to 1, shorter side at most 32, flattened to (M, C·S·S)."""
     size = min(32, *(source.size or (32,)))
-    as_is = [0.0] * source.channels, [1.0] * source.channels
+    as_is = Preprocessing(size, (0.0,) * source.channels, (1.0,) * source.channels)
     parts = [ids[i : i + 1024] for i in range(0, len(ids), 1024)]
-    return torch.cat([prepare(source.images(part), size, *as_is, white=source.white).flatten(1) for part in parts])
+    return torch.cat([as_is(source.images(part), white=source.white).flatten(1) for part in parts])
 
 
 def _fitting(

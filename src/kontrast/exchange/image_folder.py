@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -14,25 +13,28 @@ from kontrast.encoders.images.encoder import ImageEncoder
 from kontrast.errors import Failed
 from kontrast.exchange import standalone, timm
 from kontrast.exchange.card import About, Certificate, card
+from kontrast.preprocessing import Preprocessing
 
 PROBES = 16  # pictures of noise for the certificate
 TOLERANCE = 1e-4  # largest difference over largest value; the same kernels in fp32 give 0
 
 
-def write(folder: str | Path, encoder: ImageEncoder, about: About) -> Certificate:
+def write(folder: str | Path, encoder: ImageEncoder, look: Preprocessing, about: About) -> Certificate:
     """Write config.json, model.safetensors, README.md and, where no library knows the architecture, encoder.py.
+
+    look: how its pictures are made ready.
 
     Raises Failed if what was written, read again, does not give the vectors of the encoder in memory.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     spec, width = encoder.spec, encoder.width
-    layout = timm if timm.says_it(encoder) and about.white is None else standalone  # timm reads no 16-bit pictures
+    layout = timm if timm.says_it(encoder, look) else standalone
     tag = f"kontrast_{about.method}"
     if layout is timm:
-        timm.write(folder, encoder, about.mean, about.std, tag)
+        timm.write(folder, encoder, look, tag)
     else:
-        standalone.write(folder, encoder, about.mean, about.std, tag, white=about.white)
+        standalone.write(folder, encoder, look, tag)
     if layout is timm:
         loaders = "timm, transformers, sentence-transformers (6.2 or newer) and kontrast"
     else:
@@ -49,8 +51,7 @@ def write(folder: str | Path, encoder: ImageEncoder, about: About) -> Certificat
     library = "timm" if layout is timm else "pytorch"
 
     def told(known: About) -> str:
-        seen = replace(known, mean=about.mean, std=about.std, white=about.white)
-        return card(spec, width, seen, library=library, loaders=loaders, usage=usage, difference=difference)
+        return card(spec, width, look, known, library=library, loaders=loaders, usage=usage, difference=difference)
 
     certificate = Certificate("timm" if layout is timm else "plain", loaders, difference, largest, told)
     certificate.write_card(folder, about)

@@ -16,21 +16,27 @@ import timm
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from kontrast.encoders.images.by_name import options_of
 from kontrast.encoders.images.encoder import ImageEncoder
+from kontrast.encoders.images.published import CROP_MODES, border
+from kontrast.preprocessing import Preprocessing
 
 
-def says_it(encoder: ImageEncoder) -> bool:
-    """Whether an architecture name of timm is the whole truth: own stem, own norms."""
+def says_it(encoder: ImageEncoder, look: Preprocessing) -> bool:
+    """Whether an architecture name of timm is the whole truth: own stem, own norms, and pixels as timm makes them."""
     spec = encoder.spec
+    if look.white is not None or (look.resize_mode == "longest" and look.fill != border(look.mean)):
+        return False  # timm reads no 16-bit pictures, and fills borders with the mean
     return spec["stem"] == "imagenet" and spec["norm"] != "group" and bool(timm.is_model(spec["name"]))
 
 
-def config(encoder: ImageEncoder, mean: tuple[float, ...], std: tuple[float, ...], tag: str) -> dict[str, Any]:
+def config(encoder: ImageEncoder, look: Preprocessing, tag: str) -> dict[str, Any]:
     """The content of config.json."""
     name, size = encoder.spec["name"].partition(".")[0], encoder.spec["image_size"]
     published = timm.get_pretrained_cfg(name, allow_unregistered=True).to_dict()
     fixed_size = bool(published.get("fixed_input_size"))
     unusual: dict[str, Any] = {"in_chans": encoder.spec["channels"]} if encoder.spec["channels"] != 3 else {}
+    unusual |= options_of(encoder.spec)
     if fixed_size and size != published["input_size"][-1]:
         unusual["img_size"] = size
     return {
@@ -43,11 +49,11 @@ def config(encoder: ImageEncoder, mean: tuple[float, ...], std: tuple[float, ...
             "custom_load": False,
             "input_size": [encoder.spec["channels"], size, size],
             "fixed_input_size": fixed_size,
-            "interpolation": "bicubic",
-            "crop_pct": 1.0,
-            "crop_mode": "center",
-            "mean": list(mean),
-            "std": list(std),
+            "interpolation": look.interpolation,
+            "crop_pct": look.crop_pct,
+            "crop_mode": CROP_MODES[look.resize_mode],
+            "mean": list(look.mean),
+            "std": list(look.std),
             "num_classes": 0,
             "first_conv": published.get("first_conv"),
             "classifier": published.get("classifier"),
@@ -55,9 +61,9 @@ def config(encoder: ImageEncoder, mean: tuple[float, ...], std: tuple[float, ...
     }
 
 
-def write(folder: Path, encoder: ImageEncoder, mean: tuple[float, ...], std: tuple[float, ...], tag: str) -> None:
+def write(folder: Path, encoder: ImageEncoder, look: Preprocessing, tag: str) -> None:
     """Write config.json and model.safetensors."""
-    (folder / "config.json").write_text(json.dumps(config(encoder, mean, std, tag), indent=2) + "\n")
+    (folder / "config.json").write_text(json.dumps(config(encoder, look, tag), indent=2) + "\n")
     write_weights(folder, encoder)
 
 

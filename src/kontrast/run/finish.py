@@ -40,7 +40,7 @@ def finish(
     settings = plan.settings.requested()
     about = About(
         plan.settings.method, f"{samples.source.name} ({len(samples.train_ids):,} {CALLED[samples.source.kind]})",
-        (), (), summary["verdict"], {name: settings[name] for name in SHOWN if name in settings},
+        summary["verdict"], {name: settings[name] for name in SHOWN if name in settings},
     )  # fmt: skip
     try:
         certificate = opened.export(folder.path / "model", model, about)

@@ -102,7 +102,7 @@ def _begun(begin: Beginning, say: Say, held: ExitStack) -> Ready | Run:
     name = requested.method or "simclr"
     if processes.restarted() and (again := _interrupted(requested.out, name)):
         return _resumed(again, Settings(), say, held)
-    plan, samples = planned_on(data, requested)
+    plan, samples = planned_on(data, requested, weights_from)
     announce(plan, samples, say)
     if begin.dry_run:
         return Run(None, plan, "dry run", {}, None)
@@ -156,11 +156,12 @@ def _resumed(path: Path, requested: Settings, say: Say, held: ExitStack) -> Read
         raise Unfit(
             f"--resume goes on with the same run, but these differ: {told}. A new run from old weights: --from."
         )
-    plan, samples = planned_on(data, written)
+    began = yaml.safe_load((path / "config.yaml").read_text()).get("from")
+    plan, samples = planned_on(data, written, began)
     if (path / "summary.json").exists():
         say(f"{path} is finished already; nothing to do.")
         return Run(path, plan, "done", yaml.safe_load((path / "summary.json").read_text()), registry.load(path))
-    ready = put_together(plan, samples, yaml.safe_load((path / "config.yaml").read_text()).get("from"))
+    ready = put_together(plan, samples, began)
     ready.folder = folder
     try:
         tensors, kept, refused = checkpoints.newest(path / "checkpoints")

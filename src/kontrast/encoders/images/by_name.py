@@ -9,17 +9,23 @@ Shapes: B pictures, C channels, h x w pixels, H features (`encoder.width`).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+import timm
 import torch
 from torch import nn
 
-from kontrast.encoders.images.backbones import backbone, is_resnet, put_cifar_stem, scale_last_norms
+from kontrast.encoders.images.backbones import backbone, is_resnet, library_of, put_cifar_stem, scale_last_norms
 from kontrast.encoders.images.encoder import ImageEncoder, small_net
+from kontrast.encoders.images.published import for_channels, of_timm, of_torchvision
 from kontrast.encoders.norm import convert
 from kontrast.encoders.weights import drawn_from
 from kontrast.errors import Unfit
+from kontrast.preprocessing import Preprocessing
 
+OWN = ("name", "channels", "image_size", "stem", "zero_init", "norm")  # of a spec; the rest is the library's
 CIFAR_STEM_UP_TO = 64  # pixels; the published CIFAR (32) and Tiny ImageNet (64) figures all use it
 
 
@@ -33,6 +39,7 @@ def image_encoder_by_name(
     stem: str | None = None,
     zero_init: bool = True,
     norm: str = "batch",
+    **options: Any,
 ) -> ImageEncoder:
     """Build an encoder by name. The same seed gives the same weights; torch's global generator does not move.
 
@@ -42,6 +49,7 @@ def image_encoder_by_name(
     stem        "cifar" or "imagenet" for ResNets; None chooses by `image_size`
     zero_init   the last BatchNorm scale of each residual block begins at 0 (SimCLR, Barlow Twins) or 1 (MoCo, SwAV)
     norm        "batch", "group" or "frozen": see `norm.convert`
+    options     further arguments of timm's or torchvision's own constructor, such as `global_pool`
 
     Raises Unfit for an unknown name (naming the nearest), weights that cannot be had, and pictures it cannot take.
     """
@@ -52,7 +60,10 @@ def image_encoder_by_name(
     messages: tuple[str, ...] = ()
     chosen = "imagenet"
     with drawn_from("encoder", seed):
-        net = small_net(channels, image_size) if name == "small" else backbone(name, channels, image_size, pretrained)
+        if name == "small":
+            net: nn.Module = small_net(channels, image_size)
+        else:
+            net = backbone(name, channels, image_size, pretrained, **options)
         if is_resnet(net):
             cifar = image_size <= CIFAR_STEM_UP_TO and not pretrained
             chosen = stem or ("cifar" if cifar else "imagenet")
@@ -64,9 +75,25 @@ def image_encoder_by_name(
     net = convert(net, norm=norm)
     spec: dict[str, Any] = {
         "name": name, "channels": channels, "image_size": image_size,
-        "stem": chosen, "zero_init": zero_init, "norm": norm,
+        "stem": chosen, "zero_init": zero_init, "norm": norm, **options,
     }  # fmt: skip
-    return ImageEncoder(net, _width(net, name, channels, image_size), spec, messages)
+    look = replace(published(name, channels), size=image_size) if pretrained else None
+    if look is not None:
+        messages = (*messages, f"pixels: as for the published weights, {look.in_words()}")
+    return ImageEncoder(net, _width(net, name, channels, image_size), spec, messages, look)
+
+
+def options_of(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Of an encoder's `spec`, what is for the library's own constructor."""
+    return {name: value for name, value in spec.items() if name not in OWN}
+
+
+def published(name: str, channels: int) -> Preprocessing:
+    """How pictures are made ready for the published weights of this name."""
+    if library_of(name) == "timm":
+        config = timm.get_pretrained_cfg(name)
+        return for_channels(of_timm(config.to_dict() if config else {}, name), channels)
+    return for_channels(of_torchvision(name.removeprefix("torchvision:")), channels)
 
 
 def _stem_in_words(stem: str, image_size: int, pretrained: bool) -> str:

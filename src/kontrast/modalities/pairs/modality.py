@@ -15,7 +15,7 @@ from kontrast.evaluate import two_towers
 from kontrast.exchange import open_clip
 from kontrast.exchange.card import About, Certificate
 from kontrast.keyed import Ids
-from kontrast.modalities.images.modality import image_batches, view_recipe
+from kontrast.modalities.images.modality import image_batches, looked, view_recipe
 from kontrast.modalities.modality import Request, Samples, Sections
 from kontrast.modalities.pairs.batches import PairBatches
 from kontrast.modalities.pairs.evaluation import evaluated
@@ -45,6 +45,12 @@ class Pairs:
         if settings.norm in ("group", "frozen"):
             raise Unfit(f"--norm {settings.norm} is for picture encoders alone; {settings.method} has no other.")
 
+    def weights(self, settings: Settings, weights_from: str | Path | None) -> tuple[str, int] | None:
+        folder = weights_from or settings.encoder
+        if folder is None or not Path(folder).is_dir():
+            return None
+        return settings.encoder or str(folder), open_clip.image_size(Path(folder))
+
     def recipe(self, plan: Plan, source: Source) -> Recipe | None:
         return view_recipe(plan.settings, source)
 
@@ -71,13 +77,13 @@ class OpenedPairs:
         assert recipe is not None
         self.plan, self.samples = plan, samples
         captions = [caption for several in samples.source.captions(samples.train_ids) for caption in several]
-        self.pairs = started(str(weights_from or s.encoder), plan.config.text, captions, image_size=s.image_size,
-                             seed=s.seed, mean=recipe.mean, std=recipe.std,
+        self.pairs = started(str(weights_from or s.encoder), plan.config.text, captions,
+                             looked(None, recipe, s.image_size), seed=s.seed,
                              sigmoid=plan.config.loss == "sigmoid")  # fmt: skip
         if self.pairs.image_size != s.image_size:
             size = self.pairs.image_size
             raise Unfit(f"These weights take pictures of {size} pixels: --image-size {size}.")
-        self.recipe = replace(recipe, mean=self.pairs.mean, std=self.pairs.std)
+        self.recipe = replace(recipe, mean=self.pairs.look.mean, std=self.pairs.look.std)
         self.encoder = self.pairs.towers
         self.learned = weights_from is not None or s.pretrained or Path(s.encoder).is_dir()
 
