@@ -136,9 +136,9 @@ def test_timm_folders_load_in_timm_and_transformers(
     config = json.loads((folder / "config.json").read_text())
     assert config.get("model_args") == unusual
     assert config["architecture"] == name
-    look = config["pretrained_cfg"]
-    assert (look["input_size"], look["mean"], look["std"]) == ([3, size, size], list(MEAN), list(STD))
-    assert (look["crop_pct"], look["interpolation"]) == (1.0, "bicubic")
+    told = config["pretrained_cfg"]
+    assert (told["input_size"], told["mean"], told["std"]) == ([3, size, size], list(MEAN), list(STD))
+    assert (told["crop_pct"], told["interpolation"]) == (1.0, "bicubic")
     x = probe(folder, size)
     elsewhere(
         pasted(folder) + "\nfrom safetensors.torch import load_file, save_file\n"
