@@ -116,7 +116,7 @@ def projection(width: int, embed: int, *, bias: bool = False, drop: float = 0.0)
 
 
 def timm_tower(vision: Vision, embed: int) -> TrunkTower:
-    """A timm network and what `timm_proj` says of the projection: "linear", "mlp", "none", or nothing for timm's own classifier."""
+    """A timm network and a projection as `timm_proj` says: "linear", "mlp", "none"; nothing: timm's own classifier."""
     if vision.timm_pool in ("abs_attn", "rot_attn") or vision.timm_proj not in ("linear", "mlp", "none", "", None):
         raise Unfit(f"kontrast does not build timm_pool={vision.timm_pool!r} with timm_proj={vision.timm_proj!r}.")
     options: dict[str, Any] = {"global_pool": vision.timm_pool} if vision.timm_pool else {}

@@ -219,7 +219,7 @@ def _architecture(config: Any) -> Any:
     return AutoModel
 
 
-def _static(layout: _Layout, name: str, pooler: str | None) -> TextEncoder:
+def _static(layout: Layout, name: str, pooler: str | None) -> TextEncoder:
     if pooler not in (None, "mean"):
         raise Unfit(f"{name} averages its word vectors: --pooler mean, not {pooler}.")
     assert layout.static is not None
