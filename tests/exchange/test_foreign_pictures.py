@@ -192,6 +192,21 @@ def test_a_training_checkpoint_gets_its_sentence(tmp_path, whose):
     assert "save_for_hf" in str(refusal.value)
 
 
+def test_a_folder_of_an_older_kontrast_is_read(tmp_path):
+    """config.json held the mean, the std and white, and all else was as the defaults are."""
+    from kontrast.encoders.images.open import image_encoder
+
+    look, encoder = (
+        Preprocessing(32, OWN["mean"], OWN["std"], white=4095),
+        image_encoder("small", image_size=32, seed=0),
+    )
+    image_folder.write(tmp_path, encoder, look, About("simclr", "ten pictures"))
+    told = json.loads((tmp_path / "config.json").read_text())
+    old = {"tag", "encoder", "width", "mean", "std", "white"}
+    assert set(told) == old  # what is as by default is not written
+    assert kontrast.load(tmp_path).look == look
+
+
 def test_transformers_own_picture_models_are_refused(tmp_path):
     transformers = pytest.importorskip("transformers", reason="needs kontrast[text]")
     config = transformers.ViTConfig(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=20,

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import kontrast
+from kontrast.commands.evaluate import evaluate
 from kontrast.encoders.text import tokens
 from kontrast.errors import Unfit
 from kontrast.exchange import sentence_transformers as exported
@@ -74,6 +75,13 @@ def test_a_plain_folder_of_transformers_gives_its_vectors(root, family):
     np.testing.assert_allclose(model.embed(TEXTS), reference(root / family, last=family in CAUSAL), **CLOSE)
     told = " ".join(model.encoder.messages)
     assert ("last token" if family in CAUSAL else "mean over tokens") in told
+
+
+def test_a_plain_folder_is_evaluated(root, tmp_path):
+    (tmp_path / "pairs.csv").write_text("anchor,positive\n" + "\n".join(f"{text[:9]} {n},{text[5:]} {n}"
+                                        for n in range(9) for text in ("The cat sat", "A dog ran over")))  # fmt: skip
+    result, _ = evaluate(root / "bert", tmp_path / "pairs.csv")
+    assert {"learned", "random_weights", "raw_input"} <= result.keys()
 
 
 @pytest.mark.parametrize("family", ["bert", "gpt2", "t5", "distilbert"])

@@ -64,7 +64,6 @@ class _Packed:
         keys_b = sorted_B[length_B > 0].split([texts for texts, _ in pieces])
         return cls(take_T, place_BL[inside_BL], pieces, sorted_B.repeat_interleave(length_B), list(keys_b))
 
-
     @classmethod
     def padded(cls, mask_BL: Tensor) -> _Packed:
         """All of (B, L) as one piece, for `torch.export`: lengths are then numbers that nobody knows yet."""
