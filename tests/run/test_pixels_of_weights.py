@@ -33,7 +33,7 @@ def photos(tmp_path_factory):
         (root / f"kind{kind}").mkdir()
         for number in range(40):
             ramp = np.linspace(20, 200, 48)[None, :, None] * (1 + 0.4 * kind * np.array([0, 1, -1]))
-            pixels = np.clip(ramp + draw.normal(0, 60, (40, 48, 3)), 0, 255).astype(np.uint8)
+            pixels = np.clip(ramp + draw.normal(0, 10, (40, 48, 3)), 0, 255).astype(np.uint8)
             Image.fromarray(pixels).save(root / f"kind{kind}" / f"{number:02}.png")
     return root
 
@@ -129,10 +129,10 @@ def test_published_weights_by_name_bring_their_pixels(photos, tmp_path, monkeypa
     from timm.models import _registry
 
     torch.save(net_of().state_dict(), tmp_path / "published.pth")
-    known = _registry._model_default_cfgs["test_resnet"].cfgs
-    tag, config = next(iter(known.items()))
+    known = _registry._model_pretrained_cfgs
+    config = known["test_resnet"]
     here = {**config.to_dict(remove_source=True), **THEIRS, "num_classes": 5, "file": str(tmp_path / "published.pth")}
-    monkeypatch.setitem(known, tag, type(config)(**{k: v for k, v in here.items() if k in config.__dataclass_fields__}))
+    monkeypatch.setitem(known, "test_resnet", type(config)(**{k: v for k, v in here.items() if k in config.__dataclass_fields__}))
     asked = Settings(method="simclr", encoder="test_resnet", pretrained=True, device="cpu", batch_size=16)
     plan, samples = planned_on(photos, asked)
     opened = registry.of_method("simclr").open(plan, samples, None)

@@ -101,13 +101,14 @@ def _transformer(folder: Path, encoder: TextEncoder) -> list[tuple[str, str]]:
         _weights(folder / modules[-1][1], {"layer_weights": each})
     modules.append(("Pooling", f"{len(modules)}_Pooling"))
     _json(folder / modules[-1][1] / "config.json", _pooling(encoder))
-    dense = [(each["activation"], each["bias"]) for each in spec.get("dense", ())]
+    activations = [each["activation"] for each in spec.get("dense", ())]
     linear = [each for each in encoder.after if isinstance(each, nn.Linear)]
     if pooler == "cls":
-        dense, linear = [("torch.nn.modules.activation.Tanh", True)], [encoder.dense]
-    for (activation, bias), layer in zip(dense, linear):
+        activations, linear = ["torch.nn.modules.activation.Tanh"], [encoder.dense]
+    for activation, layer in zip(activations, linear):
         modules.append(("Dense", f"{len(modules)}_Dense"))
-        content = {"in_features": layer.in_features, "out_features": layer.out_features, "bias": bias}
+        content = {"in_features": layer.in_features, "out_features": layer.out_features}
+        content |= {"bias": layer.bias is not None}
         _json(folder / modules[-1][1] / "config.json", content | {"activation_function": activation})
         _weights(folder / modules[-1][1], {f"linear.{name}": tensor for name, tensor in layer.state_dict().items()})
     return modules
