@@ -21,10 +21,7 @@ from kontrast.errors import Unfit
 
 USUAL = ("model.safetensors", "pytorch_model.bin")
 WRAPPED = ("state_dict", "model_state_dict", "model")  # where a training checkpoint keeps its weights
-CONVERT = (
-    "where you trust it: "
-    "safetensors.torch.save_file(torch.load(FILE, weights_only=False), 'model.safetensors')"
-)
+CONVERT = "in the program that wrote it: safetensors.torch.save_file(model.state_dict(), 'model.safetensors')"
 
 
 def read(folder: Path, *names: str) -> dict[str, Tensor]:
