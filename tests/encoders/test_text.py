@@ -219,7 +219,7 @@ def test_predicting_words_is_cross_entropy_and_guessing_costs_ln_of_the_vocabula
     [
         (lambda: text_encoder("no/such-model", seed=0), "--pretrained"),
         (lambda: text_encoder("small", texts=SENTENCES, seed=0, pretrained=True), "no published weights"),
-        (lambda: text_encoder("small", texts=SENTENCES, seed=0, pooler="max"), "cls-before-pooler"),
+        (lambda: text_encoder("small", texts=SENTENCES, seed=0, pooler="maximum"), "cls-before-pooler"),
         (lambda: text_encoder("static", texts=SENTENCES, seed=0, pooler="cls"), "averages"),
         (lambda: Predictor(text_encoder("static", texts=SENTENCES, seed=0)), "Masked words"),
     ],

@@ -73,7 +73,8 @@ TIMM = {
     **{f"{name}, with its classifier": partial(written, name=name) for name in TINY},
     "pickled": partial(written, name="test_resnet", safe=False),
     "another pool": partial(written, name="test_resnet", global_pool="max"),
-    "another size": partial(written, name="test_vit", img_size=64),
+    "another size": partial(written, name="vit_tiny_patch16_224", img_size=64, depth=1),
+    "any size, positions of another": partial(written, name="test_vit", img_size=64),
     "another depth": partial(written, name="test_vit", depth=2, embed_dim=48),
     "crop_pct": partial(written, name="test_resnet", overlay={**ROOMY, "crop_pct": 0.875}),
     "squash": partial(written, name="test_resnet", overlay={**ROOMY, "crop_mode": "squash", "crop_pct": 0.9}),
@@ -150,7 +151,7 @@ def test_what_is_not_made_ready_alike_is_refused(tmp_path, overlay, said):
 
 
 def test_a_vit_of_one_size_says_so(tmp_path):
-    folder = written(tmp_path / "theirs", "test_vit", img_size=64)
+    folder = written(tmp_path / "theirs", "vit_tiny_patch16_224", img_size=64, depth=1)
     from kontrast.encoders.images.open import image_encoder
 
     with pytest.raises(Unfit, match="--image-size 64"):
@@ -219,7 +220,7 @@ def test_transformers_own_picture_models_are_refused(tmp_path):
 # open_clip
 
 TEXT = {"context_length": 20, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1}
-VIT = {"image_size": 32, "layers": 1, "width": 32, "head_width": 16, "patch_size": 16}
+VIT = {"image_size": 96, "layers": 1, "width": 32, "head_width": 16, "patch_size": 16}
 CAPTIONS = ["a dog", "Two cats, and one more"]
 
 
@@ -233,7 +234,7 @@ MODELS = {  # vision_cfg, preprocess_cfg, more of model_cfg, file
     "pickled": (VIT, {}, {}, "bin"),
     "custom text": (VIT, {}, {"custom_text": True}, "safe"),
     "siglip bias": (VIT, {}, {"init_logit_bias": -10.0, "custom_text": True}, "safe"),
-    "size as a list": ({**VIT, "image_size": [32, 32]}, {}, {}, "safe"),
+    "size as a list": ({**VIT, "image_size": [96, 96]}, {}, {}, "safe"),
     "resnet": ({"image_size": 64, "layers": [1, 1, 1, 1], "width": 64, "patch_size": None}, {}, {}, "safe"),
     "timm, linear": (timm_vision("linear"), {}, {}, "safe"),
     "timm, null": (timm_vision(None), {}, {}, "safe"),

@@ -19,31 +19,35 @@ from kontrast.run.plan import planned_on
 from kontrast.settings import Settings
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-LOOK = Preprocessing(32, (0.5,) * 3, (0.5,) * 3, "bilinear", 0.875)
-THEIRS = {"mean": LOOK.mean, "std": LOOK.std, "interpolation": "bilinear", "crop_pct": 0.875, "input_size": (3, 32, 32)}
+LOOK = Preprocessing(64, (0.5,) * 3, (0.5,) * 3, "bilinear", 0.875)
+THEIRS = {"mean": LOOK.mean, "std": LOOK.std, "interpolation": "bilinear", "crop_pct": 0.875, "input_size": (3, 64, 64)}
 QUICK = {"device": "cpu", "epochs": 1, "batch_size": 16, "threads": 1, "precision": "fp32"}
 
 
-@pytest.fixture(scope="module")
-def photos(tmp_path_factory):
-    """Two kinds of pictures, 48 x 40, in two folders; the classes differ in their colour gradient."""
-    root = tmp_path_factory.mktemp("photos")
-    draw = np.random.default_rng(0)
+def drawn(root, each, seed):
+    """Two kinds of pictures, 96 x 80, in two folders; the classes differ in their colour gradient."""
+    draw = np.random.default_rng(seed)
     for kind in range(2):
         (root / f"kind{kind}").mkdir()
-        for number in range(40):
-            ramp = np.linspace(20, 200, 48)[None, :, None] * (1 + 0.4 * kind * np.array([0, 1, -1]))
-            pixels = np.clip(ramp + draw.normal(0, 10, (40, 48, 3)), 0, 255).astype(np.uint8)
+        for number in range(each):
+            ramp = np.linspace(20, 200, 96)[None, :, None] * (1 + 0.4 * kind * np.array([0, 1, -1]))
+            pixels = np.clip(ramp + draw.normal(0, 10, (80, 96, 3)), 0, 255).astype(np.uint8)
             Image.fromarray(pixels).save(root / f"kind{kind}" / f"{number:02}.png")
     return root
 
 
-def net_of(seed=0, **options):
-    net = timm.create_model("test_resnet", num_classes=5, pretrained_cfg_overlay=THEIRS, **options)
-    draw = torch.Generator().manual_seed(seed)
-    for tensor in net.state_dict().values():
-        if tensor.is_floating_point():
-            tensor.add_(torch.rand(tensor.shape, generator=draw) * 0.1)
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    return drawn(tmp_path_factory.mktemp("photos"), 24, 0)
+
+
+def net_of():
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        net = timm.create_model("test_resnet", num_classes=5, pretrained_cfg_overlay=THEIRS)
+    for module in net.modules():  # each block begins as the identity: then nothing would come of its weights
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.ones_(module.weight)
     return net.eval()
 
 
@@ -56,8 +60,9 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run(photos, folder, tmp_path_factory):
-    out = tmp_path_factory.mktemp("runs") / "run"
-    return kontrast.train(photos, method="simclr", encoder=str(folder), labels="folder", out=str(out), lr=1e-6, **QUICK)
+    out, other = tmp_path_factory.mktemp("runs") / "run", drawn(tmp_path_factory.mktemp("others"), 12, 1)
+    asked = {"method": "simclr", "encoder": str(folder), "labels": "folder", "validate": str(other), "lr": 1e-6}
+    return kontrast.train(photos, out=str(out), **asked, **QUICK)
 
 
 def test_the_run_sees_what_the_weights_have_known(run, folder):
@@ -99,7 +104,7 @@ def test_views_are_normalised_for_the_weights_and_keep_the_papers_geometry(metho
     asked = Settings(method=method, encoder=str(folder), device="cpu", batch_size=16, epochs=1)
     plan, samples = planned_on(photos, asked)
     opened = registry.of_method(method).open(plan, samples, None)
-    assert opened.learned and plan.settings.image_size == 32
+    assert opened.learned and plan.settings.image_size == 64
     assert (opened.recipe.mean, opened.recipe.std) == (LOOK.mean, LOOK.std)
     assert opened.recipe.views == samples.recipe.views
     assert opened.model(opened.encoder).look == LOOK
@@ -117,7 +122,7 @@ def test_another_size_is_the_users_to_choose_unless_the_network_has_one(folder, 
     plan, samples = planned_on(photos, asked)
     opened = registry.of_method("simclr").open(plan, samples, None)
     assert opened.model(opened.encoder).look == Preprocessing(48, LOOK.mean, LOOK.std, "bilinear", 0.875)
-    vit = timm.create_model("test_vit", img_size=64)
+    vit = timm.create_model("vit_tiny_patch16_224", img_size=64, depth=1)
     timm.models.save_for_hf(vit, str(tmp_path / "vit"), safe_serialization=True)
     with pytest.raises(Unfit, match="--image-size 64"):
         kontrast.train(photos, encoder=str(tmp_path / "vit"), image_size=32, out=str(tmp_path / "run"), **QUICK)
@@ -132,11 +137,13 @@ def test_published_weights_by_name_bring_their_pixels(photos, tmp_path, monkeypa
     known = _registry._model_pretrained_cfgs
     config = known["test_resnet"]
     here = {**config.to_dict(remove_source=True), **THEIRS, "num_classes": 5, "file": str(tmp_path / "published.pth")}
-    monkeypatch.setitem(known, "test_resnet", type(config)(**{k: v for k, v in here.items() if k in config.__dataclass_fields__}))
+    monkeypatch.setitem(
+        known, "test_resnet", type(config)(**{k: v for k, v in here.items() if k in config.__dataclass_fields__})
+    )
     asked = Settings(method="simclr", encoder="test_resnet", pretrained=True, device="cpu", batch_size=16)
     plan, samples = planned_on(photos, asked)
     opened = registry.of_method("simclr").open(plan, samples, None)
-    assert plan.settings.image_size == 32 and opened.learned
+    assert plan.settings.image_size == 64 and opened.learned
     assert opened.model(opened.encoder).look == LOOK and opened.recipe.mean == LOOK.mean
     frozen = net_of()
     frozen.reset_classifier(0)

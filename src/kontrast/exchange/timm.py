@@ -34,9 +34,10 @@ def config(encoder: ImageEncoder, look: Preprocessing, tag: str) -> dict[str, An
     """The content of config.json."""
     name, size = encoder.spec["name"].partition(".")[0], encoder.spec["image_size"]
     published = timm.get_pretrained_cfg(name, allow_unregistered=True).to_dict()
-    fixed_size = bool(published.get("fixed_input_size"))
+    options = options_of(encoder.spec)
+    fixed_size = bool(published.get("fixed_input_size")) and "img_size" not in options
     unusual: dict[str, Any] = {"in_chans": encoder.spec["channels"]} if encoder.spec["channels"] != 3 else {}
-    unusual |= options_of(encoder.spec)
+    unusual |= options
     if fixed_size and size != published["input_size"][-1]:
         unusual["img_size"] = size
     return {

@@ -69,7 +69,7 @@ def from_timm(name: str, channels: int, image_size: int, pretrained: bool, **mor
     options: dict[str, Any] = {**more, "num_classes": 0, "in_chans": channels}
     published = timm.get_pretrained_cfg(name)
     if published is not None and published.fixed_input_size:  # a ViT's positions are made for one size
-        options["img_size"] = image_size
+        options.setdefault("img_size", image_size)
     return timm.create_model(name, pretrained=pretrained, **options)  # type: ignore[no-any-return]
 
 

@@ -26,17 +26,19 @@ class Stored:
     spec        arguments of `image_encoder_by_name`
     look        how its pictures were made ready
     classifier  names of the layers after the features, whose weights are left where they are
+    fixed       it takes pictures of one size alone, as a ViT with its positions does
     """
 
     folder: Path
     spec: dict[str, Any]
     look: Preprocessing
     classifier: tuple[str, ...] = ()
+    fixed: bool = False
 
     def encoder(self, image_size: int | None = None) -> ImageEncoder:
         """The encoder with its weights, every one of them used; for pictures of another size if it can take them."""
         own, size = self.spec["image_size"], image_size or self.spec["image_size"]
-        if size != own and _is_made_for_one_size(self.spec["name"]):
+        if size != own and self.fixed:
             raise Unfit(f"The encoder in {self.folder} takes pictures of {own} pixels, not {size}: --image-size {own}.")
         encoder = image_encoder_by_name(**self.spec | {"image_size": size}, seed=0)
         try:
@@ -94,17 +96,12 @@ def _of_timm(folder: Path, config: dict[str, Any]) -> Stored:
     args.pop("num_classes", None)
     if told.get("global_pool"):
         args.setdefault("global_pool", told["global_pool"])
-    if _is_made_for_one_size(name) and (sides := args.pop("img_size", None)):
+    fixed = bool(told.get("fixed_input_size", registered.get("fixed_input_size")))
+    if fixed and (sides := args.pop("img_size", None)):  # if not, its positions are stretched to any size
         height, width = (sides, sides) if isinstance(sides, int) else sides
     look = of_timm({**told, "input_size": (channels, height, width)}, str(folder))
     if len(look.mean) != channels or len(look.std) != channels:
         raise Unfit(f"{folder} takes {channels} channels, but normalises {len(look.mean)}.")
     spec = {"name": name, "channels": channels, "image_size": look.size, "stem": "imagenet", **args}
     last = told.get("classifier") or registered.get("classifier") or ()
-    return Stored(folder, spec, look, (last,) if isinstance(last, str) else tuple(last))
-
-
-def _is_made_for_one_size(name: str) -> bool:
-    """Whether timm's network of this name is built for one size of picture, as a ViT with its positions is."""
-    published = timm.get_pretrained_cfg(name) if timm.is_model(name) else None
-    return bool(published is not None and published.fixed_input_size)
+    return Stored(folder, spec, look, (last,) if isinstance(last, str) else tuple(last), fixed)
