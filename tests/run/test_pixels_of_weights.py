@@ -151,6 +151,14 @@ def test_published_weights_by_name_bring_their_pixels(photos, tmp_path, monkeypa
     torch.testing.assert_close(opened.encoder.eval()(pixels), frozen.eval()(pixels))
 
 
+@pytest.mark.parametrize("name", ["small", "resnet81", "resnet18.nowhere"])
+def test_a_name_without_published_weights_is_still_told(name, photos):
+    asked = Settings(method="simclr", encoder=name, pretrained=True, device="cpu", batch_size=16)
+    with pytest.raises(Unfit, match=r"no published weights|nearest name|Invalid pretrained tag"):
+        plan, samples = planned_on(photos, asked)
+        registry.of_method("simclr").open(plan, samples, None)
+
+
 def test_random_weights_keep_the_recipes_pixels(photos):
     asked = Settings(method="moco", encoder="small", device="cpu", batch_size=16)
     plan, samples = planned_on(photos, asked)

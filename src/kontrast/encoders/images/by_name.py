@@ -77,8 +77,9 @@ def image_encoder_by_name(
         "name": name, "channels": channels, "image_size": image_size,
         "stem": chosen, "zero_init": zero_init, "norm": norm, **options,
     }  # fmt: skip
-    look = replace(published(name, channels), size=image_size) if pretrained else None
+    look = published(name, channels) if pretrained else None
     if look is not None:
+        look = replace(look, size=image_size)
         messages = (*messages, f"pixels: as for the published weights, {look.in_words()}")
     return ImageEncoder(net, _width(net, name, channels, image_size), spec, messages, look)
 
@@ -88,12 +89,15 @@ def options_of(spec: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in spec.items() if name not in OWN}
 
 
-def published(name: str, channels: int) -> Preprocessing:
-    """How pictures are made ready for the published weights of this name."""
-    if library_of(name) == "timm":
-        config = timm.get_pretrained_cfg(name)
-        return for_channels(of_timm(config.to_dict() if config else {}, name), channels)
-    return for_channels(of_torchvision(name.removeprefix("torchvision:")), channels)
+def published(name: str, channels: int) -> Preprocessing | None:
+    """How pictures are made ready for the published weights of this name; None where there are none."""
+    try:
+        if library_of(name) == "timm":
+            config = timm.get_pretrained_cfg(name)
+            return for_channels(of_timm(config.to_dict() if config else {}, name), channels)
+        return for_channels(of_torchvision(name.removeprefix("torchvision:")), channels)
+    except (RuntimeError, ValueError):  # no such name, or no such tag: building it says so in a sentence
+        return None
 
 
 def _stem_in_words(stem: str, image_size: int, pretrained: bool) -> str:

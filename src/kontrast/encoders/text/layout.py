@@ -26,6 +26,10 @@ POOLINGS = {  # sentence-transformers' name: (its old flag, ours), in the order 
     "weightedmean": ("weightedmean_tokens", "weighted-mean"),
     "lasttoken": ("lasttoken", "last"),
 }
+ACTIVATIONS = (
+    "Identity", "Tanh", "GELU", "ReLU", "SiLU", "Sigmoid", "ELU", "SELU", "CELU", "LeakyReLU", "Mish", "Softplus",
+    "Softsign", "Hardswish", "Hardtanh", "ReLU6", "LogSigmoid", "Tanhshrink",
+)  # fmt: skip
 BEGIN_AFTER_PADDING = ("roberta", "xlm-roberta", "mpnet", "camembert", "xlm-roberta-xl", "longformer")
 
 
@@ -145,8 +149,9 @@ def _dense(content: dict[str, Any], path: Path) -> dict[str, Any]:
     if content.get("use_residual") or inside[0] != "sentence_embedding" or inside[1] not in (None, inside[0]):
         raise Unfit(f"{path}: kontrast builds no Dense with a residual, nor one on anything but the pooled vector.")
     activation = str(content.get("activation_function") or "torch.nn.modules.linear.Identity")
-    if not activation.startswith("torch.nn.modules."):
-        raise Unfit(f"{path}: its activation {activation} is none of torch's own.")
+    whose, _, kind = activation.rpartition(".")
+    if not whose.startswith("torch.nn.modules") or kind not in ACTIVATIONS:
+        raise Unfit(f"{path}: its activation {activation} is none that kontrast knows.")
     return {
         "in": content["in_features"], "out": content["out_features"], "bias": content.get("bias", True),
         "activation": activation,

@@ -62,7 +62,8 @@ class Images:
             return spec["name"], spec["image_size"]
         if weights_from is not None:
             raise Unfit(f"--from {weights_from}: there is no such folder.")
-        return (str(began), published(str(began), settings.channels or 3).size) if settings.pretrained else None
+        look = published(str(began), settings.channels or 3) if settings.pretrained else None
+        return None if look is None else (str(began), look.size)
 
     def recipe(self, plan: Plan, source: Source) -> Recipe | None:
         """The views of the plan, at its size."""
@@ -107,7 +108,7 @@ class OpenedImages:
         began = s.encoder if weights_from is None else str(weights_from)
         encoder = image_encoder(began, channels=s.channels, image_size=s.image_size, seed=s.seed,
                                 pretrained=s.pretrained, zero_init=s.zero_init is not False)  # fmt: skip
-        self.learned = encoder.look is not None
+        self.learned = encoder.look is not None  # random weights have seen no pictures
         self.encoder: ImageEncoder = normed(encoder, s.norm, old_weights=Path(began).is_dir())
         self.look = looked(self.encoder.look, self.recipe, s.image_size)
         self.recipe = replace(self.recipe, mean=self.look.mean, std=self.look.std)
