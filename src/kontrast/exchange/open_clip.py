@@ -70,6 +70,8 @@ def _described(folder: Path) -> tuple[dict[str, Any], Preprocessing]:
         model_cfg["vision_cfg"]["image_size"] = look.size
     except FileNotFoundError:
         raise Unfit(f"{folder} is not an open_clip folder: there is no {CONFIG} in it.") from None
+    except Unfit:
+        raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as problem:
         raise Unfit(f"{folder / name} cannot be read as open_clip's configuration: {problem!r}") from None
     return model_cfg, look

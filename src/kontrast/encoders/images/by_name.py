@@ -96,6 +96,8 @@ def published(name: str, channels: int) -> Preprocessing | None:
             config = timm.get_pretrained_cfg(name)
             return for_channels(of_timm(config.to_dict() if config else {}, name), channels)
         return for_channels(of_torchvision(name.removeprefix("torchvision:")), channels)
+    except Unfit:
+        raise
     except (RuntimeError, ValueError):  # no such name, or no such tag: building it says so in a sentence
         return None
 

@@ -82,6 +82,8 @@ def stored(folder: str | Path) -> Stored:
         unusual |= {"fill": tuple(unusual["fill"])} if "fill" in unusual else {}
         look = Preprocessing(spec["image_size"], tuple(config["mean"]), tuple(config["std"]), **unusual)
         return Stored(folder, spec, look)
+    except Unfit:
+        raise
     except (KeyError, TypeError, ValueError) as problem:
         raise Unfit(f"{folder / 'config.json'} does not describe a picture encoder ({problem!r}).") from None
 

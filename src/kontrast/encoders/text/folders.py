@@ -199,6 +199,8 @@ def _foreign(folder: Path, name: str) -> Foreign:
                 str(folder), local_files_only=True, trust_remote_code=False, dtype=torch.float32,
                 output_loading_info=True,
             )  # fmt: skip
+    except Unfit:
+        raise
     except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
         told = " ".join(str(error).split())[:300]
         raise Unfit(f"{name}: transformers cannot load this folder: {told}") from error
