@@ -63,8 +63,13 @@ class Progress:
         from rich.progress import Progress as Bar
 
         if self.bar is None:
-            self.bar = Bar(BarColumn(14), TextColumn("{task.completed:.0f}/{task.total}"), TimeRemainingColumn(),
-                           TextColumn("{task.description}"), console=Console(stderr=True))  # fmt: skip
+            self.bar = Bar(
+                BarColumn(14),
+                TextColumn("{task.completed:.0f}/{task.total}"),
+                TimeRemainingColumn(),
+                TextColumn("{task.description}"),
+                console=Console(stderr=True),
+            )
             self.task = self.bar.add_task("", total=steps)
             self.bar.start()
         short = words.replace("  retrieval", " retrieval").replace("guessing ", "guess ")

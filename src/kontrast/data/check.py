@@ -53,8 +53,10 @@ class Facts:
             messages += [f"  and {len(self.skipped) - 5:,} more"] if len(self.skipped) > 5 else []
         if self.bits == 16:
             bits = round(np.log2(self.white + 1))
-            messages.append(f"16-bit pictures with values up to {self.highest:,}: {self.white:,} is white ({bits} bits)"
-                        "; --white says otherwise")  # fmt: skip
+            messages.append(
+                f"16-bit pictures with values up to {self.highest:,}: {self.white:,} is white ({bits} bits)"
+                "; --white says otherwise"
+            )
         extra = sum(len(group) - 1 for group in self.repeats)
         if extra:
             harm = "they count twice" if self.kind == "scored_pairs" else "each is pushed away from its own copy"

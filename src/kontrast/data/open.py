@@ -60,8 +60,18 @@ def open_source(
         return data if split is None else data.split(split)
     if channels not in (None, 1, 3):
         raise Unfit(f"channels: files are read as 1 (grey) or 3 (RGB), not {channels}.")
-    options = Options(labels, split, _columns(columns), same, strict, channels, memory, shorter_side,
-                      workers or os.cpu_count() or 1, white)  # fmt: skip
+    options = Options(
+        labels,
+        split,
+        _columns(columns),
+        same,
+        strict,
+        channels,
+        memory,
+        shorter_side,
+        workers or os.cpu_count() or 1,
+        white,
+    )
     if isinstance(data, np.ndarray | Tensor):
         return from_array(data, options)
     if data == "digits":

@@ -112,8 +112,17 @@ def conditions(result: Mapping[str, Any]) -> list[str]:
     return lines + list(about.get("notes", []))
 
 
-DECISIVE = ("knn_top1", "linear_top1", "kmeans_accuracy", "few_label_1", "few_label_10", "zero_shot_top1", "pair_auc",
-            "spearman", "recall_at_1")  # fmt: skip
+DECISIVE = (
+    "knn_top1",
+    "linear_top1",
+    "kmeans_accuracy",
+    "few_label_1",
+    "few_label_10",
+    "zero_shot_top1",
+    "pair_auc",
+    "spearman",
+    "recall_at_1",
+)
 HEADS = {
     "worse than before": ("It got worse than where it began", "bad"),
     "worse than random": ("It knows less than random weights do", "bad"),

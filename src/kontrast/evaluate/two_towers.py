@@ -151,9 +151,11 @@ def sentence(result: Mapping[str, Any]) -> str:
     fallen = [
         f"{name} fell from {result['before'][metric]:.1%} to {learned[metric]:.1%}"
         for metric, name in NAMES.items()
-        if "before" in result and metric in learned and metric != "median_rank"
+        if "before" in result
+        and metric in learned
+        and metric != "median_rank"
         and learned[metric] < result["before"][metric] - FELL
-    ]  # fmt: skip
+    ]
     if fallen:
         told += (
             f" WARNING: it lost some of what it knew: {', '.join(fallen)}. Take a smaller --lr, fewer epochs, or mix "

@@ -54,9 +54,16 @@ class Certificate:
 
 
 def card(
-    spec: Mapping[str, Any], width: int, look: Preprocessing, about: About, *,
-    library: str, loaders: str, usage: str, difference: float,
-) -> str:  # fmt: skip
+    spec: Mapping[str, Any],
+    width: int,
+    look: Preprocessing,
+    about: About,
+    *,
+    library: str,
+    loaders: str,
+    usage: str,
+    difference: float,
+) -> str:
     """The text of README.md.
 
     library     the hub's name of the library that reads it;  loaders  all that do, in words;  usage  code to paste

@@ -83,8 +83,9 @@ def preprocessing(vision_cfg: Mapping[str, Any], told: Mapping[str, Any], folder
     sides = (size, size) if isinstance(size, int) else tuple(size)
     if len(set(sides)) > 1:
         raise Unfit(f"{folder} takes pictures of {sides[0]} x {sides[1]} pixels; kontrast makes squares alone.")
-    mean, std = ((v,) * 3 if isinstance(v, float | int) else tuple(v)
-                 for v in (told.get("mean") or MEAN, told.get("std") or STD))  # fmt: skip
+    mean, std = (
+        (v,) * 3 if isinstance(v, float | int) else tuple(v) for v in (told.get("mean") or MEAN, told.get("std") or STD)
+    )
     smooth = "bilinear" if told.get("interpolation") == "bilinear" else "bicubic"  # "random" is for training alone
     fill = (told.get("fill_color") or 0) / 255
     mode = told.get("resize_mode") or "shortest"

@@ -28,8 +28,13 @@ from kontrast.errors import Failed
 from kontrast.exchange.card import About, Certificate, settings_table, table
 from kontrast.exchange.image_folder import TOLERANCE
 
-PROBES = ("A dog.", "Two children play football in the rain.", "no", "It cost 12 dollars, not 20!",
-          "The committee, which had met only twice that year, put off its decision until the spring.")  # fmt: skip
+PROBES = (
+    "A dog.",
+    "Two children play football in the rain.",
+    "no",
+    "It cost 12 dollars, not 20!",
+    "The committee, which had met only twice that year, put off its decision until the spring.",
+)
 MODULES = "sentence_transformers.models"
 
 
@@ -57,10 +62,14 @@ def write(folder: str | Path, encoder: TextEncoder, about: About) -> Certificate
         raise Failed(
             f"{folder} was written but gives other vectors when it is read again (difference {difference:.2g})."
         )
-    loaders = "sentence-transformers (5 or newer) and kontrast" if static else (
-        "sentence-transformers (5 or newer), transformers (AutoModel, AutoTokenizer) and kontrast")  # fmt: skip
-    certificate = Certificate("sentence-transformers", loaders, difference, largest,
-                              lambda known: _card(encoder, known, loaders, difference))  # fmt: skip
+    loaders = (
+        "sentence-transformers (5 or newer) and kontrast"
+        if static
+        else ("sentence-transformers (5 or newer), transformers (AutoModel, AutoTokenizer) and kontrast")
+    )
+    certificate = Certificate(
+        "sentence-transformers", loaders, difference, largest, lambda known: _card(encoder, known, loaders, difference)
+    )
     certificate.write_card(folder, about)
     return certificate
 
@@ -150,8 +159,15 @@ def _json(path: Path, content: Any) -> None:
 def _card(encoder: TextEncoder, about: About, loaders: str, difference: float) -> str:
     tags = ["sentence-transformers", "sentence-similarity", "contrastive-learning", about.method]
     licence = [f"license: {json.dumps(about.license)}"] if about.license != "unknown" else []
-    front = ["---", "library_name: sentence-transformers", "pipeline_tag: sentence-similarity", "tags:",
-             *(f"- {json.dumps(tag)}" for tag in tags), *licence, "---"]  # fmt: skip
+    front = [
+        "---",
+        "library_name: sentence-transformers",
+        "pipeline_tag: sentence-similarity",
+        "tags:",
+        *(f"- {json.dumps(tag)}" for tag in tags),
+        *licence,
+        "---",
+    ]
     sections = [
         "\n".join(front),
         f"# A sentence encoder trained with {about.method}",

@@ -130,10 +130,17 @@ def encoder_py(
         text, imports = "Text()", "from transformers import AutoConfig, AutoModel\n"
     else:
         parts = [inspect.getsource(made) for made in (small_net, Attention, Block, Blocks, TextTransformer)]
-        text, imports = _OWN_TEXT.format(
-            context=words["context_length"], vocabulary=words["vocab_size"], width=words["width"],
-            layers=words["layers"], heads=words["heads"], embed=embed,
-        ), ""  # fmt: skip
+        text, imports = (
+            _OWN_TEXT.format(
+                context=words["context_length"],
+                vocabulary=words["vocab_size"],
+                width=words["width"],
+                layers=words["layers"],
+                heads=words["heads"],
+                embed=embed,
+            ),
+            "",
+        )
     parts.append(preprocessing_py(look) + "\n")
     notes = (inspect.getdoc(transformers) or "").rpartition("\n\n")[2]
     return _FRAME.format(

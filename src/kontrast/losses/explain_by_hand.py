@@ -48,8 +48,12 @@ def uniformity(row_ND: Tensor, t: float) -> str:
     square_NN = [[2 - 2 * cosine for cosine in row] for row in cosine_NN]
     lines = [f"{i:4d}  " + "  ".join(f"{square:6.3f}" for square in row[:i]) for i, row in enumerate(square_NN)]
     below = [math.exp(-t * square) for i, row in enumerate(square_NN) for square in row[:i]]
-    line = _beside("uniformity", f"ln of the mean of exp(-{t:g} d^2) is", math.log(_mean(below)),
-                   alignment_uniformity.uniformity(row_ND, t=t))  # fmt: skip
+    line = _beside(
+        "uniformity",
+        f"ln of the mean of exp(-{t:g} d^2) is",
+        math.log(_mean(below)),
+        alignment_uniformity.uniformity(row_ND, t=t),
+    )
     return "\n".join(["squared distances of the pairs, each once", *lines, line])
 
 
@@ -96,8 +100,10 @@ def dclw(views_VBD: Tensor, temperature: float, sigma: float, ids_B: Tensor | No
         top = max(negatives)
         others = top + math.log(sum(math.exp(s - top) for s in negatives))
         each.append(others - weight * positive)
-        lines.append(f"{i:4d}  ln {len(negatives)} negatives {others:7.4f} - weight {weight:7.4f} x positive "
-                     f"{positive:7.4f} = {each[-1]:7.4f}")  # fmt: skip
+        lines.append(
+            f"{i:4d}  ln {len(negatives)} negatives {others:7.4f} - weight {weight:7.4f} x positive "
+            f"{positive:7.4f} = {each[-1]:7.4f}"
+        )
     library = weighted.dclw(views_VBD, temperature=temperature, sigma=sigma, ids_B=ids_B)
     return "\n".join([*lines, _beside("dclw", "mean", _mean(each), library)])
 

@@ -27,8 +27,17 @@ from dataclasses import dataclass, fields, replace
 from kontrast.errors import Unfit
 
 RULES = ("negation", "antonym", "number", "entity", "order", "relation")  # of `by_rule`
-WORDS = {"queue": "queue", "random": "random", "mined": "mined", "mixed": "mixed", "reweighted": "beta",
-         "debiased": "tau_plus", "rules": "rules", "guide": "guide", "margin": "margin"}  # fmt: skip
+WORDS = {
+    "queue": "queue",
+    "random": "random",
+    "mined": "mined",
+    "mixed": "mixed",
+    "reweighted": "beta",
+    "debiased": "tau_plus",
+    "rules": "rules",
+    "guide": "guide",
+    "margin": "margin",
+}
 
 
 @dataclass(frozen=True)

@@ -44,8 +44,7 @@ def finish(
     )  # fmt: skip
     try:
         certificate = opened.export(folder.path / "model", model, about)
-        say(f"model    {folder.path / 'model'}: read by {certificate.loaders}; "
-            f"difference {certificate.difference:.2g}")  # fmt: skip
+        say(f"model    {folder.path / 'model'}: read by {certificate.loaders}; difference {certificate.difference:.2g}")
         columns = columns_of(model, before, plan.settings.seed)
         result = opened.evaluate(columns) if samples.check is not None else {}
         for line in opened.table(result) if result else ():

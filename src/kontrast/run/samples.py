@@ -51,8 +51,12 @@ def held_out(source: Source, requested: Settings) -> tuple[Source | None, Ids, I
 
 def validation(source: Source, requested: Settings) -> Source:
     """The data of `--validate`, of which a split made for checks is taken before all of it."""
-    other = open_source(requested.validate, labels=requested.labels, columns=requested.columns,
-                        channels=source.channels if source.channels in (1, 3) else None)  # fmt: skip
+    other = open_source(
+        requested.validate,
+        labels=requested.labels,
+        columns=requested.columns,
+        channels=source.channels if source.channels in (1, 3) else None,
+    )
     other = scored_pairs.by_rows(other)
     part = next((name for name in FOR_CHECKS if name in other.splits), None)
     other = (other if part is None else other.split(part)).within(source.white if source.bits == 16 else None)

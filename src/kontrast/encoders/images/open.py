@@ -31,8 +31,16 @@ def image_encoder(
     if Path(name).suffix in SUFFIXES and Path(name).is_file():
         raise refused(Path(name))
     if not Path(name).is_dir():
-        return image_encoder_by_name(name, channels=channels, image_size=image_size, seed=seed, pretrained=pretrained,
-                                     stem=stem, zero_init=zero_init, norm=norm)  # fmt: skip
+        return image_encoder_by_name(
+            name,
+            channels=channels,
+            image_size=image_size,
+            seed=seed,
+            pretrained=pretrained,
+            stem=stem,
+            zero_init=zero_init,
+            norm=norm,
+        )
     found = stored(name)
     if found.spec["channels"] != channels:
         raise Unfit(f"The encoder in {name} takes {found.spec['channels']} channels; the pictures have {channels}.")

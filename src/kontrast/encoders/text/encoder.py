@@ -81,8 +81,9 @@ class TextEncoder(nn.Module):
 
     by_rows = True  # no text needs another: a large batch may be cut
 
-    def __init__(self, net: Any, tokenizer: Tokenizer, spec: dict[str, Any], messages: tuple[str, ...] = (),
-                 *, seed: int = 0) -> None:  # fmt: skip
+    def __init__(
+        self, net: Any, tokenizer: Tokenizer, spec: dict[str, Any], messages: tuple[str, ...] = (), *, seed: int = 0
+    ) -> None:
         super().__init__()
         if any(part not in POOLERS for part in spec["pooler"].split("+")):
             raise Unfit(f"--pooler {spec['pooler']!r} is unknown; known: {', '.join(POOLERS)}.")

@@ -60,8 +60,11 @@ def _own(name: str, texts: Sequence[str], seed: int, pooler: str | None) -> Text
         raise ValueError(f"texts: the tokenizer of {name!r} is trained on sentences, and none were given.")
     longest = Shape().positions if name == "small" else UNLIMITED
     tokenizer = tokenizers.trained(texts, max_length=longest, special=name == "small")
-    shape = asdict(Shape(vocabulary=tokenizer.size)) if name == "small" else {
-        "vocabulary": tokenizer.size, "width": STATIC_WIDTH}  # fmt: skip
+    shape = (
+        asdict(Shape(vocabulary=tokenizer.size))
+        if name == "small"
+        else {"vocabulary": tokenizer.size, "width": STATIC_WIDTH}
+    )
     spec = {
         "name": "bert" if name == "small" else "static", "shape": shape, "width": shape["width"],
         "pooler": pooler or "mean", "normalize": False, "max_length": longest, "lower": False,

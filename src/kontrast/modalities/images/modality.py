@@ -106,8 +106,14 @@ class OpenedImages:
         assert samples.recipe is not None
         self.plan, self.samples, self.recipe = plan, samples, samples.recipe
         began = s.encoder if weights_from is None else str(weights_from)
-        encoder = image_encoder(began, channels=s.channels, image_size=s.image_size, seed=s.seed,
-                                pretrained=s.pretrained, zero_init=s.zero_init is not False)  # fmt: skip
+        encoder = image_encoder(
+            began,
+            channels=s.channels,
+            image_size=s.image_size,
+            seed=s.seed,
+            pretrained=s.pretrained,
+            zero_init=s.zero_init is not False,
+        )
         self.learned = encoder.look is not None  # random weights have seen no pictures
         self.encoder: ImageEncoder = normed(encoder, s.norm, old_weights=Path(began).is_dir())
         self.look = looked(self.encoder.look, self.recipe, s.image_size)
@@ -135,8 +141,14 @@ class OpenedImages:
 
     def evaluate(self, columns: Mapping[str, Any]) -> dict[str, Any]:
         assert self.samples.check is not None
-        return suite.evaluate(embedders(columns), self.samples.check, bank=self._bank, recipe=self.recipe,
-                              seed=self.plan.settings.seed, about=about(columns["learned"]))  # fmt: skip
+        return suite.evaluate(
+            embedders(columns),
+            self.samples.check,
+            bank=self._bank,
+            recipe=self.recipe,
+            seed=self.plan.settings.seed,
+            about=about(columns["learned"]),
+        )
 
     def table(self, result: Mapping[str, Any]) -> list[str]:
         return formatting.table(result)
@@ -151,8 +163,9 @@ class OpenedImages:
             asked, among = each_once(samples.check), each_once(self._bank)
             questions = gallery(embedders(columns), asked, among, seed=seed)
         ids = similar_ids(samples.source, samples.train_ids)[:SHEET_ROWS]
-        shown = ImageBatches(samples.source, Sampler(samples.train_ids, 1, seed, 1), self.recipe,
-                             mode=self.plan.settings.view_mode)  # fmt: skip
+        shown = ImageBatches(
+            samples.source, Sampler(samples.train_ids, 1, seed, 1), self.recipe, mode=self.plan.settings.view_mode
+        )
         keys = None if samples.source.kind == "scored_pairs" else Keys(seed, 0, ids)
         pairs = views_sheet(samples.source.images(ids), shown.drawn(ids, 0), self.recipe, keys)
         data = samples.source.name
@@ -171,8 +184,15 @@ class OpenedImages:
 def image_batches(plan: Plan, samples: Samples, recipe: Recipe, source: Source, sampler: Sampler) -> ImageBatches:
     """Batches of views of pictures by this recipe."""
     s = plan.settings
-    return ImageBatches(source, sampler, recipe, mode=s.view_mode, device=samples.device, workers=s.workers,
-                        same=source.groups is not None)  # fmt: skip
+    return ImageBatches(
+        source,
+        sampler,
+        recipe,
+        mode=s.view_mode,
+        device=samples.device,
+        workers=s.workers,
+        same=source.groups is not None,
+    )
 
 
 @torch.no_grad()

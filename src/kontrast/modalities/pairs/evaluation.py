@@ -39,8 +39,9 @@ def evaluated(path: Path, data: Any, request: Request) -> tuple[dict[str, Any], 
         lines = [*formatting.table(result), formatting.sentence(result)]
     if others or not on_labels:
         sentences = zero_shot.templates(request.templates or "7")
-        found = two_towers.evaluate(columns, source, source.ids, classes=names, sentences=sentences,
-                                    protocols=others or None)  # fmt: skip
+        found = two_towers.evaluate(
+            columns, source, source.ids, classes=names, sentences=sentences, protocols=others or None
+        )
         lines = [*lines, *two_towers.table(found), two_towers.sentence(found)]
         chance = {**result.get("about", {}).get("chance", {}), **found["about"]["chance"]}
         result = {name: {**result.get(name, {}), **found.get(name, {})} for name in [*found, *result]}

@@ -77,9 +77,14 @@ class OpenedPairs:
         assert recipe is not None
         self.plan, self.samples = plan, samples
         captions = [caption for several in samples.source.captions(samples.train_ids) for caption in several]
-        self.pairs = started(str(weights_from or s.encoder), plan.config.text, captions,
-                             looked(None, recipe, s.image_size), seed=s.seed,
-                             sigmoid=plan.config.loss == "sigmoid")  # fmt: skip
+        self.pairs = started(
+            str(weights_from or s.encoder),
+            plan.config.text,
+            captions,
+            looked(None, recipe, s.image_size),
+            seed=s.seed,
+            sigmoid=plan.config.loss == "sigmoid",
+        )
         if self.pairs.image_size != s.image_size:
             size = self.pairs.image_size
             raise Unfit(f"These weights take pictures of {size} pixels: --image-size {size}.")

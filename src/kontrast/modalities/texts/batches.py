@@ -28,8 +28,12 @@ from kontrast.negatives.random import drawn
 from kontrast.positives.texts.edits import edited
 from kontrast.positives.texts.wordnet import WordNet
 
-ROLES = {"texts": ("text",), "pairs": ("anchor", "positive"), "triplets": ("anchor", "positive", "negative"),
-         "scored_pairs": ("first", "second")}  # fmt: skip
+ROLES = {
+    "texts": ("text",),
+    "pairs": ("anchor", "positive"),
+    "triplets": ("anchor", "positive", "negative"),
+    "scored_pairs": ("first", "second"),
+}
 LENGTH = 32  # tokens of a sentence while training: SimCSE's
 LOOKED_AT = 5000  # samples whose length is counted: tokenising a million sentences takes half a minute
 

@@ -83,8 +83,9 @@ class OpenedTexts:
         self.encoder = text_encoder(began, texts=self.words, seed=s.seed, pretrained=s.pretrained, pooler=s.pooler)
         recipe, _, wordnet = s.views.partition(":")
         requested = s.negatives or ""
-        self.views = TextViews(recipe, WordNet.read(wordnet) if wordnet else None, rules_of(requested),
-                               parsed(requested).random)  # fmt: skip
+        self.views = TextViews(
+            recipe, WordNet.read(wordnet) if wordnet else None, rules_of(requested), parsed(requested).random
+        )
 
     def batches(self, source: Source, sampler: Sampler, *, training: bool) -> Batches:
         views = self.views if training else replace(self.views, random=0)
