@@ -30,7 +30,8 @@ class Settings:
         chunk: Rows that go through the encoder at once, or `auto`; the gradient stays that of the whole batch.
         norm: With chunks: `group`, `frozen` or `per-chunk`. Without: `group` and `frozen` replace BatchNorm.
         encoder: `small`, any timm or torchvision name, or a folder with weights; for sentences also `static`.
-        pooler: Of a sentence's tokens: cls, cls-before-pooler, mean, first-last or top2; the folder's own if not given.
+        pooler: Of a sentence's tokens: cls, cls-before-pooler, mean, first-last, top2, max, last, weighted-mean or
+            mean-sqrt-len; the folder's own if not given.
         pretrained: Start from published weights (asks the hub; says so when offline).
         image_size: Side of the pictures that the encoder sees, in pixels.
         channels: 1 for grey, 3 for colour; read from the data if not given.
@@ -191,7 +192,17 @@ _AT_LEAST = {"epochs": 1, "batch_size": 2, "image_size": 1, "channels": 1, "whit
 }
 _ABOVE_ZERO = ("temperature", "lr", "max_minutes")
 _CHOICES = {
-    "pooler": ("cls", "cls-before-pooler", "mean", "first-last", "top2"),
+    "pooler": (
+        "cls",
+        "cls-before-pooler",
+        "mean",
+        "first-last",
+        "top2",
+        "max",
+        "last",
+        "weighted-mean",
+        "mean-sqrt-len",
+    ),
     "similarity": ("cosine", "dot", "euclidean", "squared_euclidean"),
     "precision": ("fp32", "bf16", "fp16"),
     "norm": ("group", "frozen", "per-chunk"),

@@ -174,6 +174,9 @@ class Modality(Protocol):
     def check(self, source: Source, settings: Settings) -> None:
         """Unfit where a method that reads this kind cannot learn from the source."""
 
+    def weights(self, settings: Settings, weights_from: str | Path | None) -> tuple[str, int] | None:
+        """Of the weights that a run on pictures begins with: the encoder's name, and the size of pictures they know."""
+
     def recipe(self, plan: Plan, source: Source) -> Recipe | None:
         """How views of pictures are drawn; None where there are none."""
 

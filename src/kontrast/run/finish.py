@@ -42,8 +42,6 @@ def finish(
     about = About(
         plan.name,
         f"{samples.source.name} ({len(samples.train_ids):,} {samples.source.called})",
-        (),
-        (),
         summary["verdict"],
         {name: settings[name] for name in SHOWN if name in settings},
     )

@@ -57,7 +57,8 @@ def resumed(
     free = Settings(**{name: getattr(requested, name) for name in FREE})
     moved = isinstance(data, str | Path) and written.data not in (str(data), str(Path(data).resolve()))
     try:
-        plan, samples = planned_on(written.data if data is None else data, free.over(begun))
+        began = written.weights_from
+        plan, samples = planned_on(written.data if data is None else data, free.over(begun), began)
     except Unfit as problem:
         raise (
             Unfit(f"--resume {path} goes on with {written.data}, and not with {data}: {problem}") if moved else problem

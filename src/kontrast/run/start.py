@@ -117,7 +117,7 @@ def _begun(begin: Beginning, say: Say, held: ExitStack, came: signals.Signals) -
     if processes.first():
         refuse_taken(out)
     precheck.before_reading(requested, weights_from)
-    plan, samples = planned_on(data, requested)
+    plan, samples = planned_on(data, requested, weights_from)
     announce(plan, samples, say)
     ready = put_together(plan, samples, weights_from)
     if begin.dry_run:

@@ -18,7 +18,7 @@ from kontrast.evaluate import formatting, two_towers
 from kontrast.exchange import formats, open_clip
 from kontrast.exchange.card import About, Certificate
 from kontrast.keyed import Ids
-from kontrast.modalities.images.modality import image_batches, view_recipe
+from kontrast.modalities.images.modality import image_batches, looked, view_recipe
 from kontrast.modalities.modality import Request, Samples, Sections
 from kontrast.modalities.pairs.batches import PairBatches
 from kontrast.modalities.pairs.evaluation import evaluated
@@ -55,6 +55,12 @@ class Pairs:
         if settings.norm in ("group", "frozen"):
             raise Unfit(f"--norm {settings.norm} is for picture encoders alone; {settings.method} has no other.")
 
+    def weights(self, settings: Settings, weights_from: str | Path | None) -> tuple[str, int] | None:
+        folder = weights_from or settings.encoder
+        if folder is None or not Path(folder).is_dir():
+            return None
+        return settings.encoder or str(folder), open_clip.image_size(Path(folder))
+
     def recipe(self, plan: Plan, source: Source) -> Recipe | None:
         return view_recipe(plan.settings, source)
 
@@ -85,16 +91,14 @@ class OpenedPairs:
             str(weights_from or s.encoder),
             plan.config.text,
             captions,
-            image_size=s.image_size,
+            looked(None, recipe, s.image_size),
             seed=s.seed,
-            mean=recipe.mean,
-            std=recipe.std,
             sigmoid=plan.config.loss == "sigmoid",
         )
         if self.pairs.image_size != s.image_size:
             size = self.pairs.image_size
             raise Unfit(f"These weights take pictures of {size} pixels: --image-size {size}.")
-        self.recipe = replace(recipe, mean=self.pairs.mean, std=self.pairs.std)
+        self.recipe = replace(recipe, mean=self.pairs.look.mean, std=self.pairs.look.std)
         self.encoder = self.pairs.towers
         self.learned = weights_from is not None or s.pretrained or Path(s.encoder).is_dir()
 

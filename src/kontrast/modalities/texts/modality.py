@@ -62,6 +62,9 @@ class Texts:
         if settings.norm in ("group", "frozen"):
             raise Unfit(f"--norm {settings.norm} is for picture encoders alone; {settings.method} has no other.")
 
+    def weights(self, settings: Settings, weights_from: str | Path | None) -> tuple[str, int] | None:
+        return None
+
     def recipe(self, plan: Plan, source: Source) -> Recipe | None:
         return None
 
