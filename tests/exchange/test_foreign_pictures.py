@@ -12,8 +12,9 @@ import torch
 from PIL import Image
 
 import kontrast
+from kontrast import exchange
 from kontrast.errors import Unfit
-from kontrast.exchange import About, image_folder, open_clip
+from kontrast.exchange import About, open_clip
 from kontrast.preprocessing import Preprocessing
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -90,7 +91,7 @@ def test_a_folder_of_timms_is_read_and_written_back(tmp_path, layout):
     expected, model = by_timm(folder), kontrast.load(folder)
     found = model.embed(list(PICTURES.values()))
     close(found, expected)
-    certificate = image_folder.write(tmp_path / "again", model.encoder, model.look, About("simclr", "ten pictures"))
+    certificate = exchange.write(tmp_path / "again", model.encoder, model.look, About("simclr", "ten pictures"))
     assert certificate.layout == "timm"
     close(by_timm(tmp_path / "again"), expected, 1e-5)
     again = kontrast.load(tmp_path / "again")
@@ -201,7 +202,7 @@ def test_a_folder_of_an_older_kontrast_is_read(tmp_path):
         Preprocessing(32, OWN["mean"], OWN["std"], white=4095),
         image_encoder("small", image_size=32, seed=0),
     )
-    image_folder.write(tmp_path, encoder, look, About("simclr", "ten pictures"))
+    exchange.write(tmp_path, encoder, look, About("simclr", "ten pictures"))
     told = json.loads((tmp_path / "config.json").read_text())
     old = {"tag", "encoder", "width", "mean", "std", "white"}
     assert set(told) == old  # what is as by default is not written

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tests.exchange.folders import about
+from tests.exchange.folders import about, look
 
 from kontrast import exchange
 from kontrast.encoders.images.folders import stored
@@ -55,5 +55,5 @@ def test_a_missing_weight_is_told(folder, tmp_path):
     weights = load_file(folder / "model.safetensors")
     weights.pop(next(iter(weights)))
     save_file(weights, tmp_path / "model.safetensors")
-    with pytest.raises(Unfit, match=r"does not fit the encoder that its config\.json names"):
+    with pytest.raises(Unfit, match=r"do not fit the encoder that its config\.json names"):
         stored(tmp_path).encoder()
