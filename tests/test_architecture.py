@@ -25,6 +25,7 @@ ALLOWED = {
     "keyed": "",
     "moved": "",
     "similarity": "",
+    "strict_json": "",
     "distributed": "errors",
     "settings": "errors",
     # what contrastive learning is
@@ -44,7 +45,7 @@ ALLOWED = {
     "data/readers": "data data/pixels errors keyed",
     "data": "data/pixels data/readers errors keyed",
     "recipes": "errors methods negatives settings",
-    "training": "distributed encoders errors keyed methods settings",
+    "training": "distributed encoders errors keyed methods settings strict_json",
     # whether it worked, a look at it, taking it elsewhere
     "evaluate": "data errors keyed positives/images similarity",
     "exchange": "encoders/clip encoders/images encoders/text errors keyed",
@@ -67,7 +68,7 @@ ALLOWED = {
     "terminal": "distributed",
     "commands": "data errors evaluate modalities modalities/images modalities/texts positives/images report run"
     " settings",
-    "cli": "commands distributed errors recipes run settings terminal training verify",
+    "cli": "commands distributed errors recipes run settings strict_json terminal training verify",
     "__main__": "cli",
 }
 ONLY_TORCH = {"similarity", "losses", "losses/engine", "negatives"}  # of other people's packages
