@@ -37,6 +37,7 @@ ALSO_RUN = {  # what a step leans on, beside the six: draws, arithmetic in block
     "distributed/gather.py": "the one gather",
     "distributed/processes.py": "one process or many",
     "negatives/in_batch.py": "who is a candidate",
+    "losses/chance.py": "what guessing costs",
     "negatives/false_negatives.py": "equal names are no negatives",
     "negatives/extra.py": "what --negatives adds: nothing here",
     "encoders/norm.py": "BatchNorm in groups",

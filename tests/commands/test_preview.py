@@ -15,8 +15,9 @@ def test_the_sheet_is_a_function_of_seed_and_epoch(tmp_path):
     preview("digits", tmp_path / "d.png", method="simclr", seed=1)
     read = [(tmp_path / f"{name}.png").read_bytes() for name in "abcd"]
     assert read[0] == read[1] and len(set(read)) == 3
-    preview("digits", tmp_path / "few.png", method="simclr", ids=[0, 1])
-    assert Image.open(tmp_path / "few.png").height < Image.open(tmp_path / "a.png").height
+    preview("digits", tmp_path / "few.png", method="simclr", ids=[2, 5])
+    with Image.open(tmp_path / "few.png") as few, Image.open(tmp_path / "a.png") as many:
+        assert few.height < many.height or few.width < many.width
 
 
 def test_what_cannot_be_drawn_is_told(tmp_path):

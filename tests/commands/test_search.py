@@ -19,7 +19,8 @@ def test_hits_are_those_of_a_full_sort(digits_run, tmp_path):
     wanted = source.ids[np.argsort(-cosine)[:5]].tolist()
     found = search(digits_run, "digits", str(source.ids[3]), 5, split="test", sheet=tmp_path / "s.png")
     assert [hit["row"] for hit in found["hits"]] == wanted and found["searched"] == len(source.ids)
-    assert Image.open(tmp_path / "s.png").width > 0
+    with Image.open(tmp_path / "s.png") as sheet:
+        assert sheet.width > 5 * sheet.height / 2
 
 
 def test_a_picture_file_finds_itself(digits_run, tmp_path):

@@ -1,19 +1,19 @@
-"""What a model is asked about: the data with the channels that it takes, a vector and a name for each sample."""
+"""What a model is asked about: the data with the channels that it takes, a vector for each sample."""
 
 import numpy as np
 import pytest
 
 import kontrast
-from kontrast.commands.vectors import names, opened, vectors
+from kontrast.commands.vectors import opened, vectors
 from kontrast.errors import Unfit
 
 
-def test_every_usable_sample_has_a_vector_and_a_name(digits_run):
+def test_every_usable_sample_has_a_vector(digits_run):
     model = kontrast.load(digits_run)
     source = opened(model, "digits", None)
     assert len(source.ids) == 1797, "both parts"
-    found, called = vectors(model, source), names(model, source)
-    assert found.shape == (1797, model.width) and found.dtype == np.float32 and len(called) == 1797
+    found = vectors(model, source)
+    assert found.shape == (1797, model.width) and found.dtype == np.float32
     part = opened(model, "digits", "test")
     assert np.allclose(vectors(model, part), found[np.isin(source.ids, part.ids)], atol=1e-5)
 

@@ -1,4 +1,4 @@
-"""From data and words to a plan: sizes from crops, facts from pictures, and what was understood said before the start."""
+"""From data and words to a plan: sizes from crops, facts from pictures, and what was understood."""
 
 import numpy as np
 import pytest
