@@ -17,7 +17,8 @@ from pathlib import Path
 import kontrast
 from kept import add
 from kontrast.data.open import open_source
-from kontrast.evaluate.two_towers import evaluate, table
+from kontrast.evaluate.formatting import table
+from kontrast.evaluate.two_towers import evaluate
 
 
 def main() -> None:

@@ -11,7 +11,8 @@ is also repeated by the new source from the `config.yaml` that the old one wrote
 Compared, to the last bit: each tensor of model/ and of the last checkpoint (method, twin, queue, optimizer) by the
 SHA-256 of its dtype, shape and bytes; each number of log.jsonl and summary.json but the times. What the old source
 wrote must be there; keys that only the new log and summary have are named and are no difference. A tensor more or
-less is one. Exit code 1 on any difference. Some two minutes on two cores.
+less is one. Figures of an evaluation are compared where both have one version of its definitions. Exit code 1 on any
+difference. Some two minutes on two cores.
 
 The bits are compared on one machine, with its torch and one thread. Nothing is said about other machines.
 """
@@ -39,6 +40,7 @@ from PIL import Image
 
 HERE = Path(__file__).resolve().parent.parent
 TIMES = ("seconds", "samples_per_second", "data_wait")
+VERSION = "summary.json evaluation.about.version"  # of the definitions: figures of another are no difference
 STOP = 8  # the step at which the run is stopped that both finish: inside its second epoch
 SAMPLES, SIDE = 96, 20
 NOUNS = "sun moon star rain snow wind leaf root seed bird fish wolf".split()  # noqa: SIM905
@@ -229,6 +231,8 @@ def compared(old: Source, new: Source, name: str, other: str) -> tuple[bool, str
     (t, n), (u, m) = ((tensors(s.out(run)), numbers(s.out(run))) for s, run in ((old, name), (new, other)))
     if not any(key.startswith("model") for key in t) or not any(key.startswith("checkpoints") for key in t):
         return False, "nothing to compare: the old run has no model or no checkpoint"
+    if n.get(VERSION) != m.get(VERSION):
+        n, m = ({k: v for k, v in each.items() if not k.startswith("summary.json evaluation")} for each in (n, m))
     apart = [key for key in t | u if t.get(key) != u.get(key)]
     moved = [key for key in n if key not in m or n[key] != m[key]]
     told = [f"{len(apart)} of {len(t)} tensors differ, first {apart[0]}"] if apart else []

@@ -6,7 +6,6 @@ unfit data; 130 and 143 interrupted after saving.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, CycloptsError, Parameter
 
-from kontrast import __version__
+from kontrast import __version__, strict_json
 from kontrast.errors import Failed, Unfit
 from kontrast.settings import Settings
 from kontrast.terminal import Progress, folded, put
@@ -71,7 +70,7 @@ def train(
     if not first():
         return run.exit_code
     if as_json:
-        print(json.dumps({"run": str(run.path) if run.path else None, "ending": run.ending, **run.summary}))
+        print(strict_json.dumps({"run": str(run.path) if run.path else None, "ending": run.ending, **run.summary}))
     elif run.path is not None and run.summary:
         for sentence in (run.summary["verdict"], run.summary.get("learned")):
             if sentence:
@@ -104,6 +103,7 @@ def evaluate(
     model: str,
     data: str,
     *,
+    protocol: list[str] | None = None,
     knn: bool = False,
     linear: bool = False,
     kmeans: bool = False,
@@ -129,6 +129,8 @@ def evaluate(
         A run folder or a model folder.
     data
         What to test on; a folder of tables with scored pairs of sentences is a table of STS sets and their average.
+    protocol
+        NAME or NAME,NAME: knn, linear, kmeans, few_label, zero_shot, sts, retrieval, views. Each has a flag of its own.
     classes
         For zero-shot: the column with the names, or a text file with a name a line.
     templates
@@ -144,19 +146,14 @@ def evaluate(
 
     asked = {"knn": knn, "linear": linear, "kmeans": kmeans, "few_label": few_label, "views": views,
              "sts": sts, "retrieval": retrieval, "zero_shot": zero_shot}  # fmt: skip
+    names = [name for words in protocol or () for name in words.split(",") if name]
+    names += [name for name, wanted in asked.items() if wanted and name not in names]
     result, lines = measure(
-        model,
-        data,
-        protocols=[name for name, wanted in asked.items() if wanted] or None,
-        split=split,
-        labels=labels,
-        train_data=train_data,
-        classes=classes,
-        templates=templates,
-        seed=seed,
-    )
+        model, data, protocols=names or None, split=split, labels=labels,
+        train_data=train_data, classes=classes, templates=templates, seed=seed,
+    )  # fmt: skip
     if as_json:
-        print(json.dumps(result))
+        print(strict_json.dumps(result))
     else:
         put("\n".join(lines))
     return 0
@@ -204,7 +201,7 @@ def search(
 
     found = find(run, data, query, k, sheet=Path(sheet) if sheet else None, split=split)
     if as_json:
-        print(json.dumps(found))
+        print(strict_json.dumps(found))
     else:
         put(f"nearest to {found['query']} among {found['searched']:,}:")
         for hit in found["hits"]:
@@ -278,7 +275,7 @@ def info(*, as_json: Json = False, debug: Debug = False) -> int:
 
     found = environment()
     if as_json:
-        print(json.dumps(found))
+        print(strict_json.dumps(found))
     else:
         for name, value in {**{k: v for k, v in found.items() if k != "packages"}, **found["packages"]}.items():
             print(f"{name:<16}{value}")

@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from hostile import deep_png, encoded, pixels
 from PIL import Image
-from tiff import tiff
+from tests.data.hostile import deep_png, encoded, pixels
+from tests.data.tiff import tiff
 
 WORDS = (
     "a",

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hostile import deep_png, encoded, folder, pixels, png
 from PIL import Image
-from tiff import tiff
+from tests.data.hostile import deep_png, encoded, folder, pixels, png
+from tests.data.tiff import tiff
 
 from kontrast.data.open import open_source
 from kontrast.data.pixels.decode import Broken, decode

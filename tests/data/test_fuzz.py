@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fuzz import KINDS, case
+from tests.data.fuzz import KINDS, case
 
 from kontrast.data.open import open_source
 from kontrast.errors import Unfit

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hostile import folder, png
+from tests.data.hostile import folder, png
 
 from kontrast.data.open import open_source
 from kontrast.errors import Unfit

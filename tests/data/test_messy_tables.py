@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hostile import folder, png
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.data.hostile import folder, png
 
 from kontrast.data.labels import numbered
 from kontrast.data.open import Source, open_source
@@ -97,7 +97,7 @@ def test_what_pandas_or_csv_writes_between_tabs_comes_back(tmp_path_factory, row
     rows = [(f"x{a}y{i}", f"p{b}q") for i, (a, b) in enumerate(rows)]
     for quoting in (csv.QUOTE_MINIMAL, csv.QUOTE_ALL):
         if quoting == csv.QUOTE_MINIMAL and all(
-            line.count("\t") == 1 for line in lines_of("\n".join(map("\t".join, rows)))
+            line.count("\t") == 1 for line in lines_of("\n".join(map("\t".join, rows))) if line.strip()
         ):
             continue  # lines that are rows either way
         file = io.StringIO()

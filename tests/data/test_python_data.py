@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hostile import folder, pixels, png
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from tests.data.hostile import folder, pixels, png
 
 from kontrast.data.open import open_source
 from kontrast.data.readers.python import sentences_of

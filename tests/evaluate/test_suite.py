@@ -125,6 +125,9 @@ def test_what_does_not_fit_is_said(digits: tuple[Source, Source]) -> None:
     bare = replace(digits[1], labels=None, classes=())
     found = evaluate({"raw_input": raw_pixels}, bare, recipe=AFFINE)
     assert set(found["raw_input"]) == {"recall_at_1", "alignment", "uniformity", "effective_rank"}
+    assert found["about"]["notes"] == []  # nobody named labels, so nothing is said about them
+    one = replace(digits[1], labels=np.zeros(len(digits[1]), np.int64))
+    found = evaluate({"raw_input": raw_pixels}, one, recipe=AFFINE)
     assert "names fewer than two classes" in found["about"]["notes"][0]
     with pytest.raises(Unfit, match="fewer than two classes"):
         evaluate({}, bare, protocols=["knn"], recipe=AFFINE)

@@ -15,8 +15,7 @@ def evaluate(
 ) -> tuple[dict[str, Any], list[str]]:
     """(the JSON of an evaluation, the lines of its table) of a run or model folder.
 
-    protocols  of pictures: knn, linear, kmeans, few_label, views; of two towers: retrieval, zero_shot and the labelled
-               ones; of sentences: sts, retrieval. None: all that fit the data
+    protocols  names in `evaluate.registry.PROTOCOLS`; None: all that fit the data
     request    the other fields of `modalities.modality.Request`: split, labels, train_data, classes, templates, seed
     """
     path = Path(model)

@@ -39,10 +39,10 @@ def name_of(value: Any) -> str | None:
     if isinstance(value, float | np.floating):
         number = float(value)
         value = int(number) if math.isfinite(number) and number == int(number) and abs(number) < 2**53 else number
-    name = "" if value is None else str(value)
+    name = "" if value is None else str(value).strip()
     whole = _WHOLE.fullmatch(name)
     name = whole[1] if whole else name
-    return None if name.strip() in UNKNOWN else name
+    return None if name in UNKNOWN else name
 
 
 def several(values: Sequence[Any]) -> int | None:

@@ -19,9 +19,10 @@ import numpy.typing as npt
 from torch import Tensor
 
 from kontrast import keyed
+from kontrast.data.content import kept_apart, linked
 from kontrast.data.messages import shown
 from kontrast.data.pixels.store import Pictures, Skipped
-from kontrast.data.splits import chosen
+from kontrast.data.splits import SPLITS, canonical, chosen
 from kontrast.errors import Unfit
 from kontrast.keyed import Ids
 
@@ -159,7 +160,16 @@ class Source:
         return self
 
     def held_out(self, share: float, seed: int) -> tuple[Ids, Ids]:
-        """(ids to train on, ids held out): see `held_out`."""
+        """(ids to train on, ids held out), as `held_out` chooses them, with no picture, group or equal content in both.
+
+        Rows with a picture or sentence in common stay together too, unless they all hang together: then only equal
+        rows do. Where not even that leaves a part of about this size, each sample stands for itself.
+        """
+        count = _count(len(self.ids), share)
+        for members in (True, False):
+            held = kept_apart(self.ids, count, seed, linked(self, members=members))
+            if held is not None:
+                return np.setdiff1d(self.ids, held), held
         return held_out(self.ids, share, seed)
 
 
@@ -169,11 +179,24 @@ def held_out(ids: Ids, share: float, seed: int) -> tuple[Ids, Ids]:
     share: a fraction below 1, or a count. Which samples are held out depends on the seed and on each sample's id alone
     up to the count, so the same data and seed give the same parts for ever.
     """
-    count = round(len(ids) * share) if share < 1 else int(share)
-    if not 0 < count < len(ids):
-        raise Unfit(f"Cannot hold out {count} of {len(ids)} samples: both parts need at least one.")
+    count = _count(len(ids), share)
     order = np.argsort(keyed.words("held out", seed, ids), kind="stable")
     return np.sort(ids[order[count:]]), np.sort(ids[order[:count]])
+
+
+def _count(samples: int, share: float) -> int:
+    count = round(samples * share) if share < 1 else int(share)
+    if not 0 < count < samples:
+        raise Unfit(f"Cannot hold out {count} of {samples} samples: both parts need at least one.")
+    return count
+
+
+def training_part(source: Source) -> Source:
+    """What the data itself gives to train on: its training split, else all that is in no split made for tests."""
+    if len(source.splits.get("train", ())):
+        return source.split("train")
+    others = [ids for name, ids in source.splits.items() if canonical(name) in SPLITS]
+    return source.part(np.setdiff1d(source.ids, np.concatenate(others))) if others else source
 
 
 def stop_if_broken(name: str, skipped: Sequence[Skipped], usable: int, strict: bool) -> None:

@@ -9,16 +9,21 @@ Shapes: K rows of the bank, Q queries, H feature width, C classes, S labels a cl
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 from torch.nn.functional import normalize
 
-from kontrast import keyed, progress
+from kontrast import progress
 from kontrast.evaluate.knn import Vectors
+from kontrast.evaluate.labelled import Draw, Labelled, any_class
+from kontrast.evaluate.protocol import Measure, Metric
+from kontrast.evaluate.splits import ranked_in_class
+
+DRAWS = 100  # of the labelled few
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,7 @@ def few_label(
     answer_Q: Vectors,
     *,
     shots: tuple[int, ...] = (1, 5, 10),
-    draws: int = 100,
+    draws: int = DRAWS,
     seed: int = 0,
     ids_K: npt.NDArray[np.int64] | None = None,
 ) -> dict[int, Spread]:
@@ -66,18 +71,34 @@ def few_label(
     return {shot: _spread(found) for shot, found in accuracies.items()}
 
 
-def ranked_in_class(
-    class_K: Tensor, *key: str | int, ids: npt.NDArray[np.int64] | None = None
-) -> tuple[Tensor, Tensor]:
-    """Each row's place in a keyed shuffle of its own class, from 0, and the size of that class; both (K,) int64."""
-    label_K = class_K.numpy()
-    order_K = np.lexsort((keyed.words(*key, np.arange(len(label_K)) if ids is None else ids), label_K))
-    size_C = np.bincount(label_K, minlength=1)
-    rank_K = np.empty(len(label_K), dtype=np.int64)
-    rank_K[order_K] = np.arange(len(label_K)) - np.repeat(np.cumsum(size_C) - size_C, size_C)
-    return torch.from_numpy(rank_K), torch.from_numpy(size_C[label_K])
-
-
 def _spread(found: list[float]) -> Spread:
     low, high = np.quantile(found, [0.025, 0.975])
     return Spread(float(np.mean(found)), float(low), float(high))
+
+
+def _few(draw: Draw) -> Iterator[Measure]:
+    found = few_label(
+        draw.bank_KH, draw.label_K, draw.test_MH, draw.answer_M, draws=DRAWS, seed=draw.seed, ids_K=draw.ids_K
+    )
+    for shots, seen in found.items():
+        yield Measure(f"few_label_{shots}", seen.mean, (seen.low, seen.high))
+
+
+FEW_LABEL = Labelled(
+    "few_label",
+    (
+        Metric("few_label_1", "1 label a class", "Only one labelled example of each class is known.", decisive=True),
+        Metric("few_label_5", "5 labels a class", "Five labelled examples of each class are known."),
+        Metric(
+            "few_label_10",
+            "10 labels a class",
+            "Ten labelled examples of each class are known.",
+            told="ten labels a class name the right class of {value}",
+            decisive=True,
+        ),
+    ),
+    _few,
+    any_class,
+    told="few labels: {few_label_draws} draws",
+    fixed={"few_label_draws": DRAWS},
+)

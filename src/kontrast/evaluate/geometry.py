@@ -8,12 +8,15 @@ Shapes: N vectors, D their width.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from kontrast.evaluate.embedders import Features
 from kontrast.evaluate.knn import Vectors
+from kontrast.evaluate.protocol import Measure, Metric, Misfit, Protocol, Task
 
 BLOCK = 2048  # rows per block of the pair sums
 
@@ -91,3 +94,33 @@ def _unit(vectors_ND: Vectors) -> Tensor:
 def _at_least_two(vectors_ND: Tensor) -> None:
     if len(vectors_ND) < 2:
         raise ValueError(f"vectors must hold at least two rows to form a pair; got {len(vectors_ND)}.")
+
+
+ALIGNMENT = Metric(
+    "alignment",
+    "alignment",
+    "Distance between two views of one item: 0 none, 2 as far as strangers.",
+    decimals=2,
+    unit="",
+)
+
+
+class Geometry(Protocol):
+    """The shape of the cloud: always given, never decisive."""
+
+    name = "geometry"
+    metrics = (
+        Metric("uniformity", "uniformity", "How evenly the sphere is used: 0 one point, near -4 even.", "", 2, ""),
+        Metric(
+            "effective_rank", "effective rank", "How many directions the features really use; 1 is collapse.", "", 1, ""
+        ),
+    )
+    always = True
+
+    def misfit(self, task: Task) -> Misfit | None:
+        return Misfit("one vector alone has no shape", said=False) if len(task.cloud) < 2 else None
+
+    def measure(self, features: Features, task: Task) -> Iterator[Measure]:
+        vectors_NH = task.shape(features)
+        yield Measure("uniformity", uniformity(vectors_NH))
+        yield Measure("effective_rank", effective_rank(vectors_NH))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 
-def wilson(share: float, count: int) -> list[float]:
+def wilson(share: float, count: float) -> list[float]:
     """The 95 % interval of a share seen in `count` trials (Wilson 1927)."""
     z2 = 1.959964**2
     centre = (share + z2 / (2 * count)) / (1 + z2 / count)

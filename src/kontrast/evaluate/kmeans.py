@@ -9,6 +9,7 @@ Shapes: K rows of the bank, Q test rows, H feature width, C clusters and classes
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,8 @@ from torch.nn.functional import normalize
 
 from kontrast import keyed, progress
 from kontrast.evaluate.knn import Vectors
+from kontrast.evaluate.labelled import Draw, Labelled, any_class
+from kontrast.evaluate.protocol import Measure, Metric
 
 ROWS = 10_000  # of the bank at most
 STARTS = 10  # k-means++ starts; the one with the least inertia on the bank is kept
@@ -76,3 +79,27 @@ def matched_accuracy(cluster_Q: npt.NDArray[np.int64], answer_Q: npt.NDArray[np.
 def _unit(vectors: Vectors) -> npt.NDArray[np.float32]:
     unit: npt.NDArray[np.float32] = normalize(torch.as_tensor(vectors).float().cpu(), dim=1).numpy()
     return unit
+
+
+def _grouped(draw: Draw) -> Iterator[Measure]:
+    clusters = len(draw.label_K.unique())
+    found = kmeans(draw.bank_KH, draw.test_MH, draw.answer_M, clusters=clusters, seed=draw.seed)
+    yield Measure("kmeans_accuracy", found.accuracy)
+    yield Measure("nmi", found.nmi)
+
+
+KMEANS = Labelled(
+    "kmeans",
+    (
+        Metric(
+            "kmeans_accuracy",
+            "k-means clusters",
+            "Groups found without any label, then matched with the classes.",
+            told="clusters found without labels match the classes for {value}",
+            decisive=True,
+        ),
+        Metric("nmi", "k-means NMI", "How much the groups tell about the classes: 0 nothing, 1 all.", "", 2, ""),
+    ),
+    _grouped,
+    any_class,
+)

@@ -10,6 +10,7 @@ Shapes: Q queries, K rows of the bank, D vector width, k neighbours, C classes.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -19,11 +20,14 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from kontrast import progress
+from kontrast.evaluate.labelled import Draw, Labelled, largest_class
+from kontrast.evaluate.protocol import Measure, Metric
 
 Vectors: TypeAlias = "Tensor | npt.NDArray[Any]"
 
 BANK_BLOCK = 1 << 16  # rows of the bank held in fp32 at a time
 SCORE_BYTES = 1 << 25  # of one block of similarities
+TEMPERATURE = 0.1  # of the vote
 CHUNK = 32  # neighbouring columns that are looked at through their maximum first
 
 
@@ -67,7 +71,7 @@ def knn_scores(
     *,
     classes: int,
     k: int | None = None,
-    temperature: float = 0.1,
+    temperature: float = TEMPERATURE,
 ) -> Tensor:
     """Class scores (Q, C) float64, rows summing to 1: the k nearest rows vote for their class with weight e^(cos/T).
 
@@ -92,7 +96,7 @@ def knn_predict(
     *,
     classes: int,
     k: int | None = None,
-    temperature: float = 0.1,
+    temperature: float = TEMPERATURE,
 ) -> Tensor:
     """The class with the most votes, (Q,) int64; see `knn_scores`."""
     return knn_scores(query_QD, bank_KD, label_K, classes=classes, k=k, temperature=temperature).argmax(dim=1)
@@ -168,3 +172,28 @@ def search(vectors_ND: Vectors, query_QD: Vectors, k: int) -> tuple[npt.NDArray[
     """
     score_Qk, row_Qk = neighbours(query_QD, vectors_ND, k)
     return row_Qk.cpu().numpy(), score_Qk.cpu().numpy()
+
+
+def _vote(draw: Draw) -> Iterator[Measure]:
+    classes = int(max(draw.label_K.max(), draw.answer_M.max())) + 1
+    guess_M = knn_predict(draw.test_MH, draw.bank_KH, draw.label_K, classes=classes)
+    yield Measure("knn_top1", (guess_M == draw.answer_M).double().mean().item())
+
+
+KNN = Labelled(
+    "knn",
+    (
+        Metric(
+            "knn_top1",
+            "nearest neighbours (kNN)",
+            "The 200 (or fewer) most similar labelled items vote; how often are they right?",
+            told="the nearest neighbours name the right class of {value}",
+            decisive=True,
+        ),
+    ),
+    _vote,
+    largest_class,
+    told="kNN: k {k}, T {temperature}",
+    fixed={"temperature": TEMPERATURE},
+    counted=lambda bank_items: {"k": neighbours_to_ask(bank_items)},
+)

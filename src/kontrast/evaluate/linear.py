@@ -13,6 +13,7 @@ Shapes: N rows of the bank, Q queries, H feature width, C classes present in the
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
 
@@ -21,8 +22,10 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from kontrast import progress
-from kontrast.evaluate.few_label import ranked_in_class
 from kontrast.evaluate.knn import Vectors
+from kontrast.evaluate.labelled import Draw, Labelled, largest_class
+from kontrast.evaluate.protocol import Measure, Metric
+from kontrast.evaluate.splits import ranked_in_class
 
 DECAYS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)  # the grid, strongest first; each fit starts from the one before
 CHOOSING_ROWS = 10_000  # rows of the bank at most that take part in choosing, so that it costs less than the last fit
@@ -130,3 +133,24 @@ def _fit(x_NH: Tensor, target_N: Tensor, decay: float, start: Tensor) -> Tensor:
     with torch.enable_grad():
         solver.step(objective)
     return solution.detach()
+
+
+def _probed(draw: Draw) -> Iterator[Measure]:
+    guess_M = linear_probe(draw.bank_KH, draw.label_K, seed=draw.seed).predict(draw.test_MH)
+    yield Measure("linear_top1", (guess_M == draw.answer_M).double().mean().item())
+
+
+LINEAR = Labelled(
+    "linear",
+    (
+        Metric(
+            "linear_top1",
+            "linear probe",
+            "The best straight cut through the features, fitted on labelled items.",
+            told="a linear classifier names the right class of {value}",
+            decisive=True,
+        ),
+    ),
+    _probed,
+    largest_class,
+)

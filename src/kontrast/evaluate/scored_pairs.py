@@ -9,13 +9,18 @@ Shapes: M scored pairs, P similar and N dissimilar ones, H feature width.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from kontrast.data.scored_pairs import Second
 from kontrast.data.source import Source
-from kontrast.evaluate.sts import interval, spearman
+from kontrast.evaluate.embedders import Features
+from kontrast.evaluate.protocol import Measure, Metric, Misfit, Protocol, Task
+from kontrast.evaluate.sts import interval, likeness, spearman
+from kontrast.similarity import pairwise
 
 CHANCE = {"spearman": 0.0, "pair_auc": 0.5}
 
@@ -51,3 +56,45 @@ def agreement(likeness_M: Tensor, source: Source) -> tuple[dict[str, float], dic
         many = int(similar_M.sum())
         around["pair_auc"] = auc_interval(found["pair_auc"], many, len(similar_M) - many)
     return found, around
+
+
+class ScoredPairs(Protocol):
+    """Scored pairs of sentences (STS) or of pictures: do the cosines agree with the scores?"""
+
+    name = "sts"
+    metrics = (
+        Metric(
+            "pair_auc",
+            "similar pair nearer",
+            "Shown a similar and a dissimilar pair, how often is the similar one nearer? 50 is guessing.",
+            told="of a similar and a dissimilar pair the similar one is nearer in {value} of cases",
+            decisive=True,
+        ),
+        Metric(
+            "spearman",
+            "Spearman's rank corr.",
+            "Do the similarities rank pairs as people do? 100 is perfect agreement.",
+            told="similarities agree with human judgement at {value} rank correlation",
+            unit="",
+            decisive=True,
+        ),
+    )
+    models = ("images", "texts")
+    always = True
+
+    def misfit(self, task: Task) -> Misfit | None:
+        if task.rows.kind == "scored_pairs":
+            return None
+        return Misfit(f"{task.rows.name} holds {task.rows.called}, not scored pairs", said=False)
+
+    def chance(self, task: Task) -> dict[str, float]:
+        return CHANCE
+
+    def measure(self, features: Features, task: Task) -> Iterator[Measure]:
+        rows = task.rows
+        if rows.pictures is None:
+            likeness_M = likeness(features.reader, rows)
+        else:
+            likeness_M = pairwise(features(rows, rows.ids), features(rows, Second(rows).partner(rows.ids)))
+        found, around = agreement(likeness_M, rows)
+        yield from (Measure(name, value, around.get(name)) for name, value in found.items())

@@ -9,8 +9,7 @@ Shapes: M scored pairs, H feature width.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import TypeAlias
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -19,9 +18,8 @@ from torch import Tensor
 
 from kontrast.data.source import Source
 from kontrast.errors import Unfit
+from kontrast.evaluate.embedders import Embed
 from kontrast.similarity import pairwise
-
-Embed: TypeAlias = Callable[[Sequence[str]], Tensor]  # texts -> vectors (N, H)
 
 PAIRS_AT_ONCE = 2048  # bounds the memory of wide vectors, such as TF-IDF's
 

@@ -13,9 +13,11 @@ from torch import nn
 from kontrast.data.open import Source, open_source
 from kontrast.data.readers.files import is_file
 from kontrast.errors import Unfit
+from kontrast.keyed import Ids
+from kontrast.modalities.calibration import calibrated
 from kontrast.training import malloc
 
-BATCH = 256  # pictures or sentences encoded at once; no result depends on it
+BATCH = 256  # pictures or sentences encoded at once; no result of trained weights depends on it
 
 
 @contextmanager
@@ -37,10 +39,21 @@ def evaluating(encoder: nn.Module, device: torch.device) -> Iterator[None]:
         torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = before
 
 
-def columns_of(model: Any, before: Any, seed: int) -> dict[str, Any]:
-    """The learned model beside what knows less. A run that began at random began with the random weights."""
+def columns_of(
+    model: Any, before: Any, seed: int, look: tuple[Source, Ids] | None = None
+) -> tuple[dict[str, Any], str]:
+    """(the learned model beside what knows less, what was done to them).
+
+    before  the weights that the run began with; None: at random, which are the random weights
+    look    pictures on which norms that never saw data are measured first: see `calibration`
+    """
     random = model.random(seed)
-    return {"learned": model, "before": random if before is None else before, "random_weights": random}
+    models = {"learned": model, "before": random if before is None else before, "random_weights": random}
+    if look is None:
+        return models, ""
+    count = max(calibrated(one, *look) for one in {id(one): one for one in models.values()}.values())
+    told = f"norms of random weights, which never saw data, measured on {count:,} pictures of {look[0].name}"
+    return models, told if count else ""
 
 
 def file_of(query: str) -> Path | None:

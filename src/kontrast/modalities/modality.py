@@ -38,6 +38,7 @@ class Samples:
     check_ids: Ids
     recipe: Recipe | None  # of views of pictures
     device: torch.device
+    choose: Source | None = None  # where --evaluate-every chooses weights, if that is not where they are reported
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from kontrast.evaluate.formatting import PLAIN, columns, conditions, rows, shown
+from kontrast.evaluate.formatting import columns, conditions, rows
 from kontrast.report.curves import Chart, captioned
 from kontrast.report.image_neighbours import Found, Question
 from kontrast.report.text_neighbours import Answer, Quote
@@ -27,25 +27,6 @@ WHO = {
     "raw_input": ("raw pixels", "no encoder at all"),
 }
 RAW = {"TF-IDF": ("word counts", "TF-IDF, no encoder at all")}  # what the raw input is, where it is not pixels
-ASKED = {
-    "knn_top1": "The 200 (or fewer) most similar labelled items vote; how often are they right?",
-    "linear_top1": "The best straight cut through the features, fitted on labelled items.",
-    "kmeans_accuracy": "Groups found without any label, then matched with the classes.",
-    "nmi": "How much the groups tell about the classes: 0 nothing, 1 all.",
-    "few_label_1": "Only one labelled example of each class is known.",
-    "few_label_5": "Five labelled examples of each class are known.",
-    "few_label_10": "Ten labelled examples of each class are known.",
-    "zero_shot_top1": "Classes are named in words; no labelled item is seen.",
-    "pair_auc": "Shown a similar and a dissimilar pair, how often is the similar one nearer? 50 is guessing.",
-    "spearman": "Do the similarities rank pairs as people do? 100 is perfect agreement.",
-    "recall_at_1": "Does the item find its own partner first? This needs no labels.",
-    "recall_at_5": "Is its own partner among the first five?",
-    "recall_at_10": "Is its own partner among the first ten?",
-    "median_rank": "The usual place of the own partner; 1 is best.",
-    "alignment": "Distance between two views of one item: 0 none, 2 as far as strangers.",
-    "uniformity": "How evenly the sphere is used: 0 one point, near -4 even.",
-    "effective_rank": "How many directions the features really use; 1 is collapse.",
-}
 
 
 def curves(charts: Sequence[tuple[Chart, str]], log: Sequence[Mapping[str, Any]], caption: Sequence[str]) -> str:
@@ -72,7 +53,7 @@ def commands(lines: Sequence[str]) -> str:
 
 
 def evaluation(result: Mapping[str, Any]) -> str:
-    """The table of `words.rows`, every test explained in a line."""
+    """The table of `formatting.rows`, every test explained in a line."""
     if not result:
         return ""
     caption = (
@@ -83,15 +64,15 @@ def evaluation(result: Mapping[str, Any]) -> str:
     who = WHO | {"raw_input": RAW.get(result["about"].get("raw", ""), WHO["raw_input"])}
     head = "".join(f"<th>{who[name][0]}</th>" for name in wanted)
     lines = []
-    for metric, name, values, around, chance in rows(result):
+    for _, metric, values, around, chance in rows(result):
         cells = ""
         for column in wanted:
-            between = f"<small>{' to '.join(shown(metric, end) for end in around)}</small>" if around else ""
-            inside = f"{shown(metric, values[column]) or '–'}{between if column == 'learned' else ''}"
+            between = f"<small>{' to '.join(map(metric.shown, around))}</small>" if around else ""
+            inside = f"{metric.shown(values[column]) or '–'}{between if column == 'learned' else ''}"
             cells += f'<td class="{column}">{inside}</td>'
-        cells += f"<td>{shown(metric, chance) or '–'}</td>"
-        unit = "" if metric in PLAIN else ", %"
-        lines.append(f"<tr><th>{name}{unit}<small>{ASKED[metric]}</small></th>{cells}</tr>")
+        cells += f"<td>{metric.shown(chance) or '–'}</td>"
+        unit = f", {metric.unit}" if metric.unit else ""
+        lines.append(f"<tr><th>{metric.title}{unit}<small>{metric.question}</small></th>{cells}</tr>")
     notes = "".join(f"<br>{escape(line)}" for line in conditions(result))
     body = (
         f'<div class="scroll"><table><thead><tr><th>test</th>{head}<th>guessing</th></tr></thead>'

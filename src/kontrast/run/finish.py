@@ -11,7 +11,7 @@ from typing import Any
 
 from safetensors import SafetensorError
 
-from kontrast.errors import Failed
+from kontrast.errors import Failed, Unfit
 from kontrast.exchange.card import About
 from kontrast.modalities.inference import columns_of
 from kontrast.modalities.modality import Opened, Samples
@@ -48,16 +48,26 @@ def finish(
     try:
         certificate = opened.export(folder.path / "model", model, about)
         say(f"model    {folder.path / 'model'}: read by {certificate.loaders}; difference {certificate.difference:.2g}")
-        columns = columns_of(model, before, plan.settings.seed)
-        result = opened.evaluate(columns) if samples.check is not None else {}
+        columns, measured = columns_of(model, before, plan.settings.seed, (samples.source, samples.train_ids))
+        chosen = _chosen_on(plan, samples)
+        try:
+            result = opened.evaluate(columns) if samples.check is not None else {}
+        except Unfit as problem:
+            result, summary["learned"] = {}, f"Not evaluated: {problem}"
+            say(summary["learned"])
+        if result:
+            result["about"]["notes"] += [note for note in (measured, chosen) if note]
+            summary["learned"] = opened.sentence(result)
         for line in opened.table(result) if result else ():
             say(line)
-        summary |= {"learned": opened.sentence(result) if result else "", "evaluation": result}
+        summary |= {"learned": summary.get("learned", ""), "evaluation": result}
+        summary |= {"chosen": chosen} if chosen else {}
         if "halfway" in result.get("about", {}):
             summary["halfway"] = result["about"]["halfway"]
         if samples.check is not None:
             numbers = {who: found for who, found in result.items() if who != "about"}
-            about = replace(about, evaluation=numbers, evaluated_on=samples.check.name)
+            on = f"{samples.check.name}; {chosen}" if chosen else samples.check.name
+            about = replace(about, evaluation=numbers, evaluated_on=on)
             certificate.write_card(folder.path / "model", about)
         shown = opened.sections(columns, result, folder.path)
         for line in page.write(folder.path / "report.html", folder.rows(), summary, folder.config(), **vars(shown)):
@@ -67,3 +77,12 @@ def finish(
         raise Failed(
             f"The model cannot be written: {problem}. Make room; kontrast train --resume {folder.path} tries again."
         ) from problem
+
+
+def _chosen_on(plan: Plan, samples: Samples) -> str:
+    """Whether what chose the weights is what is reported."""
+    if not plan.settings.evaluate_every or samples.check is None:
+        return ""
+    if samples.choose is None:
+        return "the weights were chosen on the same items (--evaluate-every), so their score is a little too good"
+    return f"the weights were chosen on other items: {samples.choose.name}"

@@ -19,7 +19,7 @@ from kontrast.modalities.modality import Samples
 from kontrast.positives.images import papers
 from kontrast.recipes.resolve import Plan, planned
 from kontrast.recipes.rules import Facts
-from kontrast.run.samples import held_out, rows_taken
+from kontrast.run.samples import chosen_on, held_out, rows_taken
 from kontrast.settings import Settings
 
 
@@ -30,6 +30,8 @@ def planned_on(data: Any, requested: Settings) -> tuple[Plan, Samples]:
     source = rows_taken(opened(data, requested), requested)
     modality.check(source, requested)
     checks, check_ids, train_ids = held_out(source, requested)
+    choose, checks = chosen_on(source, checks, requested)
+    check_ids = check_ids if choose is None or checks is None else checks.ids
     if requested.evaluate_every and checks is None:
         raise Unfit(f"--evaluate-every needs held-out data, and {source.name} keeps none back: give --validate DATA.")
     device = processes.device(requested.device)
@@ -43,7 +45,7 @@ def planned_on(data: Any, requested: Settings) -> tuple[Plan, Samples]:
     if source.kind == "scored_pairs":
         taken = scored_pairs.taken(source, train_ids, plan.config, plan.settings.requested())
         source = replace(source, messages=(*source.messages, taken))
-    return plan, Samples(source, train_ids, checks, check_ids, modality.recipe(plan, source), device)
+    return plan, Samples(source, train_ids, checks, check_ids, modality.recipe(plan, source), device, choose)
 
 
 def opened(data: Any, requested: Settings) -> Source:

@@ -202,8 +202,8 @@ class Trainer:
     def evaluate(self) -> None:
         """The score by which the best weights are chosen."""
         assert self.samples.check is not None
-        state, best, check = self.training.state, self.best, self.samples.check
-        name, score = self.opened.score(self.opened.model(self.method.encoder), check, self.samples.check_ids)
+        state, best, check = self.training.state, self.best, self.samples.choose or self.samples.check
+        name, score = self.opened.score(self.opened.model(self.method.encoder), check, check.ids)
         best.look(score, state.step, self.method.encoder.state_dict())
         epoch = state.step / self.training.course.per_epoch
         self.log({"step": state.step, "epoch": epoch, f"held_out_{name}": score})

@@ -20,6 +20,7 @@ from typing import IO, Any
 
 import yaml
 
+from kontrast import strict_json
 from kontrast.errors import Failed, Unfit
 from kontrast.training import checkpoints
 
@@ -64,7 +65,7 @@ class Folder:
         self._whole(name, yaml.safe_dump(dict(content), sort_keys=False, allow_unicode=True))
 
     def write_json(self, name: str, content: Mapping[str, Any]) -> None:
-        self._whole(name, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+        self._whole(name, strict_json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
     def write_text(self, name: str, content: str) -> None:
         self._whole(name, content)
@@ -79,7 +80,7 @@ class Folder:
         """Append one line; a full disk costs the line, not the run."""
         try:
             with open(self.path / "log.jsonl", "a") as file:
-                file.write(json.dumps(row) + "\n")
+                file.write(strict_json.dumps(row) + "\n")
         except OSError:
             self.complaints += 1
 
@@ -96,7 +97,7 @@ class Folder:
 
     def cut_log(self, step: int) -> None:
         """Forget what was logged after a step: the resumed run will say it again."""
-        kept = [json.dumps(row) for row in self.rows() if row["step"] <= step]
+        kept = [strict_json.dumps(row) for row in self.rows() if row["step"] <= step]
         self._whole("log.jsonl", "".join(line + "\n" for line in kept))
 
     def __enter__(self) -> Folder:

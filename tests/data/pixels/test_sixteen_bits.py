@@ -140,8 +140,9 @@ def test_evaluation_reads_against_the_models_white(run: tuple[Path, Path], monke
     seen: list[int | None] = []
     real = fresh.drawn
     monkeypatch.setattr(
-        "kontrast.evaluate.suite.drawn",
-        lambda source, recipe, seed: (seen.append(recipe.white), real(source, recipe, seed))[1],
+        fresh,
+        "drawn",
+        lambda source, recipe, *key: (seen.append(recipe.white), real(source, recipe, *key))[1],
     )
     evaluate(run[1], scans(12, top=500), protocols=["views"])
     assert set(seen) == {4095}

@@ -15,7 +15,8 @@ from kontrast.commands.search import search
 from kontrast.encoders.clip.hugging_face import HuggingFaceTower
 from kontrast.encoders.text import tokens
 from kontrast.errors import Unfit
-from kontrast.evaluate.two_towers import sentence, table
+from kontrast.evaluate.formatting import table
+from kontrast.evaluate.two_towers import sentence
 from kontrast.modalities.pairs import batches
 from kontrast.training import checkpoints
 
@@ -43,7 +44,15 @@ def test_a_new_run_from_old_weights_is_told_what_it_lost(run, data, tmp_path):
     assert "WARNING" not in on.summary["learned"]
     fallen = {**evaluation, "learned": {**evaluation["learned"], "zero_shot_top1": 0.1}}
     assert "zero-shot top-1 fell from" in sentence(fallen) and "mixed(START, END" in sentence(fallen)
-    assert len(table(evaluation)) == 8
+    assert len(table(evaluation)) >= 8
+
+
+def test_the_evaluation_is_that_of_the_command_line_too(run, data):
+    from kontrast.commands.evaluate import evaluate as from_words
+
+    made, _ = run
+    result, lines = from_words(made.path, data, labels="colour")
+    assert result["learned"]["zero_shot_top1"] >= 0.75 and "random" in lines[0]
 
 
 def test_pictures_without_captions_are_refused(tmp_path):

@@ -14,6 +14,7 @@ from kontrast.data.source import Source
 from kontrast.errors import Unfit
 from kontrast.evaluate import formatting, suite
 from kontrast.evaluate.embedders import Embedder
+from kontrast.modalities.images import bank as bank_of
 from kontrast.modalities.images.model import Model, load
 from kontrast.modalities.inference import columns_of
 from kontrast.modalities.modality import Request
@@ -27,7 +28,7 @@ def embedders(columns: Mapping[str, Model]) -> dict[str, Embedder]:
     return found | {"raw_input": suite.raw_pixels}
 
 
-def about(model: Model) -> dict[str, str]:
+def about(model: Model) -> dict[str, Any]:
     """What is measured, in words."""
     return {"network": model.spec["name"], "layer": "encoder output"}
 
@@ -37,22 +38,24 @@ def evaluated(path: Path, data: Any, request: Request) -> tuple[dict[str, Any], 
     if request.classes is not None or request.templates is not None:
         raise Unfit("--classes and --templates are for zero-shot, which needs a model of pictures and words (clip).")
     learned = load(path)
-    split = request.split
-    source = open_source(data, labels=request.labels, split=split, channels=_channels(learned))
+    source = open_source(data, labels=request.labels, split=request.split, channels=_channels(learned))
     messages = []
-    if split is None and "test" in source.splits:
+    if request.split is None and len(source.splits.get("test", ())):
         messages.append(f"split    {source.name} names a test split: only that is used; --split names another")
-        source, split = source.split("test"), "test"
-    columns = columns_of(learned, None, request.seed)
+        source = source.split("test")
+    bank, told = bank_of.chosen(path, data, source, request, _channels(learned))
+    messages += [told] if told else []
+    look = source if bank is None else bank
+    columns, measured = columns_of(learned, None, request.seed, (look, look.ids))
     columns.pop("before")
     result = suite.evaluate(
         embedders(columns),
         source,
-        bank=_bank(request, source, split, _channels(learned)),
+        bank=bank,
         recipe=_recipe(path, learned, source),
         protocols=request.protocols or None,
         seed=request.seed,
-        about=about(learned),
+        about=about(learned) | {"notes": [measured] if measured else []},
     )
     return result, [*messages, *formatting.table(result), formatting.sentence(result)]
 
@@ -61,18 +64,6 @@ def _channels(model: Model) -> int | None:
     """As files can be read: grey or colour; other pictures come as they are."""
     channels: int = model.spec["channels"]
     return channels if channels in (1, 3) else None
-
-
-def _bank(request: Request, source: Source, split: str | None, channels: int | None) -> Source | None:
-    """What neighbours and probes learn from: --train-data, else the training split beside the test split."""
-    if request.train_data is not None:
-        bank = open_source(request.train_data, labels=request.labels, channels=channels)
-        if bank.labels is None:
-            raise Unfit(
-                f"--train-data {request.train_data} has no labels; name them with --labels folder or --labels COLUMN."
-            )
-        return bank
-    return source.split("train") if split == "test" and "train" in source.splits else None
 
 
 def _recipe(path: Path, model: Model, source: Source) -> Recipe:

@@ -16,7 +16,7 @@ from kontrast.encoders.images.encoder import ImageEncoder
 from kontrast.encoders.images.open import image_encoder
 from kontrast.encoders.norm import normed
 from kontrast.errors import Unfit
-from kontrast.evaluate import formatting, suite
+from kontrast.evaluate import formatting, suite, view_retrieval
 from kontrast.exchange import formats
 from kontrast.exchange.card import About, Certificate
 from kontrast.keyed import Ids
@@ -109,9 +109,11 @@ class OpenedImages:
 
     def score(self, model: Any, source: Source, ids: Ids) -> tuple[str, float]:
         labelled = source.labels is not None and len(set(source.labels[ids].tolist()) - {-1}) > 1
-        test, name = ("knn", "knn_top1") if labelled else ("views", "recall_at_1")
-        result = suite.evaluate({"learned": model.embed_source}, source, recipe=self.recipe, protocols=[test])
-        name = "spearman" if source.kind == "scored_pairs" else name  # always given there
+        name = "spearman" if source.kind == "scored_pairs" else "knn_top1" if labelled else "recall_at_1"
+        if name == "recall_at_1":
+            return name, view_retrieval.score(model.embed_source, source, self.recipe)
+        test = "sts" if name == "spearman" else "knn"
+        result = suite.evaluate({"learned": model.embed_source}, source, protocols=[test])
         return name, float(result["learned"][name])
 
     def export(self, folder: Path, model: Any, about: About) -> Certificate:

@@ -11,7 +11,7 @@ from typing import Any
 from kontrast.data.sampler import Sampler
 from kontrast.data.source import Source
 from kontrast.errors import Unfit
-from kontrast.evaluate import two_towers
+from kontrast.evaluate import formatting, two_towers
 from kontrast.exchange import formats, open_clip
 from kontrast.exchange.card import About, Certificate
 from kontrast.keyed import Ids
@@ -118,7 +118,7 @@ class OpenedPairs:
         return result
 
     def table(self, result: Mapping[str, Any]) -> list[str]:
-        return two_towers.table(result)
+        return formatting.table(result)
 
     def sentence(self, result: Mapping[str, Any]) -> str:
         return two_towers.sentence(result)

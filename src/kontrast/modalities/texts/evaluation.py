@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +11,14 @@ from kontrast.data.readers.tables import ENDINGS
 from kontrast.data.source import Source
 from kontrast.errors import Unfit
 from kontrast.evaluate import formatting, sentences, sts
+from kontrast.evaluate.embedders import Embed
+from kontrast.evaluate.registry import protocol_named
 from kontrast.modalities.inference import columns_of
 from kontrast.modalities.modality import Request
 from kontrast.modalities.texts.model import TextModel, load_text
 
-FITTING = {"scored_pairs": "sts", "pairs": "retrieval", "triplets": "retrieval", "texts": "retrieval"}
 
-
-def embedders(columns: Mapping[str, TextModel]) -> dict[str, sts.Embed]:
+def embedders(columns: Mapping[str, TextModel]) -> dict[str, Embed]:
     """What the tests call."""
     return {name: model.embed_text for name, model in columns.items()}
 
@@ -30,14 +30,12 @@ def evaluated(path: Path, data: Any, request: Request) -> tuple[dict[str, Any], 
     """
     if request.classes is not None or request.templates is not None:
         raise Unfit("--classes and --templates are for zero-shot, which needs a model of pictures and words (clip).")
-    columns = columns_of(load_text(path), None, request.seed)
+    columns, _ = columns_of(load_text(path), None, request.seed)
     columns.pop("before")
     if isinstance(data, str | Path) and Path(data).is_dir():
         return _sets(columns, Path(data), request)
     source = _tested(open_source(data, split=request.split, texts_only=True), request.split)
-    fitting = FITTING.get(source.kind, "none")
-    _fits(request.protocols, fitting, f"{source.name}, which holds {source.called}")
-    result = sentences.evaluate(embedders(columns), source, seed=request.seed)
+    result = sentences.evaluate(embedders(columns), source, protocols=request.protocols, seed=request.seed)
     return result, [*formatting.table(result), formatting.sentence(result)]
 
 
@@ -47,19 +45,13 @@ def _sets(columns: Mapping[str, TextModel], folder: Path, request: Request) -> t
     if not files:
         raise Unfit(f"{folder} holds no table ({', '.join(ENDINGS)}); a folder of STS sets was expected.")
     sources = [_tested(open_source(file), request.split) for file in files]
-    _fits(request.protocols, "sts", f"{folder}, a folder of scored pairs")
+    for name in request.protocols:
+        if protocol_named(name).name != "sts":
+            raise Unfit(f"Protocol {name!r} does not fit {folder}, a folder of scored pairs; what fits: sts.")
     texts = [text for source in sources for role in ("first", "second") for text in source.texts(source.ids, role)]
     table = sts.several({**embedders(columns), "raw_input": sentences.tf_idf(texts)}, sources)
     result = {who: {"spearman": found["average"], "sets": found} for who, found in table.items()}
     return result, sts.lines(table)
-
-
-def _fits(protocols: Sequence[str], fitting: str, data: str) -> None:
-    for name in protocols:
-        if name != fitting:
-            raise Unfit(
-                f"--{name.replace('_', '-')} does not fit a sentence encoder on {data}; what fits: --{fitting}."
-            )
 
 
 def _tested(source: Source, split: str | None) -> Source:
