@@ -26,6 +26,7 @@ ALLOWED = {
     "moved": "",
     "progress": "",
     "similarity": "",
+    "strict_json": "",
     "distributed": "errors",
     "settings": "errors",
     # what contrastive learning is
@@ -45,14 +46,14 @@ ALLOWED = {
     "data/readers": "data data/pixels errors keyed progress",
     "data": "data/pixels data/readers errors keyed",
     "recipes": "errors methods negatives settings",
-    "training": "distributed encoders errors keyed methods settings",
+    "training": "distributed encoders errors keyed methods settings strict_json",
     # whether it worked, a look at it, taking it elsewhere
     "evaluate": "data errors keyed positives/images progress similarity",
     "exchange": "encoders/clip encoders/images encoders/text errors keyed",
     "report": "data evaluate keyed positives/images",
     # one contract for every kind of data; none knows a run or a verb
-    "modalities": "data data/readers errors exchange keyed methods modalities/images modalities/pairs modalities/texts"
-    " positives/images recipes report settings training",
+    "modalities": "data data/readers encoders errors exchange keyed methods modalities/images modalities/pairs"
+    " modalities/texts positives/images recipes report settings training",
     "modalities/images": "data data/pixels encoders encoders/images errors evaluate exchange keyed methods modalities"
     " negatives positives positives/images progress recipes report settings training",
     "modalities/texts": "data data/readers encoders/text errors evaluate exchange keyed methods modalities negatives"
@@ -68,7 +69,7 @@ ALLOWED = {
     "estimator": "run",
     "terminal": "errors progress",
     "commands": "data errors evaluate exchange modalities modalities/images positives/images report run settings",
-    "cli": "commands distributed errors recipes run settings terminal training verify",
+    "cli": "commands distributed errors recipes run settings strict_json terminal training verify",
 }
 ONLY_TORCH = {"similarity", "losses", "losses/engine", "negatives"}  # of other people's packages
 STANDARD_AND_TORCH = sys.stdlib_module_names | {"torch", "numpy", "kontrast", "__future__"}
