@@ -30,6 +30,7 @@ OWN = {
     "data": {"pixels", "readers"},
     "modalities": {"images", "texts", "pairs"},
 }
+DOORS = {"", "__main__"}  # of the package itself, for `import kontrast` and `python -m kontrast`: no rooms
 FREE = {"losses", "losses/engine", "cli", "commands"}  # there an equation or a flag decides how many arguments it takes
 LINES, ARGUMENTS = 60, 8
 SKIP = "# fmt: " + "skip"  # in two parts, or this file would count itself
@@ -103,13 +104,13 @@ def graph(files: Files, *, types: bool) -> Graph:
     return {
         module(path): {name for name, typed in imports(path, text, modules) if types or not typed} - {module(path), ""}
         for path, text in files.items()
-        if module(path)
+        if module(path) not in DOORS
     }
 
 
 def rooms(files: Files, of_modules: Graph) -> Graph:
     """The same between rooms. That the door of a folder (its __init__) opens into a room within it is no arrow."""
-    at = {module(path): room(path) for path in files if module(path)}
+    at = {module(path): room(path) for path in files if module(path) not in DOORS}
     doors = {module(path) for path in files if path.endswith("__init__.py")}
     found: Graph = {where: set() for where in at.values()}
     for name, needs in of_modules.items():

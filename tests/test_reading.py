@@ -28,6 +28,7 @@ READ = [
 ]
 ALSO_RUN = {  # what a step leans on, beside the six: draws, arithmetic in blocks, pixels, storage
     "keyed.py": "randomness from names",
+    "preprocessing.py": "the white of 8- and 16-bit pixels",
     "similarity.py": "cosine and its kin",
     "losses/engine/tiled.py": "the tiled log-sum-exp",
     "losses/engine/tiles.py": "its tiles",
@@ -37,6 +38,7 @@ ALSO_RUN = {  # what a step leans on, beside the six: draws, arithmetic in block
     "distributed/gather.py": "the one gather",
     "distributed/processes.py": "one process or many",
     "negatives/in_batch.py": "who is a candidate",
+    "losses/chance.py": "what guessing costs",
     "negatives/false_negatives.py": "equal names are no negatives",
     "negatives/extra.py": "what --negatives adds: nothing here",
     "encoders/norm.py": "BatchNorm in groups",
@@ -90,7 +92,7 @@ def test_a_step_runs_the_six_and_a_short_list():
 
 def test_every_method_opens_with_its_card():
     for path in (SOURCE / "methods").glob("*.py"):
-        if path.stem in {"__init__", "method", "supervised"}:
+        if path.stem in {"__init__", "method", "outside", "supervised"}:
             continue
         card = ast.get_docstring(ast.parse(path.read_text())) or ""
         for word in ("positives", "encoder", "negatives", "similarity", "loss"):

@@ -14,7 +14,7 @@ import pytest
 HERE = Path(__file__).parent
 SOURCE = HERE.parents[1] / "src"
 TILED, TILES, SMALL, CANDIDATES = (f"engine/{n}.py" for n in ("tiled", "tiles", "small_batch", "candidates"))
-CON = "test_contrastive.py test_image_text.py test_supervised.py"
+CON = "test_contrastive.py test_info_nce.py test_image_text.py test_supervised.py"
 OTHER = "test_dclw.py test_redundancy.py test_clusters.py test_regression.py test_supervised.py "
 OTHER += "test_alignment_uniformity.py"
 IDEN, NUM = "test_identities.py test_chance.py", "engine/test_tiled.py"
@@ -30,12 +30,12 @@ MUTANTS = {
         (CANDIDATES, "self.scale**0.5 if self.balanced else self.scale, self", "self.scale, self"),
     ]),
     "info_nce": (f"{CON} {IDEN}", "info_nce or moco or guide or chance", [
-        ("contrastive.py", "tags.append((name_Q[mine], name_K))", "pass"),  # repeats in the queue not masked
-        ("contrastive.py", "own_RE = key_KE[positive_R]", "own_RE = key_KE[: len(positive_R)]"),
-        ("contrastive.py", "own_RE = against.key(positive_QD[mine])", "own_RE = against.key(query_QD[mine])"),
-        ("contrastive.py", "Stripes(Q + K, mine.start)", "Stripes(Q + K, 1)"),
+        ("info_nce.py", "tags.append((name_Q[mine], name_K))", "pass"),  # repeats in the queue not masked
+        ("info_nce.py", "own_RE = key_KE[positive_R]", "own_RE = key_KE[: len(positive_R)]"),
+        ("info_nce.py", "own_RE = against.key(positive_QD[mine])", "own_RE = against.key(query_QD[mine])"),
+        ("info_nce.py", "Stripes(Q + K, mine.start)", "Stripes(Q + K, 1)"),
         (CANDIDATES, "- self.margin", "+ self.margin"),
-        ("contrastive.py", "negative_R, decoupled), Q", "negative_R, False), Q"),
+        ("info_nce.py", "negative_R, decoupled), Q", "negative_R, False), Q"),
     ]),
     "clip": (f"{CON} {IDEN}", "clip or shares or chance", [
         ("image_text.py", "view(2, R).mean(0)", "view(2, R)[0]"),  # one direction only
@@ -94,7 +94,7 @@ MUTANTS = {
         ("supervised.py", ".clamp(min=0).square()", ".clamp(min=0)"),
     ]),
     "alignment and uniformity": (f"{OTHER} {IDEN}", "alignment or uniform or chance", [
-        ("alignment_uniformity.py", "2.0 - 2.0 * pairwise", "1.0 - pairwise"),
+        ("alignment_uniformity.py", "2.0 - 2.0 * (first_RD", "1.0 - (first_RD"),
         ("alignment_uniformity.py", "exponent / 2)", "exponent)"),
         ("alignment_uniformity.py", "1.0 / (2.0 * t)", "1.0 / t"),
         ("alignment_uniformity.py", "N * (N - 1)", "N * N"),

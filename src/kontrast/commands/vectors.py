@@ -18,7 +18,7 @@ Vectors = npt.NDArray[np.float32]
 
 def opened(model: InUse, data: Any, split: str | None) -> Source:
     """All of the data (both parts of `digits`), as the model takes them."""
-    return model.read(data, split or ("all" if data == "digits" else None))
+    return model.read(data, split or ("all" if isinstance(data, str) and data == "digits" else None))
 
 
 def vectors(model: InUse, source: Source) -> Vectors:

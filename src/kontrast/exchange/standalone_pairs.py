@@ -155,10 +155,19 @@ def encoder_py(
     parts.append(preprocessing_py(look) + "\n")
     notes = (inspect.getdoc(transformers) or "").rpartition("\n\n")[2]
     return _FRAME.format(
-        parts="\n\n".join(parts), card=notes, width=embed, trunk=trunk, pad=pad_id, pad_token=pad_token, plain=plain,
-        size=model_cfg["vision_cfg"]["image_size"], context=words["context_length"], text=text, imports=imports,
+        parts="\n\n".join(parts),
+        card=notes,
+        width=embed,
+        trunk=trunk,
+        pad=pad_id,
+        pad_token=pad_token,
+        plain=plain,
+        size=model_cfg["vision_cfg"]["image_size"],
+        context=words["context_length"],
+        text=text,
+        imports=imports,
         look_in_words=look.in_words(),
-    )  # fmt: skip
+    )
 
 
 class StandalonePairs:

@@ -3,7 +3,8 @@
     from kontrast import losses
     loss = losses.nt_xent(torch.stack([first_BD, second_BD]), temperature=0.1)
 
-contrastive            info_nce, nt_xent                one positive against many negatives
+contrastive            nt_xent                          views among each other: one positive, many negatives
+info_nce               info_nce                         the same in one direction: queries among keys
 dclw                   dclw                             the same, decoupled, far positives pulling more
 image_text             clip, siglip                     images and their texts
 supervised             sup_con, margin                  labels say who belongs together
@@ -20,11 +21,12 @@ Beneath, in `engine`: `candidates` (who is a negative), `tiled` and `tiles` (sum
 from kontrast.losses.alignment_uniformity import alignment, uniformity
 from kontrast.losses.chance import chance
 from kontrast.losses.clusters import sinkhorn, swapped_prediction
-from kontrast.losses.contrastive import info_nce, nt_xent
+from kontrast.losses.contrastive import nt_xent
 from kontrast.losses.dclw import dclw
 from kontrast.losses.engine.candidates import Guide
 from kontrast.losses.explain import explain
 from kontrast.losses.image_text import clip, siglip
+from kontrast.losses.info_nce import info_nce
 from kontrast.losses.redundancy import barlow_twins
 from kontrast.losses.regression import byol
 from kontrast.losses.supervised import margin, sup_con

@@ -16,8 +16,9 @@ import torch
 from torch import Tensor
 
 from kontrast.losses import explain_by_hand
-from kontrast.losses.contrastive import info_nce, nt_xent
+from kontrast.losses.contrastive import nt_xent
 from kontrast.losses.image_text import clip
+from kontrast.losses.info_nce import info_nce
 from kontrast.losses.supervised import sup_con
 from kontrast.similarity import Similarity, table
 
