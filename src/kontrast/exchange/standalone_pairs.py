@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
+import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -190,10 +191,14 @@ class StandalonePairs:
 
     def read(self, folder: Path) -> ModuleType:
         """The folder's own encoder.py, imported: its `load()` gives the net, its `words` read captions."""
-        found = importlib.util.spec_from_file_location("encoder", folder / "encoder.py")
+        found = importlib.util.spec_from_file_location("encoder_of_a_folder", folder / "encoder.py")
         assert found is not None and found.loader is not None
         made = importlib.util.module_from_spec(found)
-        found.loader.exec_module(made)
+        sys.modules[found.name] = made  # dataclasses look there for the names in their annotations
+        try:
+            found.loader.exec_module(made)
+        finally:
+            del sys.modules[found.name]
         return made
 
 
