@@ -104,17 +104,18 @@ def kept_apart(ids: Ids, count: int, seed: int, linked_M: Ids) -> Ids | None:
     """About `count` of the ids, ascending, with all that are linked to them; None where no such part is near that size.
 
     The order is keyed by the first id of each number, so that without links these are the first `count` by key. At
-    least half of `count` and at most twice as many are taken.
+    least half of `count` are taken; more than `count`, at most twice as many, only where nothing smaller is there.
     """
     _, first_G, number_M, size_G = np.unique(linked_M, return_index=True, return_inverse=True, return_counts=True)
-    taken_G = np.zeros(len(first_G), dtype=bool)
-    total = 0
-    for group in np.argsort(keyed.words("held out", seed, ids[first_G]), kind="stable").tolist():
-        if total >= count:
-            break
-        if total + size_G[group] <= min(2 * count, len(ids) - 1):
-            taken_G[group], total = True, total + int(size_G[group])
-    return np.sort(ids[taken_G[number_M]]) if 2 * total >= count else None
+    order = np.argsort(keyed.words("held out", seed, ids[first_G]), kind="stable").tolist()
+    for most in (count, min(2 * count, len(ids) - 1)):
+        taken_G, total = np.zeros(len(first_G), dtype=bool), 0
+        for group in order:
+            if total < count and total + size_G[group] <= most:
+                taken_G[group], total = True, total + int(size_G[group])
+        if 2 * total >= count:
+            return np.sort(ids[taken_G[number_M]])
+    return None
 
 
 def _keys(source: Listed, sample: int, what: Hashable, members: bool) -> Iterator[Hashable]:
