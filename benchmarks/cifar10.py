@@ -41,6 +41,7 @@ from kontrast.encoders.images.encoder import ImageEncoder
 from kontrast.encoders.images.open import image_encoder
 from kontrast.modalities.images.model import Model
 from kontrast.positives.images.papers import recipe
+from kontrast.preprocessing import Preprocessing
 
 COMMON = {
     "method": "simclr",
@@ -103,10 +104,11 @@ def measured(row: dict[str, Any], seed: int, epochs: int, train: Any, test: Any)
 
 def untrained(what: str, seed: int) -> Model:
     """What every method must be better than: the encoder as it begins, or the pixels themselves."""
-    looks = recipe("simclr-cifar", 32, 3)
+    views = recipe("simclr-cifar", 32, 3)
+    look = Preprocessing(32, views.mean, views.std)
     if what == "pixels":
-        return Model(ImageEncoder(nn.Flatten(), 3 * 32 * 32, {"channels": 3}), 32, looks.mean, looks.std)
-    return Model(image_encoder(what, channels=3, image_size=32, seed=seed), 32, looks.mean, looks.std)
+        return Model(ImageEncoder(nn.Flatten(), 3 * 32 * 32, {"channels": 3}), look)
+    return Model(image_encoder(what, channels=3, image_size=32, seed=seed), look)
 
 
 def twins(method: str) -> Any:

@@ -29,46 +29,49 @@ ALLOWED = {
     "strict_json": "",
     "distributed": "errors",
     "settings": "errors",
+    "files": "",
+    "preprocessing": "",
     # what contrastive learning is
     "positives": "keyed",
-    "positives/images": "errors keyed",
+    "positives/images": "errors keyed preprocessing",
     "positives/texts": "errors keyed",
     "losses/engine": "similarity",
     "losses": "losses/engine similarity",
     "negatives": "errors keyed losses losses/engine positives/texts similarity",
-    "encoders": "distributed errors keyed",
-    "encoders/images": "encoders errors",
-    "encoders/text": "encoders errors keyed progress",
-    "encoders/clip": "encoders encoders/images encoders/text errors progress",
+    "encoders": "distributed errors files keyed",
+    "encoders/images": "encoders errors preprocessing",
+    "encoders/text": "encoders errors files keyed progress",
+    "encoders/clip": "encoders encoders/images encoders/text errors files progress",
     "methods": "distributed encoders encoders/clip encoders/text errors losses negatives settings similarity",
     # what it is run on, and how
-    "data/pixels": "keyed progress",
-    "data/readers": "data data/pixels errors keyed progress",
+    "data/pixels": "errors files keyed progress",
+    "data/readers": "data data/pixels errors files keyed progress",
     "data": "data/pixels data/readers errors keyed",
     "recipes": "errors methods negatives settings",
-    "training": "distributed encoders errors keyed methods settings strict_json",
+    "training": "distributed encoders errors files keyed methods settings strict_json",
     # whether it worked, a look at it, taking it elsewhere
-    "evaluate": "data errors keyed positives/images progress similarity",
-    "exchange": "encoders/clip encoders/images encoders/text errors keyed",
-    "report": "data evaluate keyed positives/images",
+    "evaluate": "data errors keyed positives/images preprocessing progress similarity",
+    "exchange": "encoders encoders/clip encoders/images encoders/text errors files keyed preprocessing",
+    "report": "data evaluate files keyed positives/images preprocessing",
     # one contract for every kind of data; none knows a run or a verb
     "modalities": "data data/readers encoders errors exchange keyed methods modalities/images modalities/pairs"
     " modalities/texts positives/images recipes report settings training",
     "modalities/images": "data data/pixels encoders encoders/images errors evaluate exchange keyed methods modalities"
-    " negatives positives positives/images progress recipes report settings training",
+    " negatives positives positives/images preprocessing progress recipes report settings training",
     "modalities/texts": "data data/readers encoders/text errors evaluate exchange keyed methods modalities negatives"
     " positives/images positives/texts recipes report settings training",
-    "modalities/pairs": "data data/pixels data/readers encoders/clip encoders/text errors evaluate exchange keyed"
-    " methods modalities modalities/images modalities/texts negatives positives/images progress recipes report"
-    " settings training",
+    "modalities/pairs": "data data/pixels data/readers encoders/clip encoders/images encoders/text errors evaluate"
+    " exchange keyed methods modalities modalities/images modalities/texts negatives positives/images preprocessing"
+    " progress recipes report settings training",
     # what a user starts
-    "verify": "data distributed encoders encoders/clip encoders/images encoders/text errors keyed losses methods"
+    "verify": "data distributed encoders encoders/clip encoders/images encoders/text errors files keyed losses methods"
     " modalities/images positives/images settings training",
-    "run": "data distributed encoders errors exchange keyed methods modalities negatives positives/images progress"
-    " recipes report settings training verify",
+    "run": "data data/pixels distributed encoders errors exchange files keyed methods modalities negatives"
+    " positives/images progress recipes report settings training verify",
     "estimator": "run",
     "terminal": "errors progress",
-    "commands": "data errors evaluate exchange modalities modalities/images positives/images report run settings",
+    "commands": "data data/readers errors evaluate exchange files modalities modalities/images positives/images report"
+    " run settings",
     "cli": "commands distributed errors recipes run settings strict_json terminal training verify",
 }
 ONLY_TORCH = {"similarity", "losses", "losses/engine", "negatives"}  # of other people's packages

@@ -11,23 +11,35 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, Parameter, convert
 
 from kontrast import __version__, strict_json
-from kontrast.errors import Failed, Unfit
+from kontrast.errors import Failed, Interrupted, Unfit
 from kontrast.settings import Settings
 from kontrast.terminal import Progress, folded, put
+from kontrast.training.signals import caught
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+def _exact(type_: Any, tokens: Any) -> Any:
+    """What was typed, as its type; a part of a whole number is refused, not rounded."""
+    if type_ in (int, int | None, list[int] | None):
+        for token in tokens:
+            if "." in token.value and not float(token.value).is_integer():
+                raise ValueError(f"{token.keyword} must be a whole number, got {token.value}.")
+    return convert(type_, tokens)
+
 
 app = App(
     name="kontrast",
     version=__version__,
     help="Learn an embedding model from unlabelled data by contrast, and see whether you can trust it.",
     help_epilogue="First minute: kontrast train digits --method simclr --out runs/digits",
-    default_parameter=Parameter(consume_multiple=True, negative=()),
+    default_parameter=Parameter(consume_multiple=True, negative=(), converter=_exact),
     result_action="return_value",
+    suppress_keyboard_interrupt=False,  # a signal has a sentence of its own
 )
 
 Debug = Annotated[bool, Parameter(help="Show the traceback of a failure.")]
@@ -293,7 +305,8 @@ def main(words: list[str] | None = None) -> None:
 
 def _exit_code(call: Callable[[], Any], debug: bool) -> int:
     try:
-        return call() or 0
+        with caught(""):
+            return call() or 0
     except CycloptsError as problem:
         put(f"kontrast: {problem}", file=sys.stderr)
         return 2
@@ -303,9 +316,15 @@ def _exit_code(call: Callable[[], Any], debug: bool) -> int:
         if not problem.printed:
             put(f"kontrast: {_who()}{problem}", file=sys.stderr)
         return problem.exit_code
-    except KeyboardInterrupt:
-        print("kontrast: interrupted before anything was trained.", file=sys.stderr)
-        return 130
+    except Interrupted as problem:
+        if not _who():
+            print(f"kontrast: {problem}", file=sys.stderr)
+        return problem.exit_code
+    except PermissionError as problem:
+        if debug:
+            raise
+        print(f"kontrast: {_who()}{problem.filename}: permission denied.", file=sys.stderr)
+        return 2
     except BrokenPipeError:
         return 0
     except Exception as problem:

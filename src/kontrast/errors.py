@@ -46,3 +46,12 @@ class Failed(RuntimeError):
 
     def __init__(self, sentence: object = "") -> None:
         super().__init__(shown(str(sentence)))
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal came where no step or save had to be ended first; the sentence says what is lost (nothing) and what to
+    type. Exit code: 128 and the signal's number."""
+
+    def __init__(self, sentence: str, exit_code: int) -> None:
+        super().__init__(sentence)
+        self.exit_code = exit_code

@@ -51,7 +51,8 @@ class ContrastiveEmbedder(TransformerMixin, BaseEstimator):  # type: ignore[misc
         words = {k: v for k, v in self.get_params().items() if v is not None and k != "random_state"}
         with tempfile.TemporaryDirectory() as folder:
             run = train(X, out=str(Path(folder) / "run"), seed=self.random_state, validate="none", say=_quiet, **words)
-        assert run.model is not None
+        if run.model is None:  # a signal ended it
+            raise KeyboardInterrupt
         self.model_ = run.model
         self.verdict_ = run.summary["verdict"]
         self.n_features_out_ = run.model.width

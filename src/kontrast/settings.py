@@ -6,6 +6,7 @@ This file imports no torch, so that help and typing errors are instant.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
@@ -29,7 +30,8 @@ class Settings:
         chunk: Rows that go through the encoder at once, or `auto`; the gradient stays that of the whole batch.
         norm: With chunks: `group`, `frozen` or `per-chunk`. Without: `group` and `frozen` replace BatchNorm.
         encoder: `small`, any timm or torchvision name, or a folder with weights; for sentences also `static`.
-        pooler: Of a sentence's tokens: cls, cls-before-pooler, mean, first-last or top2; the folder's own if not given.
+        pooler: Of a sentence's tokens: cls, cls-before-pooler, mean, first-last, top2, max, last, weighted-mean or
+            mean-sqrt-len; the folder's own if not given.
         pretrained: Start from published weights (asks the hub; says so when offline).
         image_size: Side of the pictures that the encoder sees, in pixels.
         channels: 1 for grey, 3 for colour; read from the data if not given.
@@ -190,7 +192,17 @@ _AT_LEAST = {"epochs": 1, "batch_size": 2, "image_size": 1, "channels": 1, "whit
 }
 _ABOVE_ZERO = ("temperature", "lr", "max_minutes")
 _CHOICES = {
-    "pooler": ("cls", "cls-before-pooler", "mean", "first-last", "top2"),
+    "pooler": (
+        "cls",
+        "cls-before-pooler",
+        "mean",
+        "first-last",
+        "top2",
+        "max",
+        "last",
+        "weighted-mean",
+        "mean-sqrt-len",
+    ),
     "similarity": ("cosine", "dot", "euclidean", "squared_euclidean"),
     "precision": ("fp32", "bf16", "fp16"),
     "norm": ("group", "frozen", "per-chunk"),
@@ -212,11 +224,14 @@ def checked(settings: Settings) -> Settings:
         if value is not None and not (value > 0 if least is None else value >= least):
             bound = "greater than 0" if least is None else f"at least {least}"
             raise Unfit(f"--{name.replace('_', '-')} must be {bound}, got {value}.")
+    for name, value in settings.requested().items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise Unfit(f"--{name.replace('_', '-')} must be a finite number, got {value}.")
     for name, choices in _CHOICES.items():
         value = getattr(settings, name)
         if value is not None and value not in choices:
             raise Unfit(f"--{name.replace('_', '-')} {value!r} is unknown{nearest(value, choices)}")
-    if settings.chunk not in (None, "auto") and not str(settings.chunk).isdigit():
+    if settings.chunk not in (None, "auto") and not _whole(settings.chunk):
         raise Unfit(f"--chunk must be a number of rows or auto, got {settings.chunk!r}.")
     for name, known in WORDED.items():
         if (value := getattr(settings, name)) is not None:
@@ -254,6 +269,8 @@ def worded(text: str, known: Mapping[str, tuple[str, ...]], where: str) -> tuple
             raise Unfit(f"{where} {text!r}: {name} has no option {option + equals!r}; it takes {taken}.")
         try:
             options[option] = float(value) if equals else 1.0
+            if not math.isfinite(options[option]):
+                raise ValueError
         except ValueError:
             raise Unfit(f"{where} {text!r}: {option} needs a number, got {value!r}.") from None
     return name, options
@@ -303,8 +320,18 @@ def pairs(words: Iterable[str] | None, where: str) -> dict[str, Any]:
         name, equals, value = word.partition("=")
         if not equals or not name:
             raise Unfit(f"{where}: expected NAME=VALUE, got {word!r}.")
-        found[name.strip().replace("-", "_")] = _plain(yaml.safe_load(value)) if value else ""
+        try:
+            read = _plain(yaml.safe_load(value)) if value else ""
+        except yaml.YAMLError:
+            read = value  # a word with marks of YAML in it
+        if isinstance(read, float) and not math.isfinite(read):
+            raise Unfit(f"{where} {word}: a finite number was expected.")
+        found[name.strip().replace("-", "_")] = read
     return found
+
+
+def _whole(text: str) -> bool:
+    return text.isascii() and text.isdigit()
 
 
 def _plain(value: Any) -> Any:

@@ -12,7 +12,7 @@ import sys
 import textwrap
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import IO, Any, TextIO
 
 from kontrast import progress
@@ -24,7 +24,10 @@ SILENT = 0.5  # seconds of work before it is shown at all
 
 
 class Progress:
-    """The bar, or a plain line every 30 seconds; sentences between stay readable in either."""
+    """The bar, or a plain line every 30 seconds; sentences between stay readable in either.
+
+    A terminal that was closed, or a pipe that nobody reads any more, costs the words and never the run.
+    """
 
     current: Progress | None = None  # the one that is shown, so that a verb inside uses it too
 
@@ -54,7 +57,8 @@ class Progress:
         if Progress.current is not self:
             return
         self._over.set()
-        self.clear()
+        with suppress(OSError):
+            self.clear()
         if isinstance(sys.stdout, _Clearing):
             sys.stdout = sys.stdout.inner
         self._held.close()
@@ -66,10 +70,11 @@ class Progress:
             return
         text = escaped(text, keep="\n")
         text = folded(text) if sys.stderr.isatty() else text
-        if self.bar is not None:
-            self.bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
-        else:
-            print(text, file=sys.stderr, flush=True)
+        with suppress(OSError):
+            if self.bar is not None:
+                self.bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
+            else:
+                print(text, file=sys.stderr, flush=True)
 
     def hear(self, doing: str, done: int, total: int) -> None:
         """Work tells what it does; the thread shows it."""
@@ -79,8 +84,11 @@ class Progress:
 
     def show(self, row: Row, steps: int) -> None:
         """One log row of a training run."""
-        if "loss" not in row or not self._speaks:
-            return
+        if "loss" in row and self._speaks:
+            with suppress(OSError):
+                self._show(row, steps)
+
+    def _show(self, row: Row, steps: int) -> None:
         guessing = f" (guessing {row['guessing']:.2f})" if "guessing" in row else ""
         words = (
             f"loss {row['loss']:.3f}{guessing}  "
@@ -116,11 +124,12 @@ class Progress:
             doing, now = self.doing, time.monotonic()
             if not doing or now - self.since < SILENT:
                 continue
-            if sys.stderr.isatty():
-                self._draw(doing, self.done, self.total)
-            elif now - max(self.told, self.since) >= LINE_EVERY:
-                self.told = now
-                print(self._line(now), file=sys.stderr, flush=True)
+            with suppress(OSError):
+                if sys.stderr.isatty():
+                    self._draw(doing, self.done, self.total)
+                elif now - max(self.told, self.since) >= LINE_EVERY:
+                    self.told = now
+                    print(self._line(now), file=sys.stderr, flush=True)
 
     def _line(self, now: float) -> str:
         of = f"{self.done:,} of {self.total:,}" if self.total else f"{self.done:,}" if self.done else ""

@@ -18,6 +18,7 @@ from kontrast import keyed
 from kontrast.encoders.images.encoder import ImageEncoder
 from kontrast.encoders.images.open import image_encoder
 from kontrast.exchange import About
+from kontrast.preprocessing import Preprocessing
 
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
 
@@ -25,12 +26,14 @@ MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
 FOREIGN = "import sys\nsys.modules['kontrast'] = None  # importing it now fails\n"
 
 
-def about(channels: int = 3) -> About:
+def look(size: int, channels: int = 3) -> Preprocessing:
+    return Preprocessing(size, MEAN[:channels], STD[:channels])
+
+
+def about() -> About:
     return About(
         method="simclr",
         data="200 pictures",
-        mean=MEAN[:channels],
-        std=STD[:channels],
         verdict="learned: kNN 0.8, random weights 0.3",
         settings={"epochs": 2, "temperature": 0.5},
         evaluation={"learned": {"knn_top1": 0.8123, "recall_at_1": 0.5}, "random_weights": {"knn_top1": 0.3}},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.exchange.folders import about, trained
+from tests.exchange.folders import about, look, trained
 
 from kontrast import exchange
 from kontrast.errors import Failed
@@ -15,11 +15,11 @@ def test_a_folder_that_gives_other_vectors_is_not_certified(tmp_path: Path) -> N
     encoder = trained("small", 8)
     encoder.net[0].register_forward_hook(lambda _module, _inputs, y: y + 1)  # a live net that no file describes
     with pytest.raises(Failed, match="gives other vectors"):
-        exchange.write(tmp_path, encoder, about())
+        exchange.write(tmp_path, encoder, look(encoder.spec["image_size"]), about())
 
 
 def test_the_card_tells_data_method_metrics_and_loaders(tmp_path: Path) -> None:
-    exchange.write(tmp_path, trained("resnet18", 32), about())
+    exchange.write(tmp_path, trained("resnet18", 32), look(32), about())
     card = (tmp_path / "README.md").read_text()
     for part in (
         "# resnet18 with the 3x3 CIFAR stem, trained with simclr",

@@ -24,8 +24,9 @@ from kontrast.modalities.images.model import Model
 from kontrast.modalities.pairs.model import PairModel
 from kontrast.modalities.registry import load
 from kontrast.modalities.texts.model import TextModel
+from kontrast.preprocessing import Preprocessing
 
-ABOUT = About("simclr", "noise", (), ())
+ABOUT = About("simclr", "noise")
 WORDS = ["a red ball", "two dogs run", "the sea at night", "a small house"] * 3
 PLANTED = {"resnet18": ["timm", "standalone"], "small": ["standalone"], "cifar": ["standalone"]} | {
     "deep": ["standalone"], "texts": ["sentence-transformers"], "pairs": ["standalone-pairs"],
@@ -47,11 +48,11 @@ def model(name: str) -> Any:
         made = towers(config, seed=1)
         if name == "siglip":
             made.judge_alone()
-        return PairModel(Pairs(made.eval(), words, (0.5,) * 3, (0.2,) * 3))
+        return PairModel(Pairs(made.eval(), words, Preprocessing(16, (0.5,) * 3, (0.2,) * 3)))
     size, backbone = {"resnet18": (224, "resnet18"), "cifar": (32, "resnet18")}.get(name, (8, "small"))
     encoder = image_encoder(backbone, image_size=size, channels=3, seed=0)
     encoder(torch.randn(4, 3, size, size, generator=keyed.generator("warm")))
-    return Model(encoder.eval(), size, (0.5,) * 3, (0.2,) * 3, white=4095 if name == "deep" else None)
+    return Model(encoder.eval(), Preprocessing(size, (0.5,) * 3, (0.2,) * 3, white=4095 if name == "deep" else None))
 
 
 @pytest.mark.parametrize("name", PLANTED)

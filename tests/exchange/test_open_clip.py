@@ -26,7 +26,7 @@ def test_our_folders_give_open_clip_the_same_vectors_without_kontrast(tmp_path):
     resnet = small(words, vision_cfg=tiny)
     models = {"own": resnet, "timm": small(words, "test_resnet"), "bert": with_bert(words, tmp_path)}
     for name, model in models.items():
-        folders.write(tmp_path / name, model, words, *LOOK)
+        folders.write(tmp_path / name, model, words, LOOK)
     pixels = np.random.default_rng(0).standard_normal((3, 3, 32, 32), dtype=np.float32)
     np.save(tmp_path / "pixels.npy", pixels)
     places = [str(tmp_path / name) for name in models]
@@ -39,7 +39,7 @@ def test_our_folders_give_open_clip_the_same_vectors_without_kontrast(tmp_path):
         np.testing.assert_allclose(found["text"], text, rtol=0, atol=1e-5)
         assert found["scale"] == pytest.approx(float(model.logit_scale.detach().exp()))
         look = json.loads((tmp_path / name / "open_clip_config.json").read_text())["preprocess_cfg"]
-        assert look["mean"] == list(LOOK[0]) and look["std"] == list(LOOK[1])
+        assert look["mean"] == list(LOOK.mean) and look["std"] == list(LOOK.std)
         again = folders.read(tmp_path / name)
         assert torch.equal(again.towers.encode_text(words(CAPTIONS)), model.encode_text(words(CAPTIONS)))
 
@@ -95,9 +95,9 @@ def test_openais_state_dict_is_read_by_its_shapes(tmp_path, layers):
 def test_written_and_read_again_nothing_has_changed(tmp_path):
     words = bpe.learned(CAPTIONS * 3, context=16)
     model = small(words, init_logit_bias=-10.0)
-    folders.write(tmp_path, model, words, *LOOK)
+    folders.write(tmp_path, model, words, LOOK)
     again = folders.read(tmp_path)
-    assert again.towers.spec == model.spec and (again.mean, again.std) == LOOK
+    assert again.towers.spec == model.spec and again.look == LOOK
     for name, tensor in model.state_dict().items():
         assert torch.equal(again.towers.state_dict()[name], tensor), name
     assert torch.equal(again.captions(CAPTIONS), words(CAPTIONS))
@@ -108,7 +108,7 @@ def test_what_does_not_fit_is_said(tmp_path):
         folders.read(tmp_path)
     words = bpe.learned(CAPTIONS * 3, context=16)
     model = small(words)
-    folders.write(tmp_path, model, words, *LOOK)
+    folders.write(tmp_path, model, words, LOOK)
     (tmp_path / "model.safetensors").unlink()
     with pytest.raises(Unfit, match="pickled"):
         folders.read(tmp_path)

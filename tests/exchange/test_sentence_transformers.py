@@ -16,7 +16,7 @@ from kontrast.exchange.sentence_transformers import write
 
 pytest.importorskip("sentence_transformers")
 TEXTS = ["The cat sat on the mat.", "A dog ran over the hill, quickly.", "No.", "Two children play in the rain."]
-ABOUT = About("simcse", "four sentences", (), ())
+ABOUT = About("simcse", "four sentences")
 
 READER = """
 import sys
@@ -116,9 +116,9 @@ def test_what_cannot_be_read_is_told(folders, tmp_path):
     with pytest.raises(Unfit, match=r"no config\.json"):
         text_encoder(str(tmp_path), seed=0)
     for name, change, words in [
-        ("1_Pooling/config.json", {"pooling_mode_max_tokens": True, "pooling_mode_mean_tokens": False}, "max_tokens"),
+        ("1_Pooling/config.json", {"pooling_mode": "attention"}, "attention"),
         ("config.json", {"num_hidden_layers": 2}, "config.json does not count"),
-        ("config.json", {"num_hidden_layers": 4}, "misses encoder.layer.3"),
+        ("config.json", {"num_hidden_layers": 4}, "miss encoder.layer.3"),
     ]:
         folder = tmp_path / words.replace(" ", "-")
         write(folder, small("mean"), ABOUT)

@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from tests.exchange.folders import MEAN, STD, about, elsewhere, pasted, picture, pixels_of, probe, trained
+from tests.exchange.folders import about, elsewhere, look, pasted, picture, pixels_of, probe, trained
 
 from kontrast import exchange
-from kontrast.positives.images import prepare
 
 
 @pytest.mark.parametrize(
@@ -25,7 +24,7 @@ def test_plain_folders_load_by_their_own_encoder_py(
     tmp_path: Path, name: str, size: int, channels: int, norm: str
 ) -> None:
     encoder, folder = trained(name, size, channels, norm), tmp_path / "model"
-    certificate = exchange.write(folder, encoder, about(channels))
+    certificate = exchange.write(folder, encoder, look(size, channels), about())
     assert certificate.layout == "plain"
     assert certificate.difference <= 1e-6 * certificate.largest
     assert sorted(p.name for p in folder.iterdir()) == ["README.md", "config.json", "encoder.py", "model.safetensors"]
@@ -40,5 +39,5 @@ def test_plain_folders_load_by_their_own_encoder_py(
     there = load_file(tmp_path / "there.safetensors")
     with torch.no_grad():
         torch.testing.assert_close(there["y"], encoder(x), rtol=1e-6, atol=1e-6)
-    ready = prepare([pixels_of(picture("L" if channels == 1 else "RGB"))], size, MEAN[:channels], STD[:channels])
+    ready = look(size, channels)([pixels_of(picture("L" if channels == 1 else "RGB"))])
     torch.testing.assert_close(there["ready"], ready[0], rtol=0, atol=1e-6)

@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from tests.exchange.folders import MEAN, STD, about, elsewhere, pasted, picture, pixels_of, probe, trained
+from tests.exchange.folders import MEAN, STD, about, elsewhere, look, pasted, picture, pixels_of, probe, trained
 
 from kontrast import exchange
-from kontrast.positives.images import prepare
 
 
 @pytest.mark.parametrize(
@@ -25,14 +24,14 @@ def test_timm_folders_load_in_timm_and_transformers(
     tmp_path: Path, name: str, size: int, unusual: dict[str, int] | None
 ) -> None:
     encoder, folder = trained(name, size), tmp_path / "model"
-    certificate = exchange.write(folder, encoder, about())
+    certificate = exchange.write(folder, encoder, look(encoder.spec["image_size"]), about())
     assert certificate.layout == "timm"
     config = json.loads((folder / "config.json").read_text())
     assert config.get("model_args") == unusual
     assert config["architecture"] == name
-    look = config["pretrained_cfg"]
-    assert (look["input_size"], look["mean"], look["std"]) == ([3, size, size], list(MEAN), list(STD))
-    assert (look["crop_pct"], look["interpolation"]) == (1.0, "bicubic")
+    told = config["pretrained_cfg"]
+    assert (told["input_size"], told["mean"], told["std"]) == ([3, size, size], list(MEAN), list(STD))
+    assert (told["crop_pct"], told["interpolation"]) == (1.0, "bicubic")
     x = probe(folder, size)
     elsewhere(
         pasted(folder) + "\nfrom safetensors.torch import load_file, save_file\n"
@@ -49,7 +48,7 @@ def test_timm_folders_load_in_timm_and_transformers(
         folder,
     )
     there = load_file(tmp_path / "there.safetensors")
-    ready = prepare([pixels_of(picture())], size, MEAN, STD)
+    ready = look(size)([pixels_of(picture())])
     assert float((there["ready"] - ready[0]).abs().max()) <= 1.01 / 255 / min(STD)  # Pillow rounds to whole numbers
     with torch.no_grad():
         expected = encoder(x)
@@ -61,7 +60,7 @@ def test_timm_folders_load_in_timm_and_transformers(
 @pytest.mark.proof
 def test_grey_timm_folders_load_in_timm_and_transformers(tmp_path: Path) -> None:
     encoder, folder = trained("resnet18", 96, 1), tmp_path / "model"
-    assert exchange.write(folder, encoder, about(1)).layout == "timm"
+    assert exchange.write(folder, encoder, look(encoder.spec["image_size"], 1), about()).layout == "timm"
     x = probe(folder, 96, 1)
     elsewhere(
         "import timm, torch\nfrom safetensors.torch import load_file, save_file\nfrom transformers import AutoModel\n"
@@ -81,7 +80,7 @@ def test_grey_timm_folders_load_in_timm_and_transformers(tmp_path: Path) -> None
 def test_timm_folders_load_in_sentence_transformers(tmp_path: Path) -> None:
     pytest.importorskip("sentence_transformers", minversion="6.2")
     folder = tmp_path / "model"
-    exchange.write(folder, trained("resnet18", 224), about())
+    exchange.write(folder, trained("resnet18", 224), look(224), about())
     probe(folder, 224)
     elsewhere(
         "from PIL import Image\nfrom sentence_transformers import SentenceTransformer\n"

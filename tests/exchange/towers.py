@@ -6,6 +6,7 @@ import pytest
 
 from kontrast.encoders.clip.presets import model_cfg
 from kontrast.encoders.clip.towers import towers
+from kontrast.preprocessing import Preprocessing
 
 needs_peer = pytest.mark.skipif(find_spec("open_clip") is None, reason="open_clip is not installed")
 
@@ -13,7 +14,7 @@ needs_peer = pytest.mark.skipif(find_spec("open_clip") is None, reason="open_cli
 CAPTIONS = ["a red circle left of a blue square", "two dogs run", "a café", "don't"]
 
 
-LOOK = ((0.5, 0.4, 0.3), (0.2, 0.25, 0.3))
+LOOK = Preprocessing(32, (0.5, 0.4, 0.3), (0.2, 0.25, 0.3))
 
 
 FOREIGN = """

@@ -11,13 +11,14 @@ from kontrast.encoders.norm import BatchNorm, convert
 from kontrast.modalities.calibration import calibrated
 from kontrast.modalities.images.model import Model
 from kontrast.modalities.inference import columns_of
+from kontrast.preprocessing import Preprocessing
 
 PICTURES = open_source(np.random.default_rng(0).integers(0, 256, (300, 8, 8, 3), dtype=np.uint8))
 
 
 def model(name: str = "small", seed: int = 0) -> Model:
     encoder = image_encoder(name, channels=3, image_size=8, seed=seed)
-    return Model(encoder.eval(), 8, (0.5,) * 3, (0.25,) * 3)
+    return Model(encoder.eval(), Preprocessing(8, (0.5,) * 3, (0.25,) * 3))
 
 
 def norms(made: Model) -> list[torch.nn.Module]:
@@ -30,7 +31,8 @@ def test_each_layer_then_sees_mean_0_and_variance_1() -> None:
     seen: list[tuple[float, float]] = []
 
     def look(norm: torch.nn.Module, inputs: tuple[torch.Tensor], _: torch.Tensor) -> None:
-        mean_C, variance_C = inputs[0].mean(dim=(0, 2, 3)), inputs[0].var(dim=(0, 2, 3))
+        values_CR = inputs[0].transpose(0, 1).flatten(1)  # rows and pixels
+        mean_C, variance_C = values_CR.mean(dim=1), values_CR.var(dim=1)
         shift = (mean_C - norm.running_mean) / norm.running_var.sqrt()
         seen.append((float(shift.abs().max()), float((variance_C / norm.running_var).log().abs().max())))
 

@@ -27,5 +27,6 @@ def test_a_run_that_began_at_random_began_with_the_random_weights():
             return f"random {seed}"
 
     model = Model()
-    assert columns_of(model, None, 7) == {"learned": model, "before": "random 7", "random_weights": "random 7"}
-    assert columns_of(model, "old", 7)["before"] == "old"
+    models, told = columns_of(model, None, 7)
+    assert models == {"learned": model, "before": "random 7", "random_weights": "random 7"} and told == ""
+    assert columns_of(model, "old", 7)[0]["before"] == "old"

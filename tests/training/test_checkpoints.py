@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 
 import pytest
 import torch
@@ -90,7 +91,7 @@ def test_a_full_disk_leaves_the_old_ones_and_no_part(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(checkpoints.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
         checkpoints.save(tmp_path, TENSORS, {"step": 5})
     assert [p.name for p in tmp_path.iterdir()] == ["step-000000004.safetensors"]

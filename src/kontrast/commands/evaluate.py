@@ -18,5 +18,4 @@ def evaluate(
     protocols  names in `evaluate.registry.PROTOCOLS`; None: all that fit the data
     request    the other fields of `modalities.modality.Request`: split, labels, train_data, classes, templates, seed
     """
-    path = Path(model)
-    return registry.of_folder(path).evaluate(path, data, Request(protocols=tuple(protocols or ()), **request))
+    return registry.of_folder(model).evaluate(Path(model), data, Request(protocols=tuple(protocols or ()), **request))

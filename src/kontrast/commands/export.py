@@ -52,7 +52,7 @@ def about(run: Path) -> About:
     evaluation = {who: found for who, found in summary.get("evaluation", {}).items() if who != "about"}
     settings = {name: value for name, value in config.items() if isinstance(value, int | float | str)}
     data = str(settings.pop("data", "data that its folder does not name"))
-    return About(name, data, (), (), summary.get("verdict", ""), settings, evaluation, "held-out data")
+    return About(name, data, summary.get("verdict", ""), settings, evaluation, "held-out data")
 
 
 def _content(file: Path) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from kontrast.commands.outputs import claim_picture, write_picture
 from kontrast.data.sampler import Sampler
 from kontrast.errors import Unfit
 from kontrast.modalities.images.batches import ImageBatches
@@ -20,6 +21,7 @@ SHOWN = 8  # samples on a sheet
 
 def preview(data: Any, out: Path, *, epoch: int = 0, ids: list[int] | None = None, **settings: Any) -> list[str]:
     """Draw originals and views of some samples to a picture file; returns lines that say what was drawn."""
+    claim_picture("--out", out, (data,))
     plan, samples = planned_on(data, from_mapping(settings, "preview"))
     if samples.recipe is None:
         raise Unfit(f"{samples.source.name} holds {samples.source.kind}; preview draws views of pictures.")
@@ -43,7 +45,7 @@ def preview(data: Any, out: Path, *, epoch: int = 0, ids: list[int] | None = Non
     keys = None if grouped or rows else Keys(seed, epoch, chosen)
     sheet = views_sheet(pictures, batches.drawn(chosen, epoch), recipe, keys)
     try:
-        sheet.save(out)
+        write_picture(out, sheet)
     except (OSError, ValueError) as problem:
         raise Unfit(f"--out {out} cannot be written as a picture: {problem}.") from None
     return [

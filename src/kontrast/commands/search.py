@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from kontrast.commands.outputs import claim_picture, write_picture
 from kontrast.commands.vectors import Vectors, opened, vectors
 from kontrast.data.source import Source
 from kontrast.errors import Unfit
@@ -23,10 +24,12 @@ def search(
     run: str | Path, data: Any, query: str, k: int = 10, *, sheet: Path | None = None, split: str | None = None
 ) -> dict[str, Any]:
     """The k samples of `data` whose vectors have the highest cosine to the query's, itself left out if it is one."""
-    model = load(run)
-    source = opened(model, data, split)
     if k < 1:
         raise Unfit(f"-k must be at least 1, got {k}.")
+    if sheet is not None:
+        claim_picture("--sheet", sheet, (data, query, run))
+    model = load(run)
+    source = opened(model, data, split)
     if sheet is not None and source.pictures is None:
         raise Unfit(f"--sheet draws pictures, and {source.name} holds {source.kind}.")
     vectors_ND, called = vectors(model, source), model.called(source)
@@ -40,7 +43,7 @@ def search(
     if sheet is not None:
         found = source.images(np.array([hit["row"] for hit in hits]))
         scores_k = [float(str(hit["score"])) for hit in hits]
-        neighbour_sheet([(picture, list(zip(found, scores_k)))], source.white).save(sheet)
+        write_picture(sheet, neighbour_sheet([(picture, list(zip(found, scores_k)))], source.white))
     return {"query": query, "searched": len(vectors_ND), "hits": hits}
 
 

@@ -26,6 +26,8 @@ from kontrast.errors import Unfit, shown
 
 __all__ = ["Source", "held_out", "open_source"]
 
+EMBEDDED = ("digits", "emoji")  # sets that are asked for by name
+
 
 def open_source(
     data: Any,
@@ -65,6 +67,8 @@ def open_source(
     """
     if isinstance(data, Source):
         return data if split is None else data.split(split)
+    if isinstance(data, str) and not data.strip():
+        raise Unfit(f"data: an empty name; give a folder, a file, or an embedded set: {', '.join(EMBEDDED)}.")
     if channels not in (None, 1, 3):
         raise Unfit(f"channels: files are read as 1 (grey) or 3 (RGB), not {channels}.")
     options = Options(

@@ -11,7 +11,7 @@ Shapes: N usable samples, B samples of the whole batch.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
@@ -22,6 +22,8 @@ from kontrast.keyed import Ids
 
 SMALL = 1 << 16  # samples; up to here the shuffle of an epoch is made once, above it step by step
 
+DRAWS = 64  # for one stand-in
+
 
 @dataclass(frozen=True, eq=False)
 class Sampler:
@@ -30,6 +32,7 @@ class Sampler:
     ids         the samples to draw from; kept ascending, so their order tells nothing
     batch_size  rows of one step, in total over all processes
     steps       of the whole run
+    lost        id -> why it can be read no more: its rows are given to stand-ins, all other rows stay
     """
 
     ids: Ids
@@ -38,6 +41,7 @@ class Sampler:
     steps: int
     rank: int = 0
     processes: int = 1
+    lost: dict[int, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "ids", np.sort(self.ids))
@@ -56,8 +60,24 @@ class Sampler:
         return batch_ids(self.ids, step, self.batch_size, self.seed)
 
     def own(self, step: int) -> Ids:
-        """This process's rows of them."""
-        return self.whole(step)[self.rows]
+        """This process's rows of them, with stand-ins for samples that were lost."""
+        whole_B = self.whole(step)
+        return self.standing(whole_B[self.rows], whole_B, step)
+
+    def standing(self, ids: Ids, taken: Ids, step: int) -> Ids:
+        """These ids, each lost one replaced by a sample that is keyed by (seed, step, its id): none that is lost, and
+        none of `taken` while there are others. A stand-in has its own id, so that a loss knows it for what it is."""
+        if not self.lost or not (gone := np.isin(ids, list(self.lost))).any():
+            return ids
+        ids, used = ids.copy(), {*taken.tolist(), *self.lost}
+        for place in np.flatnonzero(gone):
+            drawn = self.ids[keyed.below(len(self.ids), "stand-in", self.seed, step, ids[place], np.arange(DRAWS))]
+            there = [sample for sample in drawn.tolist() if sample not in self.lost]
+            if not there:
+                raise Unfit("Too many samples of the data have been lost to go on.")
+            ids[place] = next((sample for sample in there if sample not in used), there[0])
+            used.add(int(ids[place]))
+        return ids
 
     @property
     def rows(self) -> slice:

@@ -21,7 +21,7 @@ from torch import Tensor
 from kontrast import keyed
 from kontrast.data.content import kept_apart, linked
 from kontrast.data.messages import shown
-from kontrast.data.pixels.store import Pictures, Skipped
+from kontrast.data.pixels.store import Lost, Pictures, Skipped
 from kontrast.data.splits import SPLITS, canonical, chosen
 from kontrast.errors import Unfit
 from kontrast.keyed import Ids
@@ -114,10 +114,15 @@ class Source:
         """The pictures of these samples: uint8 or uint16, (B, C, H, W), or a list of (C, H, W) when sizes differ.
 
         workers: threads that decode what is not in memory; by default as many as the source was opened with.
+
+        Raises `Lost` where a file has gone, or is another, since the source was opened.
         """
         if self.pictures is None:
             raise Unfit(f"{self.name} holds {self.kind}, not pictures.")
-        return self.pictures(np.asarray(ids, dtype=np.int64), workers)
+        try:
+            return self.pictures(np.asarray(ids, dtype=np.int64), workers)
+        except Lost as lost:
+            raise Lost(lost.reasons, self.names) from None
 
     def texts(self, ids: Ids | Sequence[int], role: str = "text", *, seed: int = 0, epoch: int = 0) -> list[str]:
         """The words of these samples. Of several captions one is drawn, a pure function of (seed, epoch, id)."""

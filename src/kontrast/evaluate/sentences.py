@@ -20,7 +20,7 @@ from kontrast.evaluate.retrieval import ITEMS, SHORTEST, halves, partner_recall,
 from kontrast.evaluate.sts import sts
 from kontrast.evaluate.suite import measured
 
-__all__ = ["evaluate", "halves", "score", "tf_idf"]
+__all__ = ["evaluate", "halves", "score", "scored", "tf_idf"]
 
 
 def tf_idf(texts: Sequence[str]) -> Embed:
@@ -61,13 +61,19 @@ def evaluate(
     return measured(named, task, protocols=protocols, about={"raw": "TF-IDF", **(about or {})})
 
 
-def score(embed: Embed, source: Source, seed: int = 0) -> tuple[str, float]:
-    """(name, value) of the one number by which checkpoints are compared: Spearman of scored pairs, else recall at 1."""
+def scored(source: Source, seed: int = 0) -> tuple[list[str], list[str]]:
+    """What `score` compares. Unfit where there is too little of it, which is known before a run begins."""
     first, second = sides(source, seed)
-    if source.kind == "scored_pairs":
-        return "spearman", sts(embed, source)
-    if len(first) < 2:
+    if source.kind != "scored_pairs" and len(first) < 2:
         raise Unfit(
             f"{source.name}: fewer than two sentences have {SHORTEST} words, so their halves cannot be told apart."
         )
+    return first, second
+
+
+def score(embed: Embed, source: Source, seed: int = 0) -> tuple[str, float]:
+    """(name, value) of the one number by which checkpoints are compared: Spearman of scored pairs, else recall at 1."""
+    first, second = scored(source, seed)
+    if source.kind == "scored_pairs":
+        return "spearman", sts(embed, source)
     return "recall_at_1", partner_recall(embed(first).float(), embed(second).float(), second)["recall_at_1"]

@@ -22,8 +22,8 @@ from kontrast.evaluate.protocol import Task
 from kontrast.evaluate.registry import fitting
 from kontrast.evaluate.splits import cleaned, some
 from kontrast.keyed import Ids
-from kontrast.positives.images import prepare
 from kontrast.positives.images.view import Recipe
+from kontrast.preprocessing import Preprocessing
 
 VERSION = 2  # 2: nothing tested in a bank, norms of random weights calibrated, many draws of views of few items
 GEOMETRY_ITEMS = 5000
@@ -110,6 +110,6 @@ def evaluate(
 def raw_pixels(source: Source, ids: Ids) -> Tensor:
     """The raw-input column: the pixels themselves, from 0 to 1, shorter side at most 32, flattened to (M, C·S·S)."""
     size = min(32, *(source.size or (32,)))
-    as_is = [0.0] * source.channels, [1.0] * source.channels
+    as_is = Preprocessing(size, (0.0,) * source.channels, (1.0,) * source.channels)
     parts = [ids[i : i + 1024] for i in range(0, len(ids), 1024)]
-    return torch.cat([prepare(source.images(part), size, *as_is, white=source.white).flatten(1) for part in parts])
+    return torch.cat([as_is(source.images(part), white=source.white).flatten(1) for part in parts])

@@ -8,31 +8,29 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from kontrast import files
+from kontrast.preprocessing import Preprocessing
+
 
 @dataclass(frozen=True)
 class About:
     """What a card tells beside the encoder itself.
 
     method, data    "simclr", "digits (1,437 pictures)"
-    mean, std       how pixels (0 to 1) were normalised, one number a channel
     verdict         the run's own sentence
     settings        what was chosen for the run, in the order to be shown
     evaluation      whose -> metric -> fraction or number: {"learned": {"knn_top1": 0.9}, "random_weights": ...}
     evaluated_on    what the evaluation was made on
     license         of the weights, as the data allow; the card says "unknown" where nobody said
-    white           the value of 16-bit pictures that stood for 1, where it was trained on such
     """
 
     method: str
     data: str
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
     verdict: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
     evaluation: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     evaluated_on: str = ""
     license: str = "unknown"
-    white: int | None = None
 
 
 @dataclass(frozen=True)
@@ -53,11 +51,19 @@ class Certificate:
 
     def write_card(self, folder: Path, about: About) -> None:
         """Write README.md, once before the model is evaluated and again with its figures."""
-        (folder / "README.md").write_text(self.card(about), encoding="utf-8")
+        files.write(folder / "README.md", self.card(about))
 
 
 def card(
-    spec: Mapping[str, Any], width: int, about: About, *, library: str, loaders: str, usage: str, difference: float
+    spec: Mapping[str, Any],
+    width: int,
+    look: Preprocessing,
+    about: About,
+    *,
+    library: str,
+    loaders: str,
+    usage: str,
+    difference: float,
 ) -> str:
     """The text of README.md.
 
@@ -76,9 +82,8 @@ def card(
         f"Read by {loaders}. Read again after writing and compared with the encoder in memory: largest difference "
         f"{difference:.1e}.",
         usage,
-        f"Pixels are scaled to 0 to 1{_sixteen_bit(about.white)}, then normalised with mean {_numbers(about.mean)} and "
-        f"std {_numbers(about.std)}; the shorter side becomes {size} pixels (bicubic, antialiased), then the centre is "
-        "taken.",
+        f"Pixels are scaled to 0 to 1{_sixteen_bit(look.white)}, then normalised with mean {_numbers(look.mean)} and "
+        f"std {_numbers(look.std)}; {look.in_words()}.",
         "## How good it is",
         table(about) or "It was not evaluated.",
         "## How it was trained",

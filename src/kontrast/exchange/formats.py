@@ -15,6 +15,7 @@ from kontrast.exchange.sentence_transformers import SentenceTransformers
 from kontrast.exchange.standalone import Standalone
 from kontrast.exchange.standalone_pairs import StandalonePairs
 from kontrast.exchange.timm import Timm
+from kontrast.preprocessing import Preprocessing
 
 FORMATS: dict[str, Format] = {  # a run's own model/ is written in the first that can say it
     "timm": Timm(),
@@ -45,6 +46,6 @@ def write(folder: str | Path, model: Any, about: About) -> Certificate:
     return FORMATS[fitting(model)[0]].write(Path(folder), model, about)
 
 
-def write_encoder(folder: str | Path, encoder: ImageEncoder, about: About) -> Certificate:
-    """The same for a picture encoder alone: how its pictures were made ready is in `about`."""
-    return write(folder, Pictures(encoder, about.mean, about.std, about.white), about)
+def write_encoder(folder: str | Path, encoder: ImageEncoder, look: Preprocessing, about: About) -> Certificate:
+    """The same for a picture encoder alone. look: how its pictures are made ready."""
+    return write(folder, Pictures(encoder, look), about)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,21 +14,18 @@ from kontrast import keyed
 from kontrast.encoders.images.encoder import ImageEncoder
 from kontrast.exchange.card import About, Certificate, card
 from kontrast.exchange.format import compared
+from kontrast.preprocessing import Preprocessing
 
 PROBES = 16  # pictures of noise for the certificate
 
 
 class Seeing(Protocol):
-    """A picture encoder in use: mean and std of pixels from 0 to 1, and the white of the 16-bit ones it knows."""
+    """A picture encoder in use, and how its pictures are made ready."""
 
     @property
     def encoder(self) -> ImageEncoder: ...
     @property
-    def mean(self) -> Sequence[float]: ...
-    @property
-    def std(self) -> Sequence[float]: ...
-    @property
-    def white(self) -> int | None: ...
+    def look(self) -> Preprocessing: ...
 
 
 @dataclass(frozen=True)
@@ -37,9 +33,7 @@ class Pictures:
     """An encoder with what must be known of its pictures."""
 
     encoder: ImageEncoder
-    mean: Sequence[float]
-    std: Sequence[float]
-    white: int | None = None
+    look: Preprocessing
 
 
 def no_pictures(model: Any) -> str:
@@ -64,10 +58,8 @@ def certified(folder: Path, model: Seeing, about: About, again: torch.nn.Module,
     difference, largest = compared(folder, [live_BH], [_vectors(again, spec)])
 
     def text(known: About) -> str:
-        seen = replace(known, mean=tuple(model.mean), std=tuple(model.std), white=model.white)
-        return card(
-            spec, width, seen, library=told.library, loaders=told.loaders, usage=told.usage, difference=difference
-        )
+        how = {"library": told.library, "loaders": told.loaders, "usage": told.usage}
+        return card(spec, width, model.look, known, difference=difference, **how)
 
     certificate = Certificate(told.layout, told.loaders, difference, largest, text)
     certificate.write_card(folder, about)

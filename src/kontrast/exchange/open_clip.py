@@ -4,8 +4,7 @@
     open_clip_model.safetensors   visual.*, transformer.*, token_embedding.weight, ..., logit_scale
     tokenizer.json, tokenizer_config.json
 
-In open_clip: `create_model_and_transforms("local-dir:FOLDER")` and `get_tokenizer("local-dir:FOLDER")`. Nothing is ever
-unpickled: a `.pt` or `.bin` file is refused with a sentence that says how to turn it into safetensors.
+In open_clip: `create_model_and_transforms("local-dir:FOLDER")` and `get_tokenizer("local-dir:FOLDER")`.
 """
 
 from __future__ import annotations
@@ -16,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from kontrast import files
+from kontrast.encoders import weight_files
 from kontrast.encoders.clip import bpe
 from kontrast.encoders.clip.bpe import Captions
 from kontrast.encoders.clip.hugging_face import HuggingFaceTower, hugging_face
@@ -28,9 +27,11 @@ from kontrast.errors import Unfit
 from kontrast.exchange import standalone_pairs
 from kontrast.exchange.card import About, Certificate
 from kontrast.exchange.pair_folder import WORDS, Pairs, certified, no_towers, start_folder
+from kontrast.preprocessing import Preprocessing
 
 CONFIG, WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
 OWN_CONFIG, OWN_WEIGHTS = standalone_pairs.CONFIG, standalone_pairs.WEIGHTS
+WEIGHT_FILES = (WEIGHTS, "open_clip_pytorch_model.safetensors", OWN_WEIGHTS, "open_clip_pytorch_model.bin")
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)  # OpenAI's pictures
 TEXT_PARTS = ("text_projection", "positional_embedding", "token_embedding", "transformer", "ln_final")
 NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size")  # scalars in OpenAI's state dicts
@@ -46,7 +47,7 @@ class OpenClip:
 
     def write(self, folder: Path, model: Any, about: About) -> Certificate:
         pairs: Pairs = model.pairs
-        write(folder, pairs.towers, pairs.captions, pairs.mean, pairs.std)
+        write(folder, pairs.towers, pairs.captions, pairs.look)
         again = self.read(folder)
 
         def vectors(pixels: Tensor) -> tuple[Tensor, Tensor]:
@@ -63,18 +64,52 @@ class OpenClip:
 def read(folder: str | Path) -> Pairs:
     """The model of an open_clip folder. Raises Unfit when something is missing, unknown, or does not fit."""
     folder = Path(folder)
+    model_cfg, look = _described(folder)
+    found = towers(model_cfg, seed=0, folder=folder if (folder / CONFIG).is_file() else folder / "text")
+    load(found, weight_files.read(folder, *WEIGHT_FILES))
+    captions = bpe.read(folder, model_cfg["text_cfg"])
+    return Pairs(found.eval(), captions, look)
+
+
+def _described(folder: Path) -> tuple[dict[str, Any], Preprocessing]:
+    """`model_cfg`, and how pictures are made ready."""
     name = CONFIG if (folder / CONFIG).is_file() else OWN_CONFIG
     try:
-        config = json.loads((folder / name).read_text())
-        model_cfg, look = config["model_cfg"], config.get("preprocess_cfg") or {}
+        config = json.loads((folder / name).read_text(encoding="utf-8"))
+        model_cfg, told = config["model_cfg"], config.get("preprocess_cfg") or {}
+        look = preprocessing(model_cfg["vision_cfg"], told, folder)
+        model_cfg["vision_cfg"]["image_size"] = look.size
     except FileNotFoundError:
         raise Unfit(f"{folder} is not an open_clip folder: there is no {CONFIG} in it.") from None
-    except (OSError, ValueError, KeyError, TypeError) as problem:
+    except Unfit:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as problem:
         raise Unfit(f"{folder / name} cannot be read as open_clip's configuration: {problem!r}") from None
-    found = towers(model_cfg, seed=0, folder=folder if name == CONFIG else folder / "text")
-    load(found, weights(folder))
-    captions = bpe.read(folder, model_cfg["text_cfg"])
-    return Pairs(found.eval(), captions, tuple(look.get("mean") or MEAN), tuple(look.get("std") or STD))
+    return model_cfg, look
+
+
+def preprocessing(vision_cfg: Mapping[str, Any], told: Mapping[str, Any], folder: Path) -> Preprocessing:
+    """From `preprocess_cfg`, as open_clip reads it: what it leaves out is OpenAI's; the size is the image tower's."""
+    size = vision_cfg.get("image_size", 224)
+    sides = (size, size) if isinstance(size, int) else tuple(size)
+    if len(set(sides)) > 1:
+        raise Unfit(f"{folder} takes pictures of {sides[0]} x {sides[1]} pixels; kontrast makes squares alone.")
+    mean, std = (
+        (v,) * 3 if isinstance(v, float | int) else tuple(v) for v in (told.get("mean") or MEAN, told.get("std") or STD)
+    )
+    smooth = "bilinear" if told.get("interpolation") == "bilinear" else "bicubic"  # "random" is for training alone
+    fill = (told.get("fill_color") or 0) / 255
+    mode = told.get("resize_mode") or "shortest"
+    try:
+        return Preprocessing(sides[0], mean, std, smooth, resize_mode=mode, fill=(fill,) * 3 if fill else ())
+    except ValueError as problem:
+        raise Unfit(f"{folder} makes its pictures ready in a way that kontrast does not: {problem}.") from None
+
+
+def image_size(path: Path) -> int:
+    """The size of the pictures that the towers of a run or model folder take; no weights are read."""
+    folder = path / "model" if (path / "model").is_dir() else path
+    return _described(folder)[1].size
 
 
 def holds(path: Path) -> bool:
@@ -85,34 +120,13 @@ def holds(path: Path) -> bool:
 
 
 def read_openai(file: str | Path, *, vocabulary: Path | None = None) -> Pairs:
-    """OpenAI's CLIP from a safetensors file of its state dict: the sizes follow from the weights, as in their code."""
-    state = _tensors(Path(file))
+    """OpenAI's CLIP from a file of its state dict: the sizes follow from the weights, as in their code."""
+    state = weight_files.tensors(Path(file))
     found = towers(described(state), seed=0)
     load(found, state)
     context = int(found.spec["text_cfg"]["context_length"])
-    return Pairs(found.eval(), bpe.openai(context=context, path=vocabulary), MEAN, STD)
-
-
-def weights(folder: Path) -> dict[str, Tensor]:
-    """The tensors of an open_clip folder, whatever its safetensors file is called."""
-    files = [folder / name for name in (WEIGHTS, "open_clip_pytorch_model.safetensors", OWN_WEIGHTS)]
-    file = next((file for file in files if file.is_file()), None)
-    if file is None:
-        raise Unfit(f"{folder} has no {WEIGHTS}. Other formats hold pickled code and are not opened; {_TURN_IT}")
-    return _tensors(file)
-
-
-_TURN_IT = "turn them into safetensors with open_clip: save_file(model.state_dict(), FILE)."
-
-
-def _tensors(file: Path) -> dict[str, Tensor]:
-    if file.suffix != ".safetensors":
-        raise Unfit(f"{file} may hold pickled code and is not opened; {_TURN_IT}")
-    try:
-        tensors: dict[str, Tensor] = load_file(file)
-        return tensors
-    except (OSError, SafetensorError) as problem:
-        raise Unfit(f"{file} cannot be read: {problem}") from None
+    look = Preprocessing(int(found.spec["vision_cfg"]["image_size"]), MEAN, STD)
+    return Pairs(found.eval(), bpe.openai(context=context, path=vocabulary), look)
 
 
 def load(into: Towers, state: Mapping[str, Tensor]) -> None:
@@ -152,19 +166,19 @@ def written(model: Towers) -> dict[str, Tensor]:
     }
 
 
-def write(folder: Path, model: Towers, captions: Captions, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+def write(folder: Path, model: Towers, captions: Captions, look: Preprocessing) -> None:
     """Write the folder that open_clip loads; with our small net, one that its own encoder.py loads.
 
     A Hugging Face text tower needs its config.json beside: then open_clip must be called from inside the folder,
     because it looks for `hf_model_name` "." in the working directory.
     """
     if not says_it(model):
-        return standalone_pairs.write(folder, Pairs(model, captions, mean, std))
-    start_folder(folder, Pairs(model, captions, mean, std), CONFIG)
-    save_file(written(model), folder / WEIGHTS, metadata={"format": "pt"})
+        return standalone_pairs.write(folder, Pairs(model, captions, look))
+    start_folder(folder, Pairs(model, captions, look), CONFIG)
+    files.write_tensors(folder / WEIGHTS, written(model), {"format": "pt"})
     if isinstance(model.text, HuggingFaceTower):
         inner: Any = model.text.transformer
-        inner.config.to_json_file(folder / "config.json")
+        files.write(folder / "config.json", inner.config.to_json_string())
 
 
 def described(state: Mapping[str, Tensor]) -> dict[str, Any]:

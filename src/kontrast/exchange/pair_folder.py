@@ -12,12 +12,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from kontrast import keyed
+from kontrast import files, keyed
 from kontrast.encoders.clip import bpe
 from kontrast.encoders.clip.bpe import Captions
 from kontrast.encoders.clip.towers import Towers
 from kontrast.exchange.card import About, Certificate, pair_card
 from kontrast.exchange.format import compared
+from kontrast.preprocessing import Preprocessing
 
 WORDS = ["one picture", "another one"]  # for the certificate, beside pictures of noise
 PROBES = 4
@@ -29,12 +30,12 @@ class Pairs:
 
     towers: Towers
     captions: Captions
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
+    look: Preprocessing
 
     @property
     def image_size(self) -> int:
-        return int(self.towers.spec["vision_cfg"]["image_size"])
+        """Side in pixels of the pictures that the image tower takes."""
+        return self.look.size
 
 
 def no_towers(model: Any) -> str:
@@ -45,10 +46,12 @@ def no_towers(model: Any) -> str:
 def start_folder(folder: Path, pairs: Pairs, config: str) -> None:
     """Make the folder, with the tokenizer and what open_clip calls the configuration of model and pictures."""
     folder.mkdir(parents=True, exist_ok=True)
-    look = {"mean": list(pairs.mean), "std": list(pairs.std), "interpolation": "bicubic", "resize_mode": "shortest"}
-    content = {"model_cfg": pairs.towers.spec, "preprocess_cfg": look}
+    look = pairs.look
+    told: dict[str, Any] = {"mean": list(look.mean), "std": list(look.std), "interpolation": look.interpolation}
+    told |= {"resize_mode": look.resize_mode} | ({"fill_color": round(255 * look.fill[0])} if look.fill else {})
+    content = {"model_cfg": pairs.towers.spec, "preprocess_cfg": told}
     bpe.write(pairs.captions, folder)
-    (folder / config).write_text(json.dumps(content, indent=2) + "\n")
+    files.write(folder / config, json.dumps(content, indent=2) + "\n")
 
 
 @torch.no_grad()

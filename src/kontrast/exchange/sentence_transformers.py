@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
+from kontrast import files
 from kontrast.encoders.text.bert import Shape
 from kontrast.encoders.text.encoder import TextEncoder, embed
 from kontrast.encoders.text.folders import BERT_NAMES
+from kontrast.encoders.text.layout import POOLINGS
 from kontrast.encoders.text.open import text_encoder
 from kontrast.exchange.card import About, Certificate, settings_table, table
 from kontrast.exchange.format import compared
@@ -64,7 +65,9 @@ def write(folder: str | Path, encoder: TextEncoder, about: About) -> Certificate
         for place, (kind, path) in enumerate(modules)
     ]
     _json(folder / "modules.json", listed)
-    content: dict[str, Any] = {"prompts": {}, "default_prompt_name": None, "similarity_fn_name": "cosine"}
+    spec = encoder.spec
+    content: dict[str, Any] = {"prompts": spec.get("prompts", {}), "default_prompt_name": spec.get("prompt_name")}
+    content |= {"similarity_fn_name": "cosine"} | ({"truncate_dim": cut} if (cut := spec.get("truncate")) else {})
     _json(folder / "config_sentence_transformers.json", {"__version__": {}, **content})
     again = text_encoder(str(folder), seed=0)
     difference, largest = compared(folder, [embed(encoder, PROBES)], [embed(again, PROBES)])
@@ -97,7 +100,7 @@ def _transformer(folder: Path, encoder: TextEncoder) -> list[tuple[str, str]]:
         config = dict(spec["config"])
         weights = {name.removeprefix("model."): tensor for name, tensor in weights.items()}
     if spec["name"] == "bert":  # a pooler that was never trained is written as the identity, or loading would warn
-        unused = {"weight": torch.eye(encoder.width), "bias": torch.zeros(encoder.width)}
+        unused = {"weight": torch.eye(encoder.hidden), "bias": torch.zeros(encoder.hidden)}
         dense = encoder.dense.state_dict() if pooler == "cls" else unused
         weights |= {f"pooler.dense.{name}": tensor for name, tensor in dense.items()}
     by_layers = pooler in ("first-last", "top2")
@@ -108,31 +111,38 @@ def _transformer(folder: Path, encoder: TextEncoder) -> list[tuple[str, str]]:
     modules = [("Transformer", "")]
     if by_layers:
         modules.append(("WeightedLayerPooling", "1_WeightedLayerPooling"))
-        layers = config.get("num_hidden_layers") or config["n_layers"]
+        layers = config.get("num_hidden_layers") or config.get("n_layers") or config["n_layer"]
         used = (1, layers) if pooler == "first-last" else (layers - 1, layers)
         each = torch.tensor([float(place in used) for place in range(layers + 1)])
-        content = {"word_embedding_dimension": encoder.width, "layer_start": 0, "num_hidden_layers": layers}
+        content = {"word_embedding_dimension": encoder.hidden, "layer_start": 0, "num_hidden_layers": layers}
         _json(folder / modules[-1][1] / "config.json", content)
         _weights(folder / modules[-1][1], {"layer_weights": each})
     modules.append(("Pooling", f"{len(modules)}_Pooling"))
-    first = pooler.startswith("cls")
-    modes = {
-        "cls_token": first,
-        "mean_tokens": not first,
-        "max_tokens": False,
-        "mean_sqrt_len_tokens": False,
-        "weightedmean_tokens": False,
-        "lasttoken": False,
-    }
-    content = {"word_embedding_dimension": encoder.width, "include_prompt": True}
-    _json(folder / modules[-1][1] / "config.json", content | {f"pooling_mode_{name}": on for name, on in modes.items()})
+    _json(folder / modules[-1][1] / "config.json", _pooling(encoder))
+    activations = [each["activation"] for each in spec.get("dense", ())]
+    linear = [each for each in encoder.after if isinstance(each, nn.Linear)]
     if pooler == "cls":
+        activations, linear = ["torch.nn.modules.activation.Tanh"], [encoder.dense]
+    for activation, layer in zip(activations, linear):
         modules.append(("Dense", f"{len(modules)}_Dense"))
-        content = {"in_features": encoder.width, "out_features": encoder.width, "bias": True}
-        content["activation_function"] = "torch.nn.modules.activation.Tanh"
-        _json(folder / modules[-1][1] / "config.json", content)
-        _weights(folder / modules[-1][1], {f"linear.{name}": x for name, x in encoder.dense.state_dict().items()})
+        content = {"in_features": layer.in_features, "out_features": layer.out_features}
+        content |= {"bias": layer.bias is not None}
+        _json(folder / modules[-1][1] / "config.json", content | {"activation_function": activation})
+        _weights(folder / modules[-1][1], {f"linear.{name}": tensor for name, tensor in layer.state_dict().items()})
     return modules
+
+
+def _pooling(encoder: TextEncoder) -> dict[str, Any]:
+    """The configuration of a Pooling module: its flags, and names too where flags could not tell their order."""
+    by_layers = encoder.pooler in ("first-last", "top2")
+    parts = ["mean"] if by_layers else encoder.pooler.replace("cls-before-pooler", "cls").split("+")
+    theirs = {ours.removesuffix("-before-pooler"): name for name, (_, ours) in POOLINGS.items()}
+    names = [theirs[part] for part in parts]
+    content: dict[str, Any] = {"word_embedding_dimension": encoder.hidden}
+    content["include_prompt"] = encoder.spec.get("include_prompt", True)
+    content |= {f"pooling_mode_{flag}": name in names for name, (flag, _) in POOLINGS.items()}
+    in_order = names == [name for name in POOLINGS if name in names]
+    return content if in_order else content | {"pooling_mode": names}
 
 
 def _bert_config(spec: dict[str, Any], pad_id: int) -> dict[str, Any]:
@@ -147,12 +157,12 @@ def _weights(folder: Path, weights: dict[str, Tensor]) -> None:
     """fp32, and no date, duration or path in it."""
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in weights.items()}
     tensors = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
-    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    files.write_tensors(folder / "model.safetensors", tensors, {"format": "pt"})
 
 
 def _json(path: Path, content: Any) -> None:
     path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(content, indent=2) + "\n")
+    files.write(path, json.dumps(content, indent=2) + "\n")
 
 
 def _card(encoder: TextEncoder, about: About, loaders: str, difference: float) -> str:

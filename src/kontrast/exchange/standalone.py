@@ -14,11 +14,14 @@ from typing import Any
 
 from torch import nn
 
+from kontrast import files
 from kontrast.encoders.images.backbones import from_timm, from_torchvision, library_of, put_cifar_stem
+from kontrast.encoders.images.by_name import options_of
 from kontrast.encoders.images.encoder import ImageEncoder, small_net
 from kontrast.exchange.card import About, Certificate
 from kontrast.exchange.image_folder import Seeing, Told, certified, no_pictures
 from kontrast.exchange.timm import MODES, write_weights
+from kontrast.preprocessing import DEFAULTS, INTERPOLATIONS, RESIZE_MODES, WHITE, Preprocessing, white_of
 
 _FRAME = '''\
 """The picture encoder of this folder. Needs {needs}; nothing else.
@@ -33,7 +36,10 @@ _FRAME = '''\
 from __future__ import annotations
 
 import json
+import math
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +47,9 @@ from typing import Any
 from PIL import Image, ImageOps
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
 
 HERE = Path(__file__).resolve().parent
-CONFIG = json.loads((HERE / "config.json").read_text())
 
 
 {parts}
@@ -58,8 +64,8 @@ def load() -> nn.Module:
 def prepare(picture: Image.Image | Tensor) -> Tensor:
     """A Pillow picture, or 8- or 16-bit pixels ({channels}, H, W), as it was evaluated: ({channels}, {size}, {size}).
 
-    The shorter side becomes {size} (bicubic, antialiased); centre crop; 0 to 1 (of 16-bit pictures {white} is 1);
-    normalised. Pillow reads 16-bit grey, but no 16-bit colour: give its pixels.
+    What is done: {look_in_words}. Of 16-bit pictures {white} is 1. Pillow reads 16-bit grey, but no 16-bit colour: give
+    its pixels.
     """
     if isinstance(picture, Image.Image):
         upright = ImageOps.exif_transpose(picture)
@@ -70,16 +76,8 @@ def prepare(picture: Image.Image | Tensor) -> Tensor:
             upright = upright.convert("{mode}")
             flat = torch.frombuffer(bytearray(upright.tobytes()), dtype=torch.uint8)
             picture = flat.view(upright.height, upright.width, {channels}).permute(2, 0, 1).contiguous()
-    pixels, white = (picture[None], 255) if picture.dtype == torch.uint8 else (picture[None].float(), {white})
-    height, width = picture.shape[-2:]
-    short = min(height, width)
-    grown = (int({size} * height / short), int({size} * width / short))
-    if grown != (height, width):
-        pixels = nn.functional.interpolate(pixels, grown, mode="bicubic", antialias=True)
-    top, left = (round((side - {size}) / 2) for side in grown)
-    pixels = pixels[0, :, top : top + {size}, left : left + {size}]
-    mean, std = (torch.tensor(CONFIG[name])[:, None, None] for name in ("mean", "std"))
-    return ((pixels / white).clamp(0, 1) - mean) / std
+    pixels = picture if picture.dtype == torch.uint8 else picture.to(torch.uint16)
+    return LOOK(pixels[None], white={white})[0]
 
 
 if __name__ == "__main__":
@@ -109,12 +107,12 @@ class Standalone:
         return no_pictures(model)
 
     def write(self, folder: Path, model: Seeing, about: About) -> Certificate:
-        encoder, white = model.encoder, model.white
+        encoder, look = model.encoder, model.look
         folder.mkdir(parents=True, exist_ok=True)
         config = {"tag": f"kontrast_{about.method}", "encoder": encoder.spec, "width": encoder.width}
-        config |= {"mean": list(model.mean), "std": list(model.std)} | ({"white": white} if white else {})
-        (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
-        (folder / "encoder.py").write_text(encoder_py(encoder, white))
+        config |= {name: value for name, value in vars(look).items() if name != "size" and value != DEFAULTS.get(name)}
+        files.write(folder / "config.json", json.dumps(config, indent=2) + "\n")
+        files.write(folder / "encoder.py", encoder_py(encoder, look))
         write_weights(folder, encoder)
         mode = MODES.get(encoder.spec["channels"], "RGB")
         usage = USAGE.format(width=encoder.width, needs=needs(encoder), mode=mode)
@@ -133,8 +131,15 @@ def needs(encoder: ImageEncoder) -> str:
     return "torch, safetensors and pillow" if name == "small" else f"torch, safetensors, pillow and {library_of(name)}"
 
 
-def encoder_py(encoder: ImageEncoder, white: int | None = None) -> str:
-    """The text of encoder.py; white: of 16-bit pictures, where it was trained on them."""
+def preprocessing_py(look: Preprocessing) -> str:
+    """The source of our own preprocessing, and its numbers as LOOK."""
+    constants = f"WHITE = {WHITE!r}\nINTERPOLATIONS = {INTERPOLATIONS!r}\nRESIZE_MODES = {RESIZE_MODES!r}"
+    parts = [constants, inspect.getsource(white_of), inspect.getsource(Preprocessing), f"LOOK = {look!r}"]
+    return "\n\n\n".join(part.strip() for part in parts)
+
+
+def encoder_py(encoder: ImageEncoder, look: Preprocessing) -> str:
+    """The text of encoder.py."""
     spec = encoder.spec
     name, channels, size = spec["name"], spec["channels"], spec["image_size"]
     parts, imports = [], ""
@@ -147,7 +152,8 @@ def encoder_py(encoder: ImageEncoder, white: int | None = None) -> str:
         imports = f"import {library}\n"
         parts.append(inspect.getsource(builder))
         plain = name.removeprefix("torchvision:")
-        body = [f'net = {builder.__name__}("{plain}", {channels}, {size}, pretrained=False)']
+        options = "".join(f", {name}={value!r}" for name, value in options_of(spec).items())
+        body = [f'net = {builder.__name__}("{plain}", {channels}, {size}, pretrained=False{options})']
     if spec["stem"] == "cifar":
         parts.append(inspect.getsource(put_cifar_stem))
         body.append(f"put_cifar_stem(net, {channels})")
@@ -158,6 +164,7 @@ def encoder_py(encoder: ImageEncoder, white: int | None = None) -> str:
     parts.append(
         f'def build() -> nn.Module:\n    """The network that was trained, with weights as they come."""\n{lines}'
     )
+    parts.append(preprocessing_py(look) + "\n")
     return _FRAME.format(
         needs=needs(encoder),
         imports=imports,
@@ -166,7 +173,8 @@ def encoder_py(encoder: ImageEncoder, white: int | None = None) -> str:
         channels=channels,
         size=size,
         mode=MODES.get(channels, "RGB"),
-        white=white or 65535,
+        white=look.white or 65535,
+        look_in_words=look.in_words(),
     )
 
 

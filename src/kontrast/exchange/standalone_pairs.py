@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
+import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from safetensors.torch import save_file
 from torch import Tensor
 
+from kontrast import files
 from kontrast.encoders.clip import bpe, transformers
 from kontrast.encoders.clip.hugging_face import HuggingFaceTower
 from kontrast.encoders.clip.towers import TrunkTower
@@ -22,6 +23,8 @@ from kontrast.encoders.clip.transformers import Attention, Block, Blocks, TextTr
 from kontrast.encoders.images.encoder import small_net
 from kontrast.exchange.card import About, Certificate
 from kontrast.exchange.pair_folder import WORDS, Pairs, certified, no_towers, start_folder
+from kontrast.exchange.standalone import preprocessing_py
+from kontrast.preprocessing import Preprocessing
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
@@ -40,9 +43,10 @@ _FRAME = '''\
 from __future__ import annotations
 
 import html
-import json
+import math
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -52,10 +56,10 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.functional import interpolate
 {imports}
 HERE = Path(__file__).resolve().parent
-CONFIG = json.loads((HERE / "config.json").read_text())
-SIZE, CONTEXT = {size}, {context}
+CONTEXT = {context}
 PLAIN = str.maketrans({plain!r})
 
 
@@ -99,17 +103,10 @@ def words(captions: Sequence[str]) -> Tensor:
 
 
 def prepare(picture: Image.Image) -> Tensor:
-    """A Pillow picture as it was evaluated: shorter side {size} (bicubic, antialiased), centre crop, normalised."""
+    """A Pillow picture as it was evaluated: {look_in_words}; normalised."""
     upright = ImageOps.exif_transpose(picture).convert("RGB")
     flat = torch.frombuffer(bytearray(upright.tobytes()), dtype=torch.uint8)
-    pixels = flat.view(1, upright.height, upright.width, 3).permute(0, 3, 1, 2) / 255
-    short = min(pixels.shape[-2:])
-    grown = [int(SIZE * side / short) for side in pixels.shape[-2:]]
-    if grown != list(pixels.shape[-2:]):
-        pixels = F.interpolate(pixels, grown, mode="bicubic", antialias=True).clamp(0, 1)
-    top, left = (round((side - SIZE) / 2) for side in grown)
-    mean, std = (torch.tensor(CONFIG["preprocess_cfg"][name])[:, None, None] for name in ("mean", "std"))
-    return (pixels[0, :, top : top + SIZE, left : left + SIZE] - mean) / std
+    return LOOK(flat.view(1, upright.height, upright.width, 3).permute(0, 3, 1, 2).contiguous())[0]
 '''
 
 
@@ -135,7 +132,9 @@ class Text(nn.Module):
 '''
 
 
-def encoder_py(model_cfg: dict[str, Any], *, trunk: int, pad_id: int, pad_token: str, plain: dict[int, str]) -> str:
+def encoder_py(
+    model_cfg: dict[str, Any], look: Preprocessing, *, trunk: int, pad_id: int, pad_token: str, plain: dict[int, str]
+) -> str:
     """The text of encoder.py for our small net and CLIP's text transformer or a Hugging Face encoder."""
     words, embed = model_cfg["text_cfg"], model_cfg["embed_dim"]
     if "hf_model_name" in words:
@@ -154,10 +153,12 @@ def encoder_py(model_cfg: dict[str, Any], *, trunk: int, pad_id: int, pad_token:
             ),
             "",
         )
+    parts.append(preprocessing_py(look) + "\n")
     notes = (inspect.getdoc(transformers) or "").rpartition("\n\n")[2]
     return _FRAME.format(
         parts="\n\n".join(parts), card=notes, width=embed, trunk=trunk, pad=pad_id, pad_token=pad_token, plain=plain,
         size=model_cfg["vision_cfg"]["image_size"], context=words["context_length"], text=text, imports=imports,
+        look_in_words=look.in_words(),
     )  # fmt: skip
 
 
@@ -181,10 +182,14 @@ class StandalonePairs:
 
     def read(self, folder: Path) -> ModuleType:
         """The folder's own encoder.py, imported: its `load()` gives the net, its `words` read captions."""
-        found = importlib.util.spec_from_file_location("encoder", folder / "encoder.py")
+        found = importlib.util.spec_from_file_location(f"encoder of {folder}", folder / "encoder.py")
         assert found is not None and found.loader is not None
         made = importlib.util.module_from_spec(found)
-        found.loader.exec_module(made)
+        sys.modules[found.name] = made  # dataclasses look their module up while they are made
+        try:
+            found.loader.exec_module(made)
+        finally:
+            del sys.modules[found.name]
         return made
 
 
@@ -200,10 +205,10 @@ def write(folder: Path, pairs: Pairs) -> None:
     start_folder(folder, pairs, CONFIG)
     trunk = model.visual.head.get_submodule("proj").get_parameter("weight").shape[1]
     pad_token = captions.inner.inner.id_to_token(captions.pad_id)
-    text = encoder_py(model.spec, trunk=trunk, pad_id=captions.pad_id, pad_token=pad_token, plain=bpe.PLAIN)
-    (folder / "encoder.py").write_text(text)
+    text = encoder_py(model.spec, pairs.look, trunk=trunk, pad_id=captions.pad_id, pad_token=pad_token, plain=bpe.PLAIN)
+    files.write(folder / "encoder.py", text)
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
+    files.write_tensors(folder / WEIGHTS, weights, {"format": "pt"})
     if isinstance(model.text, HuggingFaceTower):
         inner: Any = model.text.transformer
         (folder / "text").mkdir(exist_ok=True)

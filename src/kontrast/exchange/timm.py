@@ -12,12 +12,15 @@ import json
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from kontrast import files
+from kontrast.encoders.images.by_name import options_of
 from kontrast.encoders.images.encoder import ImageEncoder
+from kontrast.encoders.images.published import CROP_MODES, border
 from kontrast.exchange.card import About, Certificate
 from kontrast.exchange.image_folder import Seeing, Told, certified, no_pictures
+from kontrast.preprocessing import Preprocessing
 
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # Pillow's name for so many channels
 
@@ -35,13 +38,16 @@ class Timm:
             return f"timm knows no {spec['name']}"
         if spec["stem"] != "imagenet" or spec["norm"] == "group":
             return "timm's name for it says neither the CIFAR stem nor GroupNorm"
-        return "timm reads no 16-bit pictures" if model.white is not None else ""
+        look = model.look
+        if look.resize_mode == "longest" and look.fill != border(look.mean):
+            return "timm fills borders with the mean, and this model was trained with others"
+        return "timm reads no 16-bit pictures" if look.white is not None else ""
 
     def write(self, folder: Path, model: Seeing, about: About) -> Certificate:
         encoder = model.encoder
         folder.mkdir(parents=True, exist_ok=True)
-        written = config(encoder, tuple(model.mean), tuple(model.std), f"kontrast_{about.method}")
-        (folder / "config.json").write_text(json.dumps(written, indent=2) + "\n")
+        written = config(encoder, model.look, f"kontrast_{about.method}")
+        files.write(folder / "config.json", json.dumps(written, indent=2) + "\n")
         write_weights(folder, encoder)
         usage = USAGE.format(width=encoder.width, mode=MODES.get(encoder.spec["channels"], "RGB"))
         loaders = "timm, transformers, sentence-transformers (6.2 or newer) and kontrast"
@@ -55,14 +61,16 @@ class Timm:
         return net.eval()
 
 
-def config(encoder: ImageEncoder, mean: tuple[float, ...], std: tuple[float, ...], tag: str) -> dict[str, Any]:
+def config(encoder: ImageEncoder, look: Preprocessing, tag: str) -> dict[str, Any]:
     """The content of config.json."""
     name, size = encoder.spec["name"].partition(".")[0], encoder.spec["image_size"]
     import timm
 
     published = timm.get_pretrained_cfg(name, allow_unregistered=True).to_dict()
-    fixed_size = bool(published.get("fixed_input_size"))
+    options = options_of(encoder.spec)
+    fixed_size = bool(published.get("fixed_input_size")) and "img_size" not in options
     unusual: dict[str, Any] = {"in_chans": encoder.spec["channels"]} if encoder.spec["channels"] != 3 else {}
+    unusual |= options
     if fixed_size and size != published["input_size"][-1]:
         unusual["img_size"] = size
     return {
@@ -75,11 +83,11 @@ def config(encoder: ImageEncoder, mean: tuple[float, ...], std: tuple[float, ...
             "custom_load": False,
             "input_size": [encoder.spec["channels"], size, size],
             "fixed_input_size": fixed_size,
-            "interpolation": "bicubic",
-            "crop_pct": 1.0,
-            "crop_mode": "center",
-            "mean": list(mean),
-            "std": list(std),
+            "interpolation": look.interpolation,
+            "crop_pct": look.crop_pct,
+            "crop_mode": CROP_MODES[look.resize_mode],
+            "mean": list(look.mean),
+            "std": list(look.std),
             "num_classes": 0,
             "first_conv": published.get("first_conv"),
             "classifier": published.get("classifier"),
@@ -92,7 +100,7 @@ def write_weights(folder: Path, encoder: ImageEncoder) -> None:
     tensors: dict[str, Tensor] = {
         name: tensor.detach().cpu().contiguous() for name, tensor in encoder.net.state_dict().items()
     }
-    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    files.write_tensors(folder / "model.safetensors", tensors, {"format": "pt"})
 
 
 USAGE = """\

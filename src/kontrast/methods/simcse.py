@@ -79,7 +79,7 @@ class SimCSE(nn.Module):
             states = self.encoder.states(seen)
             roles["words"] = self.predictor(states[-1], target_BL, self.encoder.words())
             if not self.config.contrast:
-                masked_BH = pooled(states, seen["attention_mask"], self.encoder.pooler).detach()
+                masked_BH = pooled(states, seen["attention_mask"], self.encoder.pooler, skip=self.encoder.skip).detach()
                 roles["views"] = torch.stack([features_VBH[0], masked_BH])
         return Embeddings.of(batch, features_VBH[0], **roles)
 

@@ -8,11 +8,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
@@ -39,6 +40,16 @@ class Samples:
     recipe: Recipe | None  # of views of pictures
     device: torch.device
     choose: Source | None = None  # where --evaluate-every chooses weights, if that is not where they are reported
+
+    def leave_out(self, lost: Collection[int], names: Sequence[str] | None) -> None:
+        """From now on without these samples of the listing with these names: their pictures have gone."""
+        ids = list(lost)
+        if names is self.source.names:
+            self.train_ids = np.setdiff1d(self.train_ids, ids)
+            self.source = self.source.part(np.setdiff1d(self.source.ids, ids))
+        if self.check is not None and names is self.check.names:
+            self.check_ids = np.setdiff1d(self.check_ids, ids)
+            self.check = self.check.part(np.setdiff1d(self.check.ids, ids))
 
 
 @dataclass(frozen=True)
@@ -148,15 +159,23 @@ class Modality(Protocol):
     channels  how many the pictures must have; None: as many as they have
     pictures  its samples are pictures, or have some
     groups    `--same` means something to it: its batches can bring two of a group together
+    unused    settings that nothing of this kind looks at: asked for, they are refused
     """
 
     name: str
     channels: int | None
     pictures: bool
     groups: bool
+    unused: tuple[str, ...]
+
+    def precheck(self, settings: Settings) -> None:
+        """Unfit where the words alone, before data are read, name an encoder that is not there."""
 
     def check(self, source: Source, settings: Settings) -> None:
         """Unfit where a method that reads this kind cannot learn from the source."""
+
+    def weights(self, settings: Settings, weights_from: str | Path | None) -> tuple[str, int] | None:
+        """Of the weights that a run on pictures begins with: the encoder's name, and the size of pictures they know."""
 
     def recipe(self, plan: Plan, source: Source) -> Recipe | None:
         """How views of pictures are drawn; None where there are none."""

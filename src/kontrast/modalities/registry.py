@@ -26,6 +26,8 @@ def of_method(name: str) -> Modality:
 
 def of_folder(path: str | Path) -> Modality:
     """The kind of data that the model of a run or model folder takes; pictures, where no other kind knows it."""
+    if not str(path).strip():
+        raise Unfit("The name of a run or model folder is empty.")
     others = (kind for kind in MODALITIES.values() if kind is not IMAGES and kind.holds(Path(path)))
     return next(others, IMAGES)
 

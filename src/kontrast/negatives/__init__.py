@@ -170,6 +170,8 @@ def _one(word: str, requested: str, part: str) -> Negatives:
     known = WORDS[word]
     try:
         value: Value = type(known.example)(requested)
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError
     except ValueError:
         value = ""
     if value == "":

@@ -6,8 +6,12 @@ else the recipe as published. Everything that is not the user's word is printed 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
+
+import yaml
 
 from kontrast import methods
 from kontrast.errors import Unfit
@@ -17,7 +21,7 @@ from kontrast.negatives import check_fits, check_size, parsed
 from kontrast.recipes import published
 from kontrast.recipes.kinds import KINDS
 from kontrast.recipes.rules import FIXED, Facts, Scale
-from kontrast.settings import NAMES, Resolved, Settings, checked, pairs
+from kontrast.settings import NAMES, Resolved, Settings, checked, from_mapping, pairs
 
 PUBLISHED = {name: published.of(name, known).recipes for name, known in methods.METHODS.items()}
 
@@ -115,6 +119,45 @@ def _as_published(word: Any, field: str, published: Settings) -> Any:
     """
     options = published.optimizer or ""
     return options if field == "optimizer" and word is not None and word == options.split(":")[0] else word
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a `config.yaml` says.
+
+    weights_from   the folder whose weights the run began with
+    method_sha256  of the file with the method, where that one is not ours
+    """
+
+    data: Any
+    weights_from: str | None
+    settings: Settings
+    method_sha256: str = ""
+
+
+def from_file(path: Path, flag: str) -> Written:
+    """A `config.yaml`, ours or by hand; Unfit, which names the flag, where it is none."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as problem:
+        raise Unfit(f"{flag} {path} cannot be read: {problem.strerror or problem}.") from None
+    except (ValueError, RecursionError, yaml.YAMLError) as problem:
+        raise Unfit(f"{flag} {path} is not YAML: {' '.join(str(problem).split())[:200]}.") from None
+    if not isinstance(content, Mapping) or not all(isinstance(name, str) for name in content):
+        raise Unfit(f"{flag} {path}: expected NAME: VALUE lines.")
+    values = dict(content)
+    data, weights_from, method, sha256 = (
+        values.pop(name, None) for name in ("data", "from", "method", "method_sha256")
+    )
+    if isinstance(method, Mapping):
+        own = dict(method)
+        values["method"] = own.pop("name", None)
+        flags = {name: own.pop(name) for name in list(own) if name in NAMES}
+        values |= {"set": own, **{name: value for name, value in flags.items() if name not in values}}
+    elif method is not None:
+        values["method"] = method
+    settings = from_mapping(values, str(path))
+    return Written(data, None if weights_from is None else str(weights_from), settings, str(sha256 or ""))
 
 
 def complete(plan: Plan, data: str) -> dict[str, Any]:

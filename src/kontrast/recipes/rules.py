@@ -25,6 +25,7 @@ class Facts:
     gpu: bool
     fast_bf16: bool  # the processor multiplies bf16 in hardware
     partners: bool = False  # sentences come with their positives
+    weights: tuple[str, int] | None = None  # those it begins with: the encoder's name, the size of its pictures
 
 
 def power_of_two(limit: float) -> int:
@@ -74,6 +75,10 @@ def by_size(facts: Facts, requested: Settings, published: Settings) -> dict[str,
         table["encoder"] = ("small", "small pictures on a CPU")
     if facts.gpu or facts.fast_bf16:
         table["precision"] = ("bf16", "this device multiplies bf16 in hardware")
+    if facts.weights is not None:
+        name, size = facts.weights
+        table["encoder"] = (name, "that of the weights")
+        table["image_size"] = (size, "the size that the weights have known")
     return table
 
 

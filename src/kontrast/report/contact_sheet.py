@@ -13,7 +13,8 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from kontrast.positives.images.draw import draw
-from kontrast.positives.images.view import Drawn, Keys, Pictures, Recipe, View, white_of
+from kontrast.positives.images.view import Drawn, Keys, Recipe, View
+from kontrast.preprocessing import Pictures, white_of
 
 CELL = 112  # pixels of a picture on the sheet, at least
 GAP, LINE = 6, 13

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
-from importlib.resources import files
+from importlib import resources
 from pathlib import Path
 from string import Template
 from typing import Any
 
 from PIL import Image
 
+from kontrast import files
 from kontrast.evaluate.formatting import mood, sentence
 from kontrast.report import sections
 from kontrast.report.curves import drawn
@@ -71,7 +72,7 @@ def write(
         sections.positives(pairs, PAIRS),
         sections.commands(commands),
     ]
-    page = Template(files("kontrast.report").joinpath("page.html").read_text("utf-8")).substitute(
+    page = Template(resources.files("kontrast.report").joinpath("page.html").read_text("utf-8")).substitute(
         title=escape(_title(path, summary)),
         subtitle=escape(_subtitle(summary)),
         mood=_mood(summary, evaluation),
@@ -82,7 +83,7 @@ def write(
         script=script,
         k=max((len(found) for one in neighbours for found in one.answers.values()), default=8),
     )
-    path.write_text(page, "utf-8", "backslashreplace")  # half a letter of a file name is no letter
+    files.write(path, page)
     return messages
 
 
@@ -107,6 +108,7 @@ def _verdict(summary: Mapping[str, Any], evaluation: Mapping[str, Any]) -> tuple
     lines = [watched[:1].upper() + watched[1:]] if watched else []
     if learned := str(summary.get("learned") or (sentence(evaluation) if "learned" in evaluation else "")):
         lines = [*lines, learned] if watched.startswith(("collapsed", "guessing")) else [learned, *lines]
+    lines += [str(told) for told in summary.get("not_evaluated", ())]
     return (lines[0], lines[1:]) if lines else ("No verdict was recorded.", [])
 
 

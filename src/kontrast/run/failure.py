@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import save_file
 
+from kontrast import files
 from kontrast.errors import Failed
 from kontrast.methods.method import Batch
 from kontrast.training import nonfinite
@@ -25,11 +25,10 @@ def explained(
     try:
         save_batch(folder, batch)
         batch_is = f"Its batch is in {folder / 'bad-batch.safetensors'}."
-    except (OSError, SafetensorError) as unwritten:
+    except OSError as unwritten:
         batch_is = f"Its batch could not be written ({unwritten})."
-    return Failed(
-        f"{told} {batch_is} To see the step again, from the last checkpoint: kontrast train --resume {folder}"
-    )
+    again = f"kontrast train --resume {quote(str(folder))}"
+    return Failed(f"{told} {batch_is} To see the step again, from the last checkpoint: {again}")
 
 
 def save_batch(folder: Path, batch: Batch) -> None:
@@ -38,4 +37,5 @@ def save_batch(folder: Path, batch: Batch) -> None:
     for number, view in enumerate(batch.views):
         parts = view.items() if isinstance(view, dict) else [("pixels", view)]
         tensors |= {f"view{number}.{name}": tensor.contiguous() for name, tensor in parts}
-    save_file({name: tensor.cpu() for name, tensor in tensors.items()}, folder / "bad-batch.safetensors")
+    kept = {name: tensor.cpu() for name, tensor in tensors.items()}
+    files.write_tensors(folder / "bad-batch.safetensors", kept, {})

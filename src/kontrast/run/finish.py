@@ -6,19 +6,21 @@ The model is written before anything is measured: what cannot be measured costs 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from shlex import quote
+from typing import Any, TypeVar
 
-from safetensors import SafetensorError
-
+from kontrast.data.pixels.store import Lost
 from kontrast.errors import Failed, Unfit
 from kontrast.exchange.card import About
 from kontrast.modalities.inference import columns_of
-from kontrast.modalities.modality import Opened, Samples
+from kontrast.modalities.modality import Opened, Samples, Sections
 from kontrast.recipes.resolve import Plan
 from kontrast.report import page
 from kontrast.training.run_folder import Folder
 
+TRIES = 3
+Found = TypeVar("Found")
 SHOWN = ("encoder", "image_size", "views", "epochs", "batch_size", "temperature", "lr", "seed", "precision")
 
 
@@ -40,8 +42,6 @@ def finish(
     about = About(
         plan.name,
         f"{samples.source.name} ({len(samples.train_ids):,} {samples.source.called})",
-        (),
-        (),
         summary["verdict"],
         {name: settings[name] for name in SHOWN if name in settings},
     )
@@ -49,33 +49,31 @@ def finish(
         certificate = opened.export(folder.path / "model", model, about)
         say(f"model    {folder.path / 'model'}: read by {certificate.loaders}; difference {certificate.difference:.2g}")
         columns, measured = columns_of(model, before, plan.settings.seed, (samples.source, samples.train_ids))
-        chosen = _chosen_on(plan, samples)
-        try:
-            result = opened.evaluate(columns) if samples.check is not None else {}
-        except Unfit as problem:
-            result, summary["learned"] = {}, f"Not evaluated: {problem}"
-            say(summary["learned"])
+        looks, chosen = Looks(samples, say), _chosen_on(plan, samples)
+        result: dict[str, Any] = {}
+        if samples.check is not None:
+            result = looks.at("evaluation", lambda: opened.evaluate(columns), result)
         if result:
             result["about"]["notes"] += [note for note in (measured, chosen) if note]
-            summary["learned"] = opened.sentence(result)
-        for line in opened.table(result) if result else ():
-            say(line)
-        summary |= {"learned": summary.get("learned", ""), "evaluation": result}
+            for line in opened.table(result):
+                say(line)
+            numbers = {who: found for who, found in result.items() if who != "about"}
+            on = samples.check.name if samples.check else ""
+            about = replace(about, evaluation=numbers, evaluated_on=f"{on}; {chosen}" if chosen else on)
+            certificate.write_card(folder.path / "model", about)
+        summary |= {"learned": opened.sentence(result) if result else "", "evaluation": result}
         summary |= {"chosen": chosen} if chosen else {}
         if "halfway" in result.get("about", {}):
             summary["halfway"] = result["about"]["halfway"]
-        if samples.check is not None:
-            numbers = {who: found for who, found in result.items() if who != "about"}
-            on = f"{samples.check.name}; {chosen}" if chosen else samples.check.name
-            about = replace(about, evaluation=numbers, evaluated_on=on)
-            certificate.write_card(folder.path / "model", about)
-        shown = opened.sections(columns, result, folder.path)
+        shown = looks.at("pictures in the report", lambda: opened.sections(columns, result, folder.path), Sections())
+        summary |= {"not_evaluated": looks.missed} if looks.missed else {}
         for line in page.write(folder.path / "report.html", folder.rows(), summary, folder.config(), **vars(shown)):
             say(line)
         folder.write_json("summary.json", summary)
-    except (OSError, SafetensorError) as problem:
+    except OSError as problem:
         raise Failed(
-            f"The model cannot be written: {problem}. Make room; kontrast train --resume {folder.path} tries again."
+            f"The model cannot be written: {problem}. Make room; kontrast train --resume {quote(str(folder.path))} "
+            "tries again."
         ) from problem
 
 
@@ -86,3 +84,30 @@ def _chosen_on(plan: Plan, samples: Samples) -> str:
     if samples.choose is None:
         return "the weights were chosen on the same items (--evaluate-every), so their score is a little too good"
     return f"the weights were chosen on other items: {samples.choose.name}"
+
+
+@dataclass
+class Looks:
+    """What is looked at after the model was written. What fails there costs a sentence, kept in `missed`."""
+
+    samples: Samples
+    say: Callable[[str], None]
+    missed: list[str] = field(default_factory=list)
+
+    def at(self, what: str, look: Callable[[], Found], otherwise: Found) -> Found:
+        """What `look` finds, or `otherwise`. Pictures that went while it looked are left out, and it looks again."""
+        for _ in range(TRIES):
+            try:
+                return look()
+            except Lost as lost:
+                self.samples.leave_out(lost.reasons, lost.names)
+                self.say(f"skipped  {lost}")
+                problem: Exception = lost
+            except Exception as failure:  # whatever it is, the model is there
+                problem = failure
+                break
+        ours = "" if isinstance(problem, Unfit | Failed) else f"failed inside: {type(problem).__name__}: "
+        told = f"No {what}: {ours}{problem}"
+        self.missed.append(told)
+        self.say(f"         {told}")
+        return otherwise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,12 +24,13 @@ from kontrast.run.samples import chosen_on, held_out, rows_taken
 from kontrast.settings import Settings
 
 
-def planned_on(data: Any, requested: Settings) -> tuple[Plan, Samples]:
-    """The complete plan for this data, and what it will run on."""
+def planned_on(data: Any, requested: Settings, weights_from: str | Path | None = None) -> tuple[Plan, Samples]:
+    """The complete plan for this data, and what it will run on. weights_from: the run or folder of `--from`."""
     requested = _sized_by_crops(replace(requested, method=requested.method or "simclr"))
     modality = registry.of_method(str(requested.method))
     source = rows_taken(opened(data, requested), requested)
     modality.check(source, requested)
+    weights = modality.weights(requested, weights_from)
     checks, check_ids, train_ids = held_out(source, requested)
     choose, checks = chosen_on(source, checks, requested)
     check_ids = check_ids if choose is None or checks is None else checks.ids
@@ -37,7 +39,7 @@ def planned_on(data: Any, requested: Settings) -> tuple[Plan, Samples]:
     device = processes.device(requested.device)
     torch.set_num_threads(requested.threads or processes.threads())
     machine = Settings(device=device.type, threads=torch.get_num_threads())
-    plan = planned(requested.over(machine), facts_of(source, len(train_ids), device))
+    plan = planned(requested.over(machine), replace(facts_of(source, len(train_ids), device), weights=weights))
     if plan.settings.batch_size > len(train_ids):
         raise Unfit(
             f"--batch-size {plan.settings.batch_size} is more than the {len(train_ids)} samples there are to train on."

@@ -4,32 +4,27 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import yaml
-
 from kontrast import methods
 from kontrast.data.open import Source
-from kontrast.distributed import gather, processes
-from kontrast.encoders.weights import drawn_from
-from kontrast.errors import Unfit
-from kontrast.methods.outside import told
-from kontrast.methods.supervised import supervised
-from kontrast.modalities import registry
-from kontrast.modalities.modality import Samples
-from kontrast.recipes.resolve import Plan, complete
-from kontrast.run import chunking, outside
+from kontrast.distributed import processes
+from kontrast.errors import Interrupted, Unfit
+from kontrast.recipes.resolve import complete, from_file
+from kontrast.run import outside, precheck
 from kontrast.run.plan import announce, planned_on
+from kontrast.run.ready import Ready, put_together
 from kontrast.run.result import Run
-from kontrast.run.trainer import Ready, Trainer
-from kontrast.settings import NAMES, Settings, from_environment, from_mapping
-from kontrast.training import checkpoints
+from kontrast.run.resume import refuse_beside, resumed
+from kontrast.run.trainer import Trainer
+from kontrast.settings import Settings, from_environment, from_mapping
+from kontrast.training import signals
 from kontrast.training.loop import Row
-from kontrast.training.run_folder import Folder, environment
+from kontrast.training.run_folder import Folder, environment, refuse_taken
 from kontrast.verify import contract
 
 Say: TypeAlias = Callable[[str], None]
@@ -38,7 +33,8 @@ Say: TypeAlias = Callable[[str], None]
 def to_stderr(text: str) -> None:
     """Where words go when nobody else listens."""
     if processes.first():
-        print(text, file=sys.stderr, flush=True)
+        with suppress(OSError):
+            print(text, file=sys.stderr, flush=True)
 
 
 def train(
@@ -65,20 +61,26 @@ def train(
         **settings: any field of `kontrast.Settings`.
     """
     requested = from_mapping(settings, "train()")
-    with processes.joined(), ExitStack() as held:
+    with signals.caught("reading the data") as came, processes.joined(), ExitStack() as held:
         if not processes.first():
             say, show = _silent, None
         with processes.all_or_none() as same:
             ready: Ready | Run
             if resume is not None:
-                ready = _resumed(Path(resume), requested, say, held)
+                others = {"--config": config is not None, "--from": weights_from is not None, "--dry-run": dry_run}
+                refuse_beside(others)
+                ready = resumed(data, requested, resume, say=say, held=held, came=came)
             else:
                 begin = Beginning(data, requested, config, weights_from, dry_run)
-                ready = _begun(begin, say, held)
+                ready = _begun(begin, say, held, came)
             same.append(ready.what())
         if isinstance(ready, Run):
             return ready
-        return Trainer(ready, say, show).run()
+        try:
+            return Trainer(ready, say, show, came).run()
+        except Interrupted as stop:
+            say(str(stop))
+            return Run(came.run, ready.plan, "stopped", {}, exit_code=stop.exit_code)
 
 
 @dataclass
@@ -92,69 +94,49 @@ class Beginning:
     dry_run: bool
 
 
-def _begun(begin: Beginning, say: Say, held: ExitStack) -> Ready | Run:
+def _begun(begin: Beginning, say: Say, held: ExitStack, came: signals.Signals) -> Ready | Run:
     """held: lets the run folder go, however the run ends."""
-    data, weights_from = begin.data, begin.weights_from
-    below = from_environment()
+    data, weights_from, below = begin.data, begin.weights_from, from_environment()
+    precheck.words(begin.requested)
     if begin.config is not None:
-        data, below = _from_file(Path(begin.config), data, below)
-        weights_from = weights_from or yaml.safe_load(Path(begin.config).read_text()).get("from")
+        written = from_file(precheck.path(begin.config, "--config"), "--config")
+        data = written.data if data is None else data
+        weights_from, below = weights_from or written.weights_from, written.settings.over(below)
     requested = begin.requested.over(below)
     if data is None:
         raise Unfit("train needs data: a folder of pictures, a table, or 'digits'.")
+    name = requested.method or "simclr"
     outside.refuse_unnamed(requested.method, begin.requested.method, str(begin.config or "KONTRAST_METHOD"))
-    for line in contract.admitted(requested.method or "simclr"):
+    for line in contract.admitted(name):
         say(line)
-    if processes.restarted() and (again := _interrupted(requested)):
-        return _resumed(again, Settings(method=begin.requested.method), say, held)
-    plan, samples = planned_on(data, requested)
+    called = found.name if (found := methods.entry(name).outside) else name
+    if processes.restarted() and (again := _interrupted(requested.out, called)):
+        named = Settings(method=begin.requested.method) if found else Settings()
+        return resumed(None, named, again, say=say, held=held, came=came)
+    out = Path(requested.out) if requested.out else _free(Path("runs"), called)
+    if processes.first():
+        refuse_taken(out)
+    precheck.before_reading(requested, weights_from)
+    plan, samples = planned_on(data, requested, weights_from)
     announce(plan, samples, say)
+    ready = put_together(plan, samples, weights_from)
     if begin.dry_run:
         return Run(None, plan, "dry run", {}, None)
-    ready = put_together(plan, samples, weights_from)
     if processes.first():
-        ready.folder = held.enter_context(
-            Folder.create(Path(requested.out) if requested.out else _free(Path("runs"), plan.name))
-        )
-        written = complete(plan, _lasting(data, samples.source))
-        ready.folder.write_json("environment.json", environment())
-        ready.folder.write_yaml(
-            "config.yaml", written | ({} if weights_from is None else {"from": _lasting(weights_from)})
-        )
-        if plan.entry.outside:
-            ready.folder.write_text(outside.KEPT, plan.entry.outside.text)
+        with came.noted():
+            ready.folder = held.enter_context(Folder.create(out))
+            ready.folder.write_json("environment.json", environment())
+            beside = {} if weights_from is None else {"from": _lasting(weights_from)}
+            ready.folder.write_yaml("config.yaml", complete(plan, _lasting(data, samples.source)) | beside)
+            if plan.entry.outside:
+                ready.folder.write_text(outside.KEPT, plan.entry.outside.text)
+            came.run = out
     return ready
 
 
-def put_together(plan: Plan, samples: Samples, weights_from: str | Path | None) -> Ready:
-    """The encoder, the batches' maker and the method of a plan; Unfit where they cannot be cut as it says."""
-    opened = registry.of_method(plan.settings.method).open(plan, samples, weights_from)
-    made = _made(plan, opened.encoder)
-    chunking.checked(made, plan.settings)
-    source = samples.source
-    scored, grouped = source.kind == "scored_pairs", source.groups is not None
-    method = supervised(made, plan.settings.method, scored=scored, grouped=grouped)
-    return Ready(None, plan, samples, opened, method)
-
-
-def _made(plan: Plan, encoder: Any) -> Any:
-    """The method on its encoder. What draws its first weights from torch's generator draws them by the seed."""
-    made_by, _ = plan.entry.load()
-    with drawn_from("method", plan.settings.seed):
-        try:
-            return made_by(encoder, encoder.width, plan.config, seed=plan.settings.seed)
-        except Exception as problem:
-            if plan.entry.outside is None:
-                raise
-            file = plan.entry.outside.reference.rpartition(":")[0]
-            raise Unfit(f"--method {file} cannot be made with {plan.config}: {told(problem, file)}.") from problem
-
-
-def _interrupted(requested: Settings) -> Path | None:
+def _interrupted(out: str | None, name: str) -> Path | None:
     """The run that torchrun starts again: the one in --out, else the last one begun under this name."""
-    runs, out, name = Path("runs"), requested.out, requested.method or "simclr"
-    if out is None and (known := methods.entry(name).outside):
-        name = known.name
+    runs = Path("runs")
     path = Path(out) if out else runs / _names(name)[max(0, _names(name).index(_free(runs, name).name) - 1)]
     return path if (path / "config.yaml").is_file() else None
 
@@ -164,77 +146,6 @@ def _lasting(data: Any, source: Source | None = None) -> str:
     if isinstance(data, (str, Path)):
         return str(Path(data).resolve()) if Path(data).exists() else str(data)
     return source.name if source else str(data)
-
-
-def _resumed(path: Path, requested: Settings, say: Say, held: ExitStack) -> Ready | Run:
-    folder = held.enter_context(Folder.open(path)) if processes.first() else None
-    data, written = _from_file(path / "config.yaml", None, Settings())
-    content = yaml.safe_load((path / "config.yaml").read_text())
-    written = outside.gone_on_with(path, written, content.get("method_sha256", ""), requested)
-    changed = [
-        name for name, value in requested.requested().items() if name != "out" and value != getattr(written, name)
-    ]
-    if changed:
-        told = ", ".join(f"{name} {getattr(requested, name)} (was {getattr(written, name)})" for name in changed)
-        raise Unfit(
-            f"--resume goes on with the same run, but these differ: {told}. A new run from old weights: --from."
-        )
-    for line in contract.admitted(written.method or "simclr"):
-        say(line)
-    plan, samples = planned_on(data, written)
-    if (path / "summary.json").exists():
-        say(f"{path} is finished already; nothing to do.")
-        return Run(path, plan, "done", yaml.safe_load((path / "summary.json").read_text()), registry.load(path))
-    ready = put_together(plan, samples, content.get("from"))
-    ready.folder = folder
-    try:
-        tensors, kept, refused = checkpoints.newest(path / "checkpoints")
-    except FileNotFoundError as problem:
-        say(f"{problem} Starting this run from its beginning.")
-        if folder:
-            folder.cut_log(0)
-        return ready
-    for sentence in refused:
-        say(sentence)
-    if kept["data"] != samples.source.fingerprint:
-        raise Unfit(f"{data} has changed since this run began, so it cannot go on as the same run. Start a new one.")
-    if folder:
-        folder.cut_log(kept["step"])
-    say(f"resume   {path} at step {kept['step']}")
-    before, now = kept.get("processes", 1), gather.processes()
-    if before != now:
-        say(
-            f"         saved by {_count(before)}, going on with {_count(now)}: batches, order, views, loss and "
-            "gradient stay those of the joined batch; sums are added up in another order, so the last bits differ"
-        )
-    ready.start = (tensors, kept)
-    return ready
-
-
-def _count(number: int) -> str:
-    return "1 process" if number == 1 else f"{number} processes"
-
-
-def _from_file(path: Path, data: Any, below: Settings) -> tuple[Any, Settings]:
-    try:
-        content = yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError) as problem:
-        raise Unfit(f"--config {path} cannot be read: {problem}") from None
-    if not isinstance(content, Mapping):
-        raise Unfit(f"--config {path}: expected NAME: VALUE lines.")
-    values = dict(content)
-    written = values.pop("data", None)
-    values.pop("from", None)
-    values.pop("method_sha256", None)
-    method = values.pop("method", None)
-    if isinstance(method, Mapping):
-        own = dict(method)
-        values["method"] = own.pop("name", None)
-        flags = {name: own.pop(name) for name in list(own) if name in NAMES}
-        values |= {"set": own, **{name: value for name, value in flags.items() if name not in values}}
-    elif method is not None:
-        values["method"] = method
-    return data if data is not None else written, from_mapping(values, str(path)).over(below)
 
 
 def _names(name: str) -> list[str]:

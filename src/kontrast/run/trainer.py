@@ -4,50 +4,37 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from kontrast.data.messages import advice
+from kontrast.data.pixels.store import Lost
 from kontrast.data.sampler import Sampler
+from kontrast.data.source import Source
 from kontrast.distributed import gather, processes
-from kontrast.errors import Failed
-from kontrast.modalities.modality import Opened, Samples
-from kontrast.recipes.resolve import Plan, complete
+from kontrast.errors import Failed, Unfit
 from kontrast.run import chunking, failure
 from kontrast.run.finish import finish
 from kontrast.run.guide import guided
+from kontrast.run.ready import Ready
 from kontrast.run.result import Run, Start
+from kontrast.run.resume import configuration, misfit
 from kontrast.training import checkpoints, malloc, optimizers, schedules
 from kontrast.training.best_weights import BestWeights
 from kontrast.training.loop import Course, Row, State, Training, fit
-from kontrast.training.run_folder import Folder
 from kontrast.training.scored_pairs import together
-from kontrast.training.signals import caught_signals
+from kontrast.training.signals import Signals
 from kontrast.training.watch import Watch, retrieval_at_1
 
 CORES = os.cpu_count() or 1
-
-
-@dataclass
-class Ready:
-    """All that is needed to train: from the beginning, or from a checkpoint's (tensors, state)."""
-
-    folder: Folder | None  # of the first process alone
-    plan: Plan
-    samples: Samples
-    opened: Opened
-    method: Any
-    start: Start | None = None
-
-    def what(self) -> str:
-        """What all processes must agree about."""
-        step = self.start[1]["step"] if self.start else 0
-        return f"{complete(self.plan, '')} {self.samples.source.fingerprint} {step}"
 
 
 @dataclass
@@ -56,11 +43,16 @@ class Trainer:
 
     ready: Ready
     say: Callable[[str], None]
-    show: Callable[[Row, int], None] | None = None
+    show: Callable[[Row, int], None] | None
+    came: Signals
     waits: list[float] = field(default_factory=list)  # share of the time that steps waited for data, by log line
     began: float = field(default_factory=time.monotonic)
+    told: set[str] = field(default_factory=set)  # which pictures went, once that was said
+    saved: int = 0  # the step of the last checkpoint
+    unlooked: str = ""  # why the held-out part was not looked at, once that is known
 
     def __post_init__(self) -> None:
+        self.came.doing = "getting ready for the first step"
         malloc.kept()
         self.plan, self.samples, self.opened = self.ready.plan, self.ready.samples, self.ready.opened
         self.folder, self.method = self.ready.folder, self.ready.method
@@ -73,17 +65,29 @@ class Trainer:
         self._build()
         if self.ready.start is not None:
             self._restore_books(self.ready.start)
+        self.config = {} if self.folder is None else configuration(self.folder.config())
 
     def _restore_weights(self, start: Start) -> None:
         weights = {k.removeprefix("method."): v for k, v in start[0].items() if k.startswith("method.")}
-        self.method.load_state_dict(weights)
+        with self._of_this_run(start):
+            self.method.load_state_dict(weights)
+
+    @contextmanager
+    def _of_this_run(self, start: Start) -> Iterator[None]:
+        """Unfit where a checkpoint holds other things than a run like this one writes."""
+        try:
+            yield
+        except (KeyError, TypeError, ValueError, RuntimeError, IndexError, AttributeError) as problem:
+            told = " ".join(f"{type(problem).__name__}: {problem}".split())[:200]
+            raise misfit(self.came.run or Path(), start[1]["step"], told) from None
 
     def _build(self) -> None:
         """Batches, optimizer and course, all as the plan says."""
         s, source = self.settings, self.samples.source
-        per_epoch = len(self.samples.train_ids) // s.batch_size
-        steps = per_epoch * s.epochs
-        sampler = Sampler(self.samples.train_ids, s.batch_size, s.seed, steps, gather.rank(), gather.processes())
+        per_epoch, steps = self.ready.steps()
+        sampler = self.sampler = Sampler(
+            self.samples.train_ids, s.batch_size, s.seed, steps, gather.rank(), gather.processes()
+        )
         batches = guided(self.opened.batches(source, sampler, training=True), s.negatives, source, sampler)
         for line in (*self.opened.encoder.messages, *batches.messages):
             self.say(f"         {line}")
@@ -112,6 +116,11 @@ class Trainer:
     def _restore_books(self, start: Start) -> None:
         """Optimizer, step, watch and best weights as the checkpoint has them."""
         tensors, kept = start
+        self.saved = kept["step"]
+        with self._of_this_run(start):
+            self._restored(tensors, kept)
+
+    def _restored(self, tensors: dict[str, Tensor], kept: dict[str, Any]) -> None:
         of_optimizer = {k: v for k, v in tensors.items() if k.startswith("optimizer.")}
         optimizers.restore(self.training.optimizer, self.training.groups, of_optimizer)
         self.training.state = State(**kept["loop"])
@@ -120,25 +129,48 @@ class Trainer:
 
     def run(self) -> Run:
         """Train to the end, or to a signal; then write what a run leaves."""
-        s, training, state = self.settings, self.training, self.training.state
-        path = self.folder.path if self.folder else None
-        with caught_signals() as self.caught, chunking.cut(self.method, self.size, self.keep, s):
-            try:
-                ending = fit(training, self)
-            except Failed as problem:
-                batch, device = training.batches(state.step), self.samples.device
-                raise failure.explained(problem, self.method, batch, s.precision, device, path) from None
+        training = self.training
+        self.came.doing = "training"
+        with self.came.noted(), chunking.cut(self.method, self.size, self.keep, self.settings):
+            ending = self._trained()
             (code,) = processes.largest(self.stop())
+            if ending == "stopped":
+                return self._stopped(int(code))
+        self.came.doing = "writing the model and evaluating it, after the last step"
         if self.samples.recipe and self.waits:
-            told = advice(float(np.mean(self.waits)), self.samples.source.pictures, s.workers, CORES)
+            told = advice(float(np.mean(self.waits)), self.samples.source.pictures, self.settings.workers, CORES)
             if told:
                 self.say(f"data     {told}")
         processes.leave()  # what is left to do, the first process does alone
-        if ending == "stopped":
-            steps = training.course.steps
-            self.say(f"Stopped at step {state.step} of {steps} and saved. Go on with: kontrast train --resume {path}")
-            return Run(path, self.plan, ending, {}, exit_code=int(code))
-        return self._finished(ending, path)
+        if ending == "time":
+            step, steps, path = training.state.step, training.course.steps, quote(str(self.came.run))
+            self.say(
+                f"Ended by --max-minutes after step {step:,} of {steps:,}. To train on: "
+                f"kontrast train --resume {path} --max-minutes 60"
+            )
+        return self._finished(ending, self.folder.path if self.folder else None)
+
+    def _trained(self) -> str:
+        """How the loop ended; Failed, with all that can be said, where the numbers went bad."""
+        training, state, path = self.training, self.training.state, self.folder.path if self.folder else None
+        try:
+            return fit(training, self)
+        except Lost as problem:
+            self.save()
+            raise Failed(f"{problem} Once they are there again: kontrast train --resume {quote(str(path))}") from None
+        except Failed as problem:
+            if self.stop():  # the signal has ended those who draw the views, too
+                self.save()
+                return "stopped"
+            batch, device = training.batches(state.step), self.samples.device
+            raise failure.explained(problem, self.method, batch, self.settings.precision, device, path) from None
+
+    def _stopped(self, code: int) -> Run:
+        step, steps, path = self.training.state.step, self.training.course.steps, self.came.run
+        kept = "and saved" if self.saved == step else f"; the last checkpoint is of step {self.saved}"
+        self.say(f"Stopped at step {step} of {steps} {kept}. Go on with: kontrast train --resume {quote(str(path))}")
+        processes.leave()
+        return Run(path, self.plan, "stopped", {}, exit_code=code)
 
     def _finished(self, ending: str, path: Path | None) -> Run:
         """With the best weights, and the folder written."""
@@ -164,6 +196,7 @@ class Trainer:
     # What the loop asks for while it runs: `training.loop.Books`.
 
     def log(self, row: Row) -> None:
+        self._tell_lost(self.sampler, self.samples.source)
         self.waits.extend(value for name, value in row.items() if name == "data_wait")
         if self.folder:
             self.folder.log(row)
@@ -172,6 +205,12 @@ class Trainer:
         state = self.training.state
         if "loss" in row and (told := self.training.watch.warning(state.step)):
             self.say(f"step {state.step}: {told}")
+
+    def _tell_lost(self, sampler: Sampler, source: Source) -> None:
+        for sentence in [sentence for sentence in sampler.lost.values() if sentence not in self.told]:
+            self.told.add(sentence)
+            self.say(f"skipped  {sentence} Another sample takes its rows.")
+        self.samples.leave_out(sampler.lost, source.names)
 
     def save(self) -> None:
         if self.folder is None:
@@ -186,32 +225,52 @@ class Trainer:
             "data": self.samples.source.fingerprint,
             "processes": gather.processes(),
             "best": self.best.state(),
+            "seed": self.settings.seed,
+            "config": self.config,
         }
         try:
             checkpoints.save(self.folder.path / "checkpoints", tensors, kept)
+            self.saved = step
         except OSError as problem:
             self.say(f"The checkpoint of step {step} could not be written ({problem}); going on, trying again later.")
 
     def each_epoch(self, epoch: int) -> None:
-        """Loss and retrieval on the held-out part, where it is of the same kind."""
+        """Loss and retrieval on the held-out part, where it is of the same kind and can be compared."""
         here, there = self.samples.source, self.samples.check  # scored pairs are no positives, and not all are decided
-        if there is not None and (there.kind, "similar" in there.columns) == (here.kind, "similar" in here.columns):
+        if there is None or (there.kind, "similar" in there.columns) != (here.kind, "similar" in here.columns):
+            return
+        with self._looking():
             row = self.held_out_row()
             self.log({"step": self.training.state.step, "epoch": epoch, **row})
+
+    @contextmanager
+    def _looking(self) -> Iterator[None]:
+        """What cannot be looked at while training is said once, and costs no run."""
+        training = self.method.training
+        try:
+            yield
+        except (ValueError, OSError) as problem:
+            self.method.train(training)
+            if not self.unlooked:
+                self.unlooked = str(problem)
+                self.say(f"held-out data cannot be looked at while training: {problem}")
 
     def evaluate(self) -> None:
         """The score by which the best weights are chosen."""
         assert self.samples.check is not None
         state, best, check = self.training.state, self.best, self.samples.choose or self.samples.check
-        name, score = self.opened.score(self.opened.model(self.method.encoder), check, check.ids)
-        best.look(score, state.step, self.method.encoder.state_dict())
-        epoch = state.step / self.training.course.per_epoch
-        self.log({"step": state.step, "epoch": epoch, f"held_out_{name}": score})
-        self.say(f"step {state.step}: {name} {score:.4f} on {check.name} (best {best.score:.4f} at step {best.step})")
+        with self._looking():
+            name, score = self.opened.score(self.opened.model(self.method.encoder), check, check.ids)
+            best.look(score, state.step, self.method.encoder.state_dict())
+            epoch = state.step / self.training.course.per_epoch
+            self.log({"step": state.step, "epoch": epoch, f"held_out_{name}": score})
+            self.say(
+                f"step {state.step}: {name} {score:.4f} on {check.name} (best {best.score:.4f} at step {best.step})"
+            )
 
     def stop(self) -> int:
         """The exit code of a signal that came; 0: none did."""
-        return sum(self.caught[:1])
+        return self.came.code
 
     @torch.no_grad()
     def held_out_row(self) -> Row:
@@ -219,6 +278,8 @@ class Trainer:
         s, check, ids, method = self.settings, self.samples.check, self.samples.check_ids, self.method
         assert check is not None
         size = min(s.batch_size, len(ids))
+        if size < 2:
+            raise Unfit(f"{check.name} holds {len(ids)}, and a loss compares at least 2.")
         sampler = Sampler(ids, size, s.seed + 1, self.training.course.steps, gather.rank(), gather.processes())
         batches = self.opened.batches(check, sampler, training=False)
         method.train(self.opened.masks)
@@ -229,5 +290,6 @@ class Trainer:
             found = retrieval_at_1(*(side[mine] for side in outcome.pair))
             rows.append((float(processes.summed(outcome.loss)), float(found)))
         method.train()
+        self._tell_lost(sampler, check)
         loss, retrieval = np.mean(rows, axis=0)
         return {"held_out_loss": float(loss), "held_out_retrieval_at_1": float(retrieval)}

@@ -10,16 +10,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError
 from torch import Tensor
+
+from kontrast import files
 
 KEEP = 2
 
@@ -34,57 +33,24 @@ def digest(tensors: dict[str, Tensor], state: str) -> str:
     return total.hexdigest()
 
 
-def sync_folder(folder: Path) -> None:
-    """Make a rename in this folder last through a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that a reader sees the old content or the new one, never a part."""
-    part = path.with_name(path.name + ".part")
-    try:
-        with open(part, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except OSError:
-        _dropped(part)
-        raise
-    sync_folder(path.parent)
-
-
-def _dropped(part: Path) -> None:
-    """A full disk must not stay full because of us; one that has turned read-only keeps what it has."""
-    with suppress(OSError):
-        part.unlink(missing_ok=True)
-
-
 def save(folder: Path, tensors: dict[str, Tensor], state: dict[str, Any]) -> Path:
     """Write the checkpoint of `state["step"]` and drop all but the last two. OSError when the disk does not take it."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"step-{state['step']:09d}.safetensors"
-    part = path.with_name(path.name + ".part")
+    path = named(folder, state["step"])
+    if path is None:
+        raise ValueError(f"state: a step from 0 on was expected, not {state['step']!r}.")
     text = json.dumps(state, sort_keys=True)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    try:
-        save_file(tensors, part, metadata={"state": text, "hash": digest(tensors, text)})
-        with open(part, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(part, path)
-        sync_folder(folder)
-    except (OSError, SafetensorError) as problem:
-        _dropped(part)
-        if isinstance(problem, OSError):
-            raise
-        raise OSError(str(problem)) from problem  # safetensors has a name of its own for a full disk
-    for old in found(folder)[:-KEEP]:
+    files.write_tensors(path, tensors, {"state": text, "hash": digest(tensors, text)})
+    for old in (*found(folder)[:-KEEP], *folder.glob(".step-*.part.safetensors")):
         old.unlink()
     return path
+
+
+def named(folder: Path, step: Any) -> Path | None:
+    """Where the checkpoint of a step lies; None for what is no step."""
+    whole = isinstance(step, int) and not isinstance(step, bool) and step >= 0
+    return folder / f"step-{step:09d}.safetensors" if whole else None
 
 
 def found(folder: Path) -> list[Path]:
@@ -95,15 +61,17 @@ def found(folder: Path) -> list[Path]:
 def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The tensors and the state of one checkpoint; ValueError says what is wrong with it."""
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        tensors, metadata = files.read_tensors_and_metadata(path)
         text = metadata["state"]
         if metadata["hash"] != digest(tensors, text):
             raise ValueError("its content does not match the hash inside it")
         state: dict[str, Any] = json.loads(text)
-    except (SafetensorError, OSError, KeyError, json.JSONDecodeError) as problem:
+    except OSError as problem:
+        raise ValueError(f"it cannot be read ({problem.strerror or problem})") from problem
+    except (SafetensorError, KeyError, json.JSONDecodeError) as problem:
         raise ValueError(f"it cannot be read ({type(problem).__name__}: {problem})") from problem
+    if not isinstance(state, dict) or path != named(path.parent, state.get("step")):
+        raise ValueError("it is not of the step that it is named after")
     return tensors, state
 
 

@@ -16,19 +16,21 @@ import platform
 from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import IO, Any
+from shlex import quote
+from typing import Any
 
 import yaml
 
-from kontrast import strict_json
+from kontrast import files, strict_json
 from kontrast.errors import Failed, Unfit
-from kontrast.training import checkpoints
+
+_locks: set[int] = set()  # open lock files; a fork lets go of them, or it would hold them for a trainer that was killed
 
 
 class Folder:
     """A run folder that this process has locked."""
 
-    def __init__(self, path: Path, lock: IO[str]) -> None:
+    def __init__(self, path: Path, lock: int) -> None:
         self.path = path
         self._lock = lock  # the lock lives as long as this file is open
         self.complaints = 0
@@ -36,12 +38,7 @@ class Folder:
     @classmethod
     def create(cls, path: Path) -> Folder:
         """A new folder; an existing one is never written into."""
-        if path.exists() and (not path.is_dir() or any(_content(path))):
-            free = next(name for n in range(2, 10_000) if not (name := path.with_name(f"{path.name}-{n}")).exists())
-            raise Unfit(
-                f"--out {path} exists already. Go on with it: kontrast train --resume {path}. "
-                f"Start beside it: --out {free}."
-            )
+        refuse_taken(path)
         try:
             path.mkdir(parents=True, exist_ok=True)
             (path / "checkpoints").mkdir(exist_ok=True)
@@ -58,7 +55,12 @@ class Folder:
 
     def config(self) -> dict[str, Any]:
         """The configuration as written at the start."""
-        read: dict[str, Any] = yaml.safe_load((self.path / "config.yaml").read_text())
+        return self.read_config(self.path)
+
+    @staticmethod
+    def read_config(path: Path) -> dict[str, Any]:
+        """The same of any run folder."""
+        read: dict[str, Any] = yaml.safe_load((path / "config.yaml").read_text(encoding="utf-8"))
         return read
 
     def write_yaml(self, name: str, content: Mapping[str, Any]) -> None:
@@ -72,60 +74,105 @@ class Folder:
 
     def _whole(self, name: str, text: str) -> None:
         try:
-            checkpoints.write_whole(self.path / name, text.encode("utf-8", "backslashreplace"))
+            files.write(self.path / name, text)
         except OSError as problem:
             raise Failed(f"{self.path / name} cannot be written: {problem.strerror}.") from None
 
     def log(self, row: Mapping[str, Any]) -> None:
         """Append one line; a full disk costs the line, not the run."""
         try:
-            with open(self.path / "log.jsonl", "a") as file:
+            with open(self.path / "log.jsonl", "a", opener=_own) as file:
                 file.write(strict_json.dumps(row) + "\n")
         except OSError:
             self.complaints += 1
 
     def rows(self) -> list[dict[str, Any]]:
-        """The log so far; a line that was cut by a kill is left out."""
+        """The log so far; a line that is no row, such as one cut by a kill, is left out."""
         path = self.path / "log.jsonl"
-        rows = []
-        for line in path.read_text().splitlines() if path.exists() else []:
-            try:
-                rows.append(json.loads(line))
-            except json.JSONDecodeError:
-                continue
-        return rows
+        rows = [_row(line) for line in path.read_bytes().split(b"\n")] if path.exists() else []
+        return [row for row in rows if row is not None]
 
-    def cut_log(self, step: int) -> None:
-        """Forget what was logged after a step: the resumed run will say it again."""
-        kept = [strict_json.dumps(row) for row in self.rows() if row["step"] <= step]
-        self._whole("log.jsonl", "".join(line + "\n" for line in kept))
+    def cut_log(self, step: int) -> int:
+        """Forget what was logged after a step: the resumed run will say it again. Returns how many lines were none."""
+        path, rows = self.path / "log.jsonl", self.rows()
+        lines = sum(bool(line.strip()) for line in path.read_bytes().split(b"\n")) if path.exists() else 0
+        self._whole("log.jsonl", "".join(strict_json.dumps(row) + "\n" for row in rows if row["step"] <= step))
+        return lines - len(rows)
 
     def __enter__(self) -> Folder:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._lock.close()
+        if self._lock in _locks:  # else this is a fork, which has let go
+            _locks.remove(self._lock)
+            os.close(self._lock)
+
+
+def refuse_taken(path: Path) -> None:
+    """Unfit where a new run cannot lie at `path`: something is there, or it cannot be written. Nothing is made."""
+    if os.path.lexists(path) and (not path.is_dir() or any(_content(path))):
+        free = next(name for n in range(2, 10_000) if not (name := path.with_name(f"{path.name}-{n}")).exists())
+        raise Unfit(
+            f"--out {path} exists already. Go on with it: kontrast train --resume {quote(str(path))}. "
+            f"Start beside it: --out {quote(str(free))}."
+        )
+    above = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+    if not above.is_dir():
+        raise Unfit(f"--out {path} cannot be written: {above} is a file.")
+    if not os.access(above, os.W_OK | os.X_OK):
+        why = "Read-only file system" if os.statvfs(above).f_flag & os.ST_RDONLY else "Permission denied"
+        raise Unfit(f"--out {path} cannot be written: {why}.")
+
+
+LEFT: tuple[str, ...] = (".lock", "environment.json", ".config.part.yaml", ".environment.part.json", "config.yaml.part")
+LEFT += ("environment.json.part",)  # as parts were called
 
 
 def _content(path: Path) -> Iterator[Path]:
     """What is in a folder beside the traces of a run that was killed before it could write its configuration."""
     for inner in path.iterdir():
         empty = inner.name == "checkpoints" and inner.is_dir() and not any(inner.iterdir())
-        if not empty and inner.name not in (".lock", "environment.json", "config.yaml.part", "environment.json.part"):
+        if not empty and inner.name not in LEFT:
             yield inner
 
 
-def _locked(path: Path, flag: str) -> IO[str]:
+def _row(line: bytes) -> dict[str, Any] | None:
+    """A line of the log; None where it is not one."""
     try:
-        lock = open(path / ".lock", "w")  # noqa: SIM115  (open as long as the run)
+        row: dict[str, Any] = json.loads(line)
+        return row if isinstance(row["step"], int | float) else None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+def _own(path: str, flags: int) -> int:
+    """Open a file that is the folder's own: a link in its place is refused, for it would write into its target."""
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+
+
+def _locked(path: Path, flag: str) -> int:
+    try:
+        lock = _own(str(path / ".lock"), os.O_RDWR | os.O_CREAT)
     except OSError as problem:
+        if (path / ".lock").is_symlink():
+            raise Unfit(f"{flag} {path}: its .lock is a link; a run's own lock is a file. Remove the link.") from None
         raise Unfit(f"{flag} {path} cannot be written: {problem.strerror}.") from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        lock.close()
+        os.close(lock)
         raise Unfit(f"{path} is in use by another run. Wait for it, or choose another --out.") from None
+    _locks.add(lock)
     return lock
+
+
+def _let_go() -> None:
+    for lock in _locks:
+        os.close(lock)
+    _locks.clear()
+
+
+os.register_at_fork(after_in_child=_let_go)
 
 
 def environment() -> dict[str, Any]:

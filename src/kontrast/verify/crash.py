@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from kontrast import files
 from kontrast.training import checkpoints
 from kontrast.verify import multiprocess
 from kontrast.verify.findings import Finding
@@ -68,7 +69,7 @@ def _save_and_die(folder: Path, place: str) -> None:
         die()
 
     if place == "half of the file":
-        vars(checkpoints)["save_file"] = half
+        vars(files)["save_file"] = half
     elif place == "before fsync":
         os.fsync = die  # type: ignore[assignment]
     elif place == "before rename":

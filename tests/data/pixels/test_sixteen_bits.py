@@ -98,7 +98,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def test_the_model_folder_gives_the_vectors_of_the_live_model(run: tuple[Path, Path], tmp_path: Path) -> None:
     data, out = run
     live = kontrast.load(out)
-    assert live.white == 4095 and json.loads((out / "model" / "config.json").read_text())["white"] == 4095
+    assert live.look.white == 4095 and json.loads((out / "model" / "config.json").read_text())["white"] == 4095
     assert "4,095 is 1" in (out / "model" / "README.md").read_text()
     vectors = live.embed(data)
     np.testing.assert_allclose(live.embed(scans(40)), vectors, atol=1e-6)  # arrays as files

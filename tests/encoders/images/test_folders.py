@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tests.exchange.folders import MEAN, STD, about
+from tests.exchange.folders import about, look
 
 from kontrast import exchange
 from kontrast.encoders.images.folders import stored
@@ -16,14 +16,14 @@ from kontrast.errors import Unfit
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("run") / "model"
-    exchange.image_folder.write(path, image_encoder("small", channels=3, image_size=8, seed=3), about())
+    exchange.write(path, image_encoder("small", channels=3, image_size=8, seed=3), look(8), about())
     return path
 
 
 def test_a_run_folder_and_its_model_folder_are_read_alike(folder):
     for path in (folder, folder.parent):
         found = stored(path)
-        assert (found.mean, found.std, found.spec["name"], found.white) == (MEAN, STD, "small", None)
+        assert (found.look, found.spec["name"]) == (look(8), "small")
     wanted = image_encoder("small", channels=3, image_size=8, seed=3).state_dict()
     got = stored(folder).encoder().state_dict()
     assert wanted.keys() == got.keys() and all(torch.equal(wanted[name], got[name]) for name in wanted)
@@ -55,5 +55,5 @@ def test_a_missing_weight_is_told(folder, tmp_path):
     weights = load_file(folder / "model.safetensors")
     weights.pop(next(iter(weights)))
     save_file(weights, tmp_path / "model.safetensors")
-    with pytest.raises(Unfit, match=r"does not fit the encoder that its config\.json names"):
+    with pytest.raises(Unfit, match=r"do not fit the encoder that its config\.json names"):
         stored(tmp_path).encoder()

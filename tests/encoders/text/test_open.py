@@ -32,7 +32,7 @@ def test_seed_decides_the_weights():
     [
         (lambda: text_encoder("no/such-model", seed=0), "--pretrained"),
         (lambda: text_encoder("small", texts=SENTENCES, seed=0, pretrained=True), "no published weights"),
-        (lambda: text_encoder("small", texts=SENTENCES, seed=0, pooler="max"), "cls-before-pooler"),
+        (lambda: text_encoder("small", texts=SENTENCES, seed=0, pooler="maximum"), "cls-before-pooler"),
         (lambda: text_encoder("static", texts=SENTENCES, seed=0, pooler="cls"), "averages"),
         (lambda: Predictor(text_encoder("static", texts=SENTENCES, seed=0)), "Masked words"),
     ],

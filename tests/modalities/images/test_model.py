@@ -17,7 +17,7 @@ from kontrast.exchange import About
 from kontrast.modalities.images import model
 from kontrast.modalities.images.model import Model
 from kontrast.modalities.registry import load
-from kontrast.positives.images import prepare
+from kontrast.preprocessing import Preprocessing
 
 
 def pictures(count: int = 7, size: int = 12, channels: int = 3) -> npt.NDArray[np.uint8]:
@@ -31,12 +31,12 @@ def pictures(count: int = 7, size: int = 12, channels: int = 3) -> npt.NDArray[n
 def small(channels: int = 3) -> Model:
     encoder = image_encoder("small", image_size=8, channels=channels, seed=0)
     encoder(torch.randn(16, channels, 8, 8, generator=keyed.generator("warm")))  # running statistics move
-    return Model(encoder, 8, (0.5,) * channels, (0.2,) * channels)
+    return Model(encoder, Preprocessing(8, (0.5,) * channels, (0.2,) * channels))
 
 
 def test_embed_is_the_encoder_on_prepared_pictures() -> None:
     made, data = small(), pictures()
-    ready = prepare(torch.from_numpy(data).permute(0, 3, 1, 2), 8, made.mean, made.std)
+    ready = Preprocessing(8, (0.5,) * 3, (0.2,) * 3)(torch.from_numpy(data).permute(0, 3, 1, 2))
     with torch.no_grad():
         expected = made.encoder.eval()(ready)
     vectors = made.embed(data)
@@ -45,7 +45,7 @@ def test_embed_is_the_encoder_on_prepared_pictures() -> None:
 
 
 def test_an_encoder_without_weights_embeds() -> None:
-    flat = Model(ImageEncoder(torch.nn.Flatten(), 3 * 8 * 8, {"channels": 3}), 8, (0.0,) * 3, (1.0,) * 3)
+    flat = Model(ImageEncoder(torch.nn.Flatten(), 3 * 8 * 8, {"channels": 3}), Preprocessing(8, (0.0,) * 3, (1.0,) * 3))
     data = pictures(size=8)
     assert np.array_equal(flat.embed(data), data.transpose(0, 3, 1, 2).reshape(7, -1) / np.float32(255))
 
@@ -105,14 +105,14 @@ def test_with_weights_leaves_the_model_alone() -> None:
     expected = made.embed(pictures())
     begun = image_encoder("small", image_size=8, seed=5)
     other = made.with_weights(begun.state_dict())
-    assert np.array_equal(other.embed(pictures()), Model(begun, 8, made.mean, made.std).embed(pictures()))
+    assert np.array_equal(other.embed(pictures()), Model(begun, made.look).embed(pictures()))
     assert np.array_equal(made.embed(pictures()), expected)
 
 
 def test_load_gives_the_model_back_from_a_run_or_its_model_folder(tmp_path: Path) -> None:
     made = small()
-    exchange.write(tmp_path / "model", made.encoder, About("simclr", "noise", made.mean, made.std))
+    exchange.write(tmp_path / "model", made.encoder, made.look, About("simclr", "noise"))
     for place in (tmp_path, tmp_path / "model"):
         again = load(place)
-        assert (again.image_size, again.mean, again.std) == (8, made.mean, made.std)
+        assert again.look == made.look
         assert np.array_equal(again.embed(pictures()), made.embed(pictures()))

@@ -17,7 +17,7 @@ def test_evaluating_a_file_and_a_folder_of_judged_pairs(run, data):
 
 def test_a_protocol_that_does_not_fit_is_refused_with_the_one_that_does(run, data):
     assert evaluate(run.path, data / "sts", protocols=["sts"])[0]["learned"]["sets"]["average"] > 0
-    with pytest.raises(Unfit, match=r"--retrieval does not fit .* what fits: --sts"):
+    with pytest.raises(Unfit, match=r"'retrieval' does not fit: .* not sentences or pairs of them"):
         evaluate(run.path, data / "sts" / "one.csv", protocols=["retrieval"])
     assert "recall_at_5" in evaluate(run.path, data / "nli.csv", protocols=["retrieval"])[0]["learned"]
     with pytest.raises(Unfit, match="are for zero-shot"):

@@ -43,7 +43,7 @@ def test_pictures_and_misspelt_poolers_are_refused(data, tmp_path):
     with pytest.raises(Unfit, match="needs sentences"):
         kontrast.train("digits", out=str(tmp_path / "a"), **QUICK)
     with pytest.raises(Unfit, match="cls-before-pooler"):
-        kontrast.train(data / "sentences.txt", out=str(tmp_path / "b"), pooler="max", **QUICK)
+        kontrast.train(data / "sentences.txt", out=str(tmp_path / "b"), pooler="maximum", **QUICK)
     assert not list(tmp_path.iterdir())
 
 

@@ -6,10 +6,11 @@ import numpy as np
 import torch
 from tests.positives.images.real import pictures, smooth
 
-from kontrast.positives.images import papers, prepare
+from kontrast.positives.images import papers
 from kontrast.positives.images.draw import draw
 from kontrast.positives.images.resample import resampled
 from kontrast.positives.images.view import Keys
+from kontrast.preprocessing import Preprocessing
 
 
 def test_rows_of_the_spatial_map_sum_to_one() -> None:
@@ -27,7 +28,7 @@ def test_prepare_is_timms_evaluation_transform() -> None:
     mean, std = papers.IMAGENET
     theirs = transforms_imagenet_eval(64, crop_pct=1.0, interpolation="bicubic", mean=mean, std=std)
     batch = [smooth(1, 100, 130)[0], smooth(1, 75, 64)[0], smooth(1, 33, 50)[0], smooth(1, 64, 64)[0]]
-    ours = prepare(batch, 64, mean, std)
+    ours = Preprocessing(64, mean, std)(batch)
     for made, picture in zip(ours, batch):
         peer = theirs(Image.fromarray(picture.permute(1, 2, 0).numpy()))
         assert ((made - peer) * torch.tensor(std)[:, None, None]).abs().max() < 1.001 / 255
@@ -35,5 +36,6 @@ def test_prepare_is_timms_evaluation_transform() -> None:
 
 def test_prepare_leaves_pictures_of_that_size_alone() -> None:
     batch = pictures(5)
-    assert torch.equal(prepare(batch, 32, (0.0,) * 3, (1.0,) * 3), batch.float() / 255)
-    assert torch.equal(prepare(list(batch), 32, (0.0,) * 3, (1.0,) * 3), batch.float() / 255)
+    as_is = Preprocessing(32, (0.0,) * 3, (1.0,) * 3)
+    assert torch.equal(as_is(batch), batch.float() / 255)
+    assert torch.equal(as_is(list(batch)), batch.float() / 255)

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from kontrast import files
 from kontrast.data.pixels.store import Fact
 
 
@@ -38,12 +40,17 @@ def remembered(folder: Path, names: Sequence[str], shorter_side: int | None) -> 
     """Facts of the pictures that have not changed since they were looked at; empty when none are kept."""
     path = _path(folder, shorter_side)
     try:
-        with np.load(path, allow_pickle=False) as kept:
-            old_names = bytes(kept["names"]).decode("utf-8", "surrogateescape").split("\0")
-            stamp_N2, shape_N3, digest_N = kept["stamps"], kept["shapes"], kept["digests"]
-            bits_N, highest_N, pages_N, bands_N = (kept[name] for name in ("bits", "highest", "pages", "bands"))
-    except (OSError, ValueError, KeyError, EOFError):
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as kept:
+            return _unchanged(kept, folder, names)
+    except Exception:  # not there, cut or foreign: zip and NumPy raise whatever they like, and it costs one look
         return {}
+
+
+def _unchanged(kept: Mapping[str, npt.NDArray[Any]], folder: Path, names: Sequence[str]) -> dict[int, Fact]:
+    """What is kept of the pictures that are as they were."""
+    old_names = bytes(kept["names"]).decode("utf-8", "surrogateescape").split("\0")
+    stamp_N2, shape_N3, digest_N = kept["stamps"], kept["shapes"], kept["digests"]
+    bits_N, highest_N, pages_N, bands_N = (kept[name] for name in ("bits", "highest", "pages", "bands"))
     old = {name: row for row, name in enumerate(old_names)}
     now_N2 = stamps(folder, names)
     facts = {}
@@ -63,9 +70,9 @@ def remember(folder: Path, names: Sequence[str], shorter_side: int | None, facts
     path = _path(folder, shorter_side)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".npz", delete=False) as file:
+        with files.whole(path) as part:
             np.savez(
-                file,
+                part,
                 names=np.frombuffer("\0".join(used).encode("utf-8", "surrogateescape"), dtype=np.uint8),
                 stamps=stamps(folder, used),
                 shapes=np.array([fact.shape for fact in facts.values()], dtype=np.int32),
@@ -75,7 +82,6 @@ def remember(folder: Path, names: Sequence[str], shorter_side: int | None, facts
                 bands=np.array([fact.bands for fact in facts.values()], dtype=np.int32),
                 digests=np.frombuffer(b"".join(fact.digest for fact in facts.values()), np.uint8).reshape(-1, 16),
             )
-        os.replace(file.name, path)
     except OSError:
         return
 

@@ -23,6 +23,7 @@ from torch import Tensor
 from kontrast import progress
 from kontrast.data.pixels.decode import DENSE, Broken, Pixels, decode, laid_out, to_channels, to_depth
 from kontrast.data.pixels.headers import unread
+from kontrast.errors import Unfit
 from kontrast.keyed import Ids
 
 Read: TypeAlias = "Callable[[int], bytes | Pixels]"  # sample id -> encoded, or pixels (C, H, W); OSError or Broken
@@ -37,6 +38,21 @@ class Skipped(NamedTuple):
     id: int
     name: str
     reason: str
+
+
+class Lost(Unfit):
+    """Pictures that could be read when the data were opened and now cannot, or are others.
+
+    reasons  by sample id;  names  those of the source, by id
+    """
+
+    def __init__(self, reasons: Mapping[int, str], names: Sequence[str] | None = None) -> None:
+        sample, reason = next(iter(reasons.items()))
+        first = f"sample {sample}" if names is None else repr(names[sample])
+        told = f"{first} is not as it was when the data were opened: {reason}."
+        many = f"{len(reasons):,} pictures are gone or others; the first: " if len(reasons) > 1 else ""
+        super().__init__(many + told)
+        self.reasons, self.names = dict(reasons), names
 
 
 class Fact(NamedTuple):
@@ -84,21 +100,34 @@ class OnDemand:
     equal_sizes: bool
     shorter_side: int | None
     workers: int
+    digests: Sequence[bytes]  # by row, of the encoded bytes: what was surveyed, and nothing else, is given out
 
     def __call__(self, ids_B: Ids, workers: int | None = None) -> Tensor | list[Tensor]:
         _known(self.row_N, ids_B)
         threads = self.workers if workers is None else workers
         if threads > 1:
             with ThreadPoolExecutor(threads) as pool:
-                pixels = list(pool.map(self._one, ids_B.tolist()))
+                read = list(pool.map(self._one, ids_B.tolist()))
         else:
-            pixels = [self._one(sample) for sample in ids_B.tolist()]
+            read = [self._one(sample) for sample in ids_B.tolist()]
+        if lost := {sample: why for sample, why in zip(ids_B.tolist(), read) if isinstance(why, str)}:
+            raise Lost(lost)
+        pixels = [picture for picture in read if not isinstance(picture, str)]
         if self.equal_sizes:
             return torch.from_numpy(laid_out(np.stack(pixels)))
         return [torch.from_numpy(picture) for picture in pixels]
 
-    def _one(self, sample: int) -> Pixels:
-        pixels = _decoded(self.read(sample), self.shorter_side)
+    def _one(self, sample: int) -> Pixels | str:
+        """Its pixels, or why there are none any more."""
+        try:
+            raw = self.read(sample)
+            if digest(raw) != self.digests[self.row_N[sample]]:
+                return "another file is in its place"
+            pixels = _decoded(raw, self.shorter_side)
+        except Broken as broken:
+            return str(broken)
+        except OSError as error:
+            return f"cannot be read ({error.strerror or error})"
         return to_channels(to_depth(pixels, self.dtype, self.white), self.channels)
 
 
@@ -150,10 +179,14 @@ def look(raw: bytes | Pixels, shorter_side: int | None) -> tuple[Fact, Pixels]:
     pixels = _decoded(raw, shorter_side)
     channels, height, width = pixels.shape
     pages, bands = unread(raw) if isinstance(raw, bytes) else (1, 0)
-    digest = hashlib.blake2b(raw if isinstance(raw, bytes) else raw.tobytes(), digest_size=16).digest()
     deep = pixels.dtype == np.uint16
     highest = int(pixels.max()) if deep else 0
-    return Fact((channels, height, width), 16 if deep else 8, highest, digest, pages, bands), pixels
+    return Fact((channels, height, width), 16 if deep else 8, highest, digest(raw), pages, bands), pixels
+
+
+def digest(raw: bytes | Pixels) -> bytes:
+    """A hash of a picture as it lies there."""
+    return hashlib.blake2b(raw if isinstance(raw, bytes) else raw.tobytes(), digest_size=16).digest()
 
 
 def store(
@@ -176,7 +209,8 @@ def store(
     row_N = np.array([row_of.get(sample, -1) for sample in lead_N.tolist()], dtype=np.int64)
     sizes = {fact.shape[1:] for fact in found.facts.values()}
     if found.kept is None:
-        return OnDemand(read, row_N, channels, dtype, white, len(sizes) == 1, shorter_side, workers)
+        digests = [fact.digest for fact in found.facts.values()]
+        return OnDemand(read, row_N, channels, dtype, white, len(sizes) == 1, shorter_side, workers, digests)
     if len(sizes) > 1:
         return InMemory([to_channels(to_depth(pixels, dtype, white), channels) for pixels in found.kept], row_N)
     side = sizes.pop()

@@ -169,6 +169,8 @@ def digits(options: Options) -> Source:
     """
     from sklearn.datasets import load_digits
 
+    if options.labels not in (None, "label"):
+        raise Unfit(f"labels: digits brings its own, 'label', and has no {options.labels!r}.")
     loaded = load_digits()
     pixels = np.rint(loaded.images * (255.0 / 16.0)).astype(np.uint8)
     whole = from_array(pixels, Options(labels=loaded.target, white=options.white), "digits")

@@ -11,14 +11,12 @@ The drawings are made at first use, 64 x 64 on white, into the cache.
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 from dataclasses import replace
 from importlib.metadata import version
 
 import numpy as np
 
-from kontrast import keyed
+from kontrast import files, keyed
 from kontrast.data.pixels.cache import cache_folder
 from kontrast.data.pixels.decode import Pixels, decode
 from kontrast.data.readers.arrays import from_array
@@ -113,9 +111,8 @@ def _drawings(points: list[tuple[int, ...]]) -> Pixels:
     drawn = _draw(points)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".npy", delete=False) as file:
-            np.save(file, drawn)
-        os.replace(file.name, path)
+        with files.whole(path) as part:
+            np.save(part, drawn)
     except OSError:
         pass  # a cache that cannot be written is no fault: they are drawn again next time
     return drawn

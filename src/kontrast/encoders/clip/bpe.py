@@ -25,7 +25,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from kontrast import progress
+from kontrast import files, progress
 from kontrast.encoders.text.tokens import Tokenizer
 from kontrast.errors import Unfit
 
@@ -199,7 +199,7 @@ def write(captions: Captions, folder: Path) -> None:
     inner = captions.inner.inner
     inner.no_truncation()
     inner.no_padding()
-    inner.save(str(folder / "tokenizer.json"))
+    files.write(folder / "tokenizer.json", inner.to_str(pretty=True))
     content = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "model_max_length": captions.context,
@@ -207,4 +207,4 @@ def write(captions: Captions, folder: Path) -> None:
     }
     marks = {"bos_token": START, "eos_token": END, "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
     content |= {role: mark for role, mark in marks.items() if inner.token_to_id(mark) is not None}
-    (folder / "tokenizer_config.json").write_text(json.dumps(content, indent=2) + "\n")
+    files.write(folder / "tokenizer_config.json", json.dumps(content, indent=2) + "\n")

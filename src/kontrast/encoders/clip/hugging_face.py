@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from kontrast.encoders.no_code import refuse_code
 from kontrast.errors import Unfit
 
 
@@ -71,9 +72,11 @@ def hugging_face(folder: Path, *, weights: bool = False) -> nn.Module:
             f"The text tower {str(folder)!r} is not a folder with a config.json; a name would have to be fetched from "
             "the internet. Download it and give the folder."
         )
+    refuse_code(folder)
     logging.disable_progress_bar()
     if weights:
-        inner: nn.Module = AutoModel.from_pretrained(folder, local_files_only=True)
+        inner: nn.Module = AutoModel.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     else:
-        inner = AutoModel.from_config(AutoConfig.from_pretrained(folder), add_pooling_layer=False)
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        inner = AutoModel.from_config(config, trust_remote_code=False, add_pooling_layer=False)
     return inner

@@ -49,8 +49,8 @@ class Vision:
     kontrast_model_name: str | None = None  # ours: "small", our net for small pictures, which open_clip does not have
     timm_model_name: str | None = None
     timm_model_pretrained: bool = False  # read, and not followed: weights come from the folder
-    timm_pool: str = "avg"
-    timm_proj: str = "linear"
+    timm_pool: str | None = "avg"
+    timm_proj: str | None = "linear"  # None or "": the network's own classifier makes the embedding
     timm_proj_bias: bool = False
     timm_drop: float = 0.0
     timm_drop_path: float | None = None
@@ -115,10 +115,10 @@ def projection(width: int, embed: int, *, bias: bool = False, drop: float = 0.0)
 
 
 def timm_tower(vision: Vision, embed: int) -> TrunkTower:
-    """A timm network and what `timm_proj` says of the projection: "linear", "none", or "" for timm's own classifier."""
+    """A timm network and a projection as `timm_proj` says: "linear", "mlp", "none"; nothing: timm's own classifier."""
     import timm  # takes seconds, so it comes when it is asked
 
-    if vision.timm_pool in ("abs_attn", "rot_attn") or vision.timm_proj not in ("linear", "none", ""):
+    if vision.timm_pool in ("abs_attn", "rot_attn") or vision.timm_proj not in ("linear", "mlp", "none", "", None):
         raise Unfit(f"kontrast does not build timm_pool={vision.timm_pool!r} with timm_proj={vision.timm_proj!r}.")
     options: dict[str, Any] = {"global_pool": vision.timm_pool} if vision.timm_pool else {}
     if vision.timm_drop_path is not None:
@@ -127,6 +127,9 @@ def timm_tower(vision: Vision, embed: int) -> TrunkTower:
     head = nn.Sequential()
     if vision.timm_proj == "linear":
         head = projection(trunk.num_features, embed, bias=vision.timm_proj_bias, drop=vision.timm_drop)
+    elif vision.timm_proj == "mlp":
+        drop, bias = (vision.timm_drop, 0.0), (True, vision.timm_proj_bias)
+        head.add_module("mlp", timm.layers.Mlp(trunk.num_features, 2 * embed, embed, drop=drop, bias=bias))
     return TrunkTower(trunk, head)
 
 

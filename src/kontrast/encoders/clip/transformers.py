@@ -112,7 +112,7 @@ class ImageTransformer(nn.Module):
 
     def forward(self, pixels_BChw: Tensor) -> Tensor:
         patches_BTW = self.conv1(pixels_BChw).flatten(2).transpose(1, 2)
-        class_B1W = self.class_embedding.to(patches_BTW.dtype).expand(len(patches_BTW), 1, -1)
+        class_B1W = self.class_embedding.to(patches_BTW.dtype).expand(patches_BTW.shape[0], 1, -1)
         x_BTW = torch.cat([class_B1W, patches_BTW], dim=1) + self.positional_embedding.to(patches_BTW.dtype)
         x_BTW = self.transformer(self.ln_pre(x_BTW))
         if not self.norm_late:
@@ -179,7 +179,7 @@ class TextTransformer(nn.Module):
             pooled_BW = x_BTW[:, 0 if self.pool == "first" else -1]
         else:
             place_B = ids_BT.argmax(dim=1) if self.pool == "argmax" else (ids_BT == self.eos).int().argmax(dim=1)
-            pooled_BW = x_BTW[torch.arange(len(x_BTW), device=x_BTW.device), place_B]
+            pooled_BW = x_BTW[torch.arange(x_BTW.shape[0], device=x_BTW.device), place_B]
         pooled_BW = self.ln_final(pooled_BW)
         if isinstance(self.text_projection, nn.Linear):
             projected_BE: Tensor = self.text_projection(pooled_BW)

@@ -19,27 +19,19 @@ from kontrast.errors import Unfit
 RESNETS = ("timm.models.resnet", "torchvision.models.resnet")  # modules whose ResNets we know
 
 
-def backbone(name: str, channels: int, image_size: int, pretrained: bool) -> nn.Module:
+def backbone(name: str, channels: int, image_size: int, pretrained: bool, **options: Any) -> nn.Module:
     """The network of this name with its classifier off. timm wins a clash; "torchvision:NAME" settles it.
+
+    options: further arguments of the library's own constructor.
 
     Raises Unfit for an unknown name, for weights that cannot be had, or when it cannot be built for such pictures.
     """
+    known(name)
     build = from_timm if library_of(name) == "timm" else from_torchvision
     plain = name.removeprefix("torchvision:")
-    import timm
-
-    if build is from_torchvision and plain not in _torchvision_names():
-        known = [
-            "small",
-            *timm.list_models(),
-            *_torchvision_names(),
-            *(f"torchvision:{n}" for n in _torchvision_names()),
-        ]
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
-        raise Unfit(f'There is no encoder "{name}"; the nearest name is "{near[0]}".')
     try:
         with hub.within_reach() if pretrained else nullcontext():
-            return build(plain, channels, image_size, pretrained)
+            return build(plain, channels, image_size, pretrained, **options)
     except OSError as error:
         raise Unfit(
             f'The published weights of "{name}" have to be fetched from the internet, and that failed. Leave '
@@ -49,6 +41,18 @@ def backbone(name: str, channels: int, image_size: int, pretrained: bool) -> nn.
         raise Unfit(
             f'The encoder "{name}" cannot be built for {image_size} x {image_size} pictures: {error}'
         ) from error
+
+
+def known(name: str) -> None:
+    """Unfit, with the nearest one, for a name that no library has."""
+    theirs = _torchvision_names()
+    if library_of(name) == "timm" or name.removeprefix("torchvision:") in theirs:
+        return
+    import timm
+
+    every = ["small", *timm.list_models(), *theirs, *(f"torchvision:{one}" for one in theirs)]
+    near = difflib.get_close_matches(name, every, n=1, cutoff=0.0)
+    raise Unfit(f'There is no encoder "{name}"; the nearest name is "{near[0]}".')
 
 
 def library_of(name: str) -> str:
@@ -64,22 +68,22 @@ def _torchvision_names() -> list[str]:
     return torchvision.models.list_models(module=torchvision.models)  # type: ignore[no-any-return]
 
 
-def from_timm(name: str, channels: int, image_size: int, pretrained: bool) -> nn.Module:
+def from_timm(name: str, channels: int, image_size: int, pretrained: bool, **more: Any) -> nn.Module:
     """timm's network without a classifier, pooled."""
     import timm
 
-    options: dict[str, Any] = {"num_classes": 0, "in_chans": channels}
+    options: dict[str, Any] = {**more, "num_classes": 0, "in_chans": channels}
     published = timm.get_pretrained_cfg(name)
     if published is not None and published.fixed_input_size:  # a ViT's positions are made for one size
-        options["img_size"] = image_size
+        options.setdefault("img_size", image_size)
     return timm.create_model(name, pretrained=pretrained, **options)  # type: ignore[no-any-return]
 
 
-def from_torchvision(name: str, channels: int, image_size: int, pretrained: bool) -> nn.Module:
+def from_torchvision(name: str, channels: int, image_size: int, pretrained: bool, **more: Any) -> nn.Module:
     """torchvision's network without its last Linear, and with a first convolution for this many channels."""
     import torchvision
 
-    options: dict[str, Any] = {"weights": "DEFAULT" if pretrained else None}
+    options: dict[str, Any] = {**more, "weights": "DEFAULT" if pretrained else None}
     if name.startswith("vit_"):
         options["image_size"] = image_size
     if name in ("googlenet", "inception_v3"):

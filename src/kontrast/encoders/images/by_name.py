@@ -9,17 +9,22 @@ Shapes: B pictures, C channels, h x w pixels, H features (`encoder.width`).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import nn
 
-from kontrast.encoders.images.backbones import backbone, is_resnet, put_cifar_stem, scale_last_norms
+from kontrast.encoders.images.backbones import backbone, is_resnet, library_of, put_cifar_stem, scale_last_norms
 from kontrast.encoders.images.encoder import ImageEncoder, small_net
+from kontrast.encoders.images.published import for_channels, of_timm, of_torchvision
 from kontrast.encoders.norm import convert
 from kontrast.encoders.weights import drawn_from
 from kontrast.errors import Unfit
+from kontrast.preprocessing import Preprocessing
 
+OWN = ("name", "channels", "image_size", "stem", "zero_init", "norm")  # of a spec; the rest is the library's
 CIFAR_STEM_UP_TO = 64  # pixels; the published CIFAR (32) and Tiny ImageNet (64) figures all use it
 
 
@@ -33,6 +38,7 @@ def image_encoder_by_name(
     stem: str | None = None,
     zero_init: bool = True,
     norm: str = "batch",
+    **options: Any,
 ) -> ImageEncoder:
     """Build an encoder by name. The same seed gives the same weights; torch's global generator does not move.
 
@@ -42,6 +48,7 @@ def image_encoder_by_name(
     stem        "cifar" or "imagenet" for ResNets; None chooses by `image_size`
     zero_init   the last BatchNorm scale of each residual block begins at 0 (SimCLR, Barlow Twins) or 1 (MoCo, SwAV)
     norm        "batch", "group" or "frozen": see `norm.convert`
+    options     further arguments of timm's or torchvision's own constructor, such as `global_pool`
 
     Raises Unfit for an unknown name (naming the nearest), weights that cannot be had, and pictures it cannot take.
     """
@@ -52,7 +59,10 @@ def image_encoder_by_name(
     messages: tuple[str, ...] = ()
     chosen = "imagenet"
     with drawn_from("encoder", seed):
-        net = small_net(channels, image_size) if name == "small" else backbone(name, channels, image_size, pretrained)
+        if name == "small":
+            net: nn.Module = small_net(channels, image_size)
+        else:
+            net = backbone(name, channels, image_size, pretrained, **options)
         if is_resnet(net):
             cifar = image_size <= CIFAR_STEM_UP_TO and not pretrained
             chosen = stem or ("cifar" if cifar else "imagenet")
@@ -69,8 +79,33 @@ def image_encoder_by_name(
         "stem": chosen,
         "zero_init": zero_init,
         "norm": norm,
+        **options,
     }
-    return ImageEncoder(net, _width(net, name, channels, image_size), spec, messages)
+    look = published(name, channels) if pretrained else None
+    if look is not None:
+        look = replace(look, size=image_size)
+        messages = (*messages, f"pixels: as for the published weights, {look.in_words()}")
+    return ImageEncoder(net, _width(net, name, channels, image_size), spec, messages, look)
+
+
+def options_of(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Of an encoder's `spec`, what is for the library's own constructor."""
+    return {name: value for name, value in spec.items() if name not in OWN}
+
+
+def published(name: str, channels: int) -> Preprocessing | None:
+    """How pictures are made ready for the published weights of this name; None where there are none."""
+    import timm
+
+    try:
+        if library_of(name) == "timm":
+            config = timm.get_pretrained_cfg(name)
+            return for_channels(of_timm(config.to_dict() if config else {}, name), channels)
+        return for_channels(of_torchvision(name.removeprefix("torchvision:")), channels)
+    except Unfit:
+        raise
+    except (RuntimeError, ValueError):  # no such name, or no such tag: building it says so in a sentence
+        return None
 
 
 def _stem_in_words(stem: str, image_size: int, pretrained: bool) -> str:

@@ -9,6 +9,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from kontrast.preprocessing import Preprocessing
+
 
 class ImageEncoder(nn.Module):
     """A backbone, and what is needed to build it again.
@@ -16,16 +18,21 @@ class ImageEncoder(nn.Module):
     width  H, the length of a feature vector
     spec   JSON values, the arguments of `image_encoder_by_name` with the stem decided (weights and seed excepted)
     messages  what was decided for the user, in sentences
+    look      how pictures were made ready for its weights; None for random ones, which have not seen any
     """
 
     by_rows = True  # no picture needs another, BatchNorm excepted: a large batch may be cut
 
-    def __init__(self, net: nn.Module, width: int, spec: dict[str, Any], messages: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, net: nn.Module, width: int, spec: dict[str, Any], messages: tuple[str, ...] = (),
+        look: Preprocessing | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.net = net
         self.width = width
         self.spec = spec
         self.messages = messages
+        self.look = look
 
     def forward(self, pixels_BChw: Tensor) -> Tensor:
         features_BH: Tensor = self.net(pixels_BChw)

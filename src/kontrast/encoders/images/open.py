@@ -7,6 +7,7 @@ from pathlib import Path
 from kontrast.encoders.images.by_name import image_encoder_by_name
 from kontrast.encoders.images.encoder import ImageEncoder
 from kontrast.encoders.images.folders import stored
+from kontrast.encoders.images.training_checkpoints import SUFFIXES, refused
 from kontrast.errors import Unfit
 
 
@@ -27,6 +28,8 @@ def image_encoder(
 
     Raises Unfit as `image_encoder_by_name` does, and for a folder that takes other channels.
     """
+    if Path(name).suffix in SUFFIXES and Path(name).is_file():
+        raise refused(Path(name))
     if not Path(name).is_dir():
         return image_encoder_by_name(
             name,

@@ -2,7 +2,8 @@
 
 Names and maths are those of transformers' `BertModel`, so weights go both ways. Two things differ. Rows are never
 padded: the tokens of all texts lie one after another, sorted by length, and attention runs once for each length. So
-padding can change nothing and costs nothing. And dropout masks are keyed (`encoders.dropout`).
+padding can change nothing and costs nothing. And dropout masks are keyed (`encoders.dropout`). Under `torch.export`
+(and ONNX, which begins with it) rows are padded and masked instead, as everywhere: lengths are symbols there.
 
 Devlin et al. 2019, arXiv:1810.04805.
 
@@ -47,6 +48,7 @@ class _Packed:
     pieces: list[tuple[int, int]]  # (texts, length), lengths ascending
     key_T: Tensor | None  # dropout keys of the tokens' texts
     keys_b: list[Tensor | None]  # and of the texts, piece by piece
+    seen_B11L: Tensor | None = None  # which tokens may be looked at, where one piece holds padding too
 
     @classmethod
     def of(cls, mask_BL: Tensor, key_B: Tensor | None) -> _Packed:
@@ -61,6 +63,14 @@ class _Packed:
         sorted_B = key_B[order_B]
         keys_b = sorted_B[length_B > 0].split([texts for texts, _ in pieces])
         return cls(take_T, place_BL[inside_BL], pieces, sorted_B.repeat_interleave(length_B), list(keys_b))
+
+    @classmethod
+    def padded(cls, mask_BL: Tensor) -> _Packed:
+        """All of (B, L) as one piece, for `torch.export`: lengths are then numbers that nobody knows yet."""
+        B, L = mask_BL.shape
+        place_T = torch.arange(L, device=mask_BL.device).repeat(B)
+        take_T = torch.arange(B * L, device=mask_BL.device)
+        return cls(take_T, place_T, [(B, L)], None, [None], mask_BL[:, None, None].bool())
 
 
 class Bert(nn.Module):
@@ -89,12 +99,15 @@ class Bert(nn.Module):
         mask_BL  1 for tokens, 0 for padding; tokens come first in each row
         key_B    keys of the dropout masks; without them nothing is dropped
         """
-        at = _Packed.of(mask_BL, key_B)
+        exporting = torch.compiler.is_exporting()
+        at = _Packed.padded(mask_BL) if exporting else _Packed.of(mask_BL, key_B)
         state_TH = self.embeddings(ids_BL.flatten()[at.take_T], at)
         states = [state_TH]
         for layer in self.encoder["layer"].children():
             states.append(layer(states[-1], at))
         B, L = ids_BL.shape
+        if exporting:
+            return [state.view(B, L, -1) * mask_BL[..., None] for state in states]
         return [
             state.new_zeros(B * L, state.shape[1]).index_copy(0, at.take_T, state).view(B, L, -1) for state in states
         ]
@@ -134,14 +147,17 @@ class _Layer(nn.Module):
             start = piece.stop
             split = (texts, length, self.heads, -1)
             q, k, v = (side[piece].view(split).transpose(1, 2) for side in (query_TH, key_TH, value_TH))
-            parts.append(self._attended(q, k, v, key_b).transpose(1, 2).reshape(texts * length, -1))
+            attended = self._attended(q, k, v, key_b, at.seen_B11L)
+            parts.append(attended.transpose(1, 2).reshape(texts * length, -1))
         state_TH = self.attention["output"](torch.cat(parts), state_TH, at)
         out_TH: Tensor = self.output(F.gelu(self.intermediate["dense"](state_TH)), state_TH, at)
         return out_TH
 
-    def _attended(self, q_bAlD: Tensor, k_bAlD: Tensor, v_bAlD: Tensor, key_b: Tensor | None) -> Tensor:
+    def _attended(
+        self, q_bAlD: Tensor, k_bAlD: Tensor, v_bAlD: Tensor, key_b: Tensor | None, seen_b11l: Tensor | None
+    ) -> Tensor:
         if key_b is None or self.rate == 0:
-            return F.scaled_dot_product_attention(q_bAlD, k_bAlD, v_bAlD)
+            return F.scaled_dot_product_attention(q_bAlD, k_bAlD, v_bAlD, attn_mask=seen_b11l)
         share_bAll = (q_bAlD @ k_bAlD.mT * q_bAlD.shape[-1] ** -0.5).softmax(dim=-1)
         share_bAll = dropout(share_bAll, key_b, self.call, self.rate)
         return share_bAll.to(v_bAlD.dtype) @ v_bAlD

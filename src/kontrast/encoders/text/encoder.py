@@ -18,7 +18,9 @@ from kontrast.encoders.text.tokens import Tokenizer
 from kontrast.encoders.weights import drawn_from
 from kontrast.errors import Unfit
 
-POOLERS = ("cls", "cls-before-pooler", "mean", "first-last", "top2")
+POOLERS = (
+    "cls", "cls-before-pooler", "mean", "first-last", "top2", "max", "last", "weighted-mean", "mean-sqrt-len",
+)  # fmt: skip
 TOKENS_AT_ONCE = 16_384  # in one forward pass of `embed`: bounds memory, about 0.5 GB at width 384
 STATIC_WIDTH = 256
 UNLIMITED = 1 << 20  # tokens of a text that only averages its words
@@ -68,7 +70,12 @@ class TextEncoder(nn.Module):
                 cls-before-pooler  the last layer's first token
                 mean               the last layer's mean over tokens
                 first-last, top2   the mean over tokens of layer 1 and the last, or of the last two
-    width       H, the length of a feature vector
+            max                the largest over tokens, number by number
+            last               the last token, which alone has seen all others where a token sees only those before it
+            weighted-mean      the mean over tokens, the first once, the second twice, and so on
+            mean-sqrt-len      the sum over tokens by the root of their number
+            several            joined by "+": one vector behind the other
+    width       H, the length of a feature vector;  hidden  that of a token's, where it is another
     spec        JSON values: with a tokenizer, all that `rebuilt` needs (weights excepted)
     messages    what was decided for the user, in sentences
     """
@@ -79,23 +86,33 @@ class TextEncoder(nn.Module):
         self, net: Any, tokenizer: Tokenizer, spec: dict[str, Any], messages: tuple[str, ...] = (), *, seed: int = 0
     ) -> None:
         super().__init__()
-        if spec["pooler"] not in POOLERS:
+        if any(part not in POOLERS for part in spec["pooler"].split("+")):
             raise Unfit(f"--pooler {spec['pooler']!r} is unknown; known: {', '.join(POOLERS)}.")
         self.net, self.tokenizer, self.spec, self.messages = net, tokenizer, spec, messages
         self.width: int = spec["width"]
+        self.hidden: int = spec.get("hidden", self.width)
         self.pooler: str = spec["pooler"]
+        self.skip = 0 if spec.get("include_prompt", True) or not tokenizer.prompt else tokenizer.prompt_tokens()
         if self.pooler == "cls":
             with drawn_from("pooler", seed):
-                self.dense = nn.Linear(self.width, self.width)
+                self.dense = nn.Linear(self.hidden, self.hidden)
                 nn.init.normal_(self.dense.weight, std=0.02)
             nn.init.zeros_(self.dense.bias)
+        layers: list[nn.Module] = []
+        with drawn_from("dense", seed):
+            for each in spec.get("dense", ()):
+                kind = each["activation"].rpartition(".")[2]
+                layers += [nn.Linear(each["in"], each["out"], bias=each["bias"]), vars(nn)[kind]()]
+        self.after = nn.Sequential(*layers)
 
     def forward(self, tokens: Mapping[str, Tensor]) -> Tensor:
         mask_BL = tokens["attention_mask"]
-        features_BH = pooled(self.states(tokens), mask_BL, self.pooler)
+        features_BH = pooled(self.states(tokens), mask_BL, self.pooler, skip=self.skip)
         if self.pooler == "cls":
             features_BH = torch.tanh(self.dense(features_BH))
-        return normalize(features_BH, dim=1) if self.spec["normalize"] else features_BH
+        features_BH = self.after(features_BH)
+        features_BH = normalize(features_BH, dim=1) if self.spec["normalize"] else features_BH
+        return features_BH[:, : self.width] if features_BH.shape[1] > self.width else features_BH
 
     def words(self) -> Tensor:
         """The vectors of the vocabulary, (vocabulary, H)."""
@@ -109,17 +126,33 @@ class TextEncoder(nn.Module):
         return states
 
 
-def pooled(states: Sequence[Tensor], mask_BL: Tensor, pooler: str) -> Tensor:
-    """(B, H) from hidden states (B, L, H) by one of `POOLERS` (the Linear of "cls" comes after)."""
+def pooled(states: Sequence[Tensor], mask_BL: Tensor, pooler: str, *, skip: int = 0) -> Tensor:
+    """(B, H) from hidden states (B, L, H) by one of `POOLERS` (the Linear of "cls" comes after), or several joined.
+
+    skip: tokens at the beginning, those of a prompt, that are left out.
+    """
+    if "+" in pooler:
+        return torch.cat([pooled(states, mask_BL, part, skip=skip) for part in pooler.split("+")], dim=1)
+    last_BLH = states[-1]
     if pooler.startswith("cls"):
-        return states[-1][:, 0]
-    mean_BLH = states[-1]
-    if pooler != "mean":
+        return last_BLH[:, skip]
+    place_L = torch.arange(mask_BL.shape[1], device=mask_BL.device)
+    if skip:
+        mask_BL = mask_BL * (place_L >= skip)
+    if pooler == "max":
+        return last_BLH.masked_fill(mask_BL[..., None] == 0, float("-inf")).amax(dim=1)
+    if pooler == "last":
+        place_B11 = (mask_BL * place_L).amax(dim=1)[:, None, None]
+        return last_BLH.gather(1, place_B11.expand(-1, 1, last_BLH.shape[2])).squeeze(1)
+    if pooler in ("first-last", "top2"):
         if len(states) < 3:
             raise Unfit(f"--pooler {pooler} needs an encoder with at least two layers.")
-        mean_BLH = (mean_BLH + states[1 if pooler == "first-last" else -2]) / 2
-    weight_BL1 = mask_BL[..., None].to(mean_BLH.dtype)
-    return (mean_BLH * weight_BL1).sum(dim=1) / weight_BL1.sum(dim=1).clamp(min=1)
+        last_BLH = (last_BLH + states[1 if pooler == "first-last" else -2]) / 2
+    weight_BL1 = mask_BL[..., None].to(last_BLH.dtype)
+    if pooler == "weighted-mean":
+        weight_BL1 = weight_BL1 * (place_L[:, None] + 1)
+    count_B1 = weight_BL1.sum(dim=1).clamp(min=1)
+    return (last_BLH * weight_BL1).sum(dim=1) / (count_B1.sqrt() if pooler == "mean-sqrt-len" else count_B1)
 
 
 def together(views: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:

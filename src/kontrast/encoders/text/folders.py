@@ -7,19 +7,19 @@ Shapes: B texts, L tokens of the longest, H width.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from kontrast.encoders import hub
+from kontrast.encoders import hub, weight_files
 from kontrast.encoders.text import tokens as tokenizers
 from kontrast.encoders.text.bert import Bert, Shape
 from kontrast.encoders.text.encoder import UNLIMITED, Table, TextEncoder
+from kontrast.encoders.text.layout import Layout
 from kontrast.encoders.weights import drawn_from
 from kontrast.errors import Unfit
 
@@ -51,10 +51,11 @@ class Foreign(nn.Module):
     @classmethod
     def of(cls, config: dict[str, Any], seed: int) -> Foreign:
         """With fresh weights, from the content of a `config.json`."""
-        from transformers import AutoConfig, AutoModel
+        from transformers import AutoConfig
 
+        made = AutoConfig.for_model(**config)
         with drawn_from("encoder", seed):
-            return cls(AutoModel.from_config(AutoConfig.for_model(**config)))
+            return cls(_architecture(made).from_config(made, trust_remote_code=False))
 
     def words(self) -> Tensor:
         """The vectors of the vocabulary, (vocabulary, H)."""
@@ -64,16 +65,19 @@ class Foreign(nn.Module):
     def forward(self, ids_BL: Tensor, mask_BL: Tensor, key_B: Tensor | None = None) -> Sequence[Tensor]:
         tokens = {"input_ids": ids_BL, "attention_mask": mask_BL, "output_hidden_states": True}
         if key_B is None:
-            states: Sequence[Tensor] = self.model.train(False)(**tokens).hidden_states
-            return states
+            return _states(self.model.train(False)(**tokens))
         seed = int(key_B.cpu().sum())
         devices = [ids_BL.device] if ids_BL.is_cuda else []
         with torch.random.fork_rng(devices):
             torch.default_generator.set_state(torch.Generator().manual_seed(seed).get_state())
             if devices:
                 torch.cuda.default_generators[ids_BL.device.index or 0].manual_seed(seed)
-            states = self.model.train(True)(**tokens).hidden_states
-        return states
+            return _states(self.model.train(True)(**tokens))
+
+
+def _states(output: Any) -> Sequence[Tensor]:
+    """The hidden states; the last one as the model gives it, after its last norm."""
+    return *output.hidden_states[:-1], output.last_hidden_state
 
 
 def fetched(name: str, pretrained: bool) -> Path:
@@ -97,137 +101,67 @@ def fetched(name: str, pretrained: bool) -> Path:
 
 
 def from_folder(folder: Path, *, pooler: str | None, seed: int, name: str) -> TextEncoder:
-    """The encoder in a folder, its pooling read where sentence-transformers wrote it, else "mean", which is said."""
-    layout = _Layout(folder)
+    """The encoder in a folder, its pooling read where sentence-transformers wrote it, else the usual one, said."""
+    layout = Layout(folder)
     if layout.static is not None:
         return _static(layout, name, pooler)
     config = layout.config()
     messages = []
-    if pooler is None and layout.pooler is None:
-        messages.append(f"{name} names no pooling: the mean over tokens is taken (--pooler changes it)")
-    chosen = pooler or layout.pooler or "mean"
-    tokenizer = tokenizers.read(
-        layout.model, max_length=layout.length(config), pad_id=config.get("pad_token_id"), lower=layout.lower
+    chosen = pooler or layout.pooler
+    if pooler is not None and pooler != layout.pooler and layout.dense:
+        raise Unfit(f"{name} has layers made for its own pooling ({layout.pooler}): leave --pooler out.")
+    if chosen is None:
+        chosen = "last" if _is_decoder(config) else "mean"
+        how = "last token, which alone has seen the others," if chosen == "last" else "mean over tokens"
+        messages.append(f"{name} names no pooling: the {how} is taken (--pooler changes it)")
+    tokenizer = replace(
+        tokenizers.read(
+            layout.model, max_length=layout.length(config), pad_id=config.get("pad_token_id"), lower=layout.lower
+        ),
+        prompt=layout.prompt,
     )
-    spec = {
-        "width": config.get("hidden_size") or config.get("dim") or config["d_model"],
-        "pooler": chosen,
-        "normalize": layout.normalize,
-        "max_length": tokenizer.max_length,
-        "lower": layout.lower,
-    }
+    if layout.prompt:
+        messages.append(f"prompt: {layout.prompt!r} stands before every text, as {name} says")
+    spec = {"pooler": chosen, "max_length": tokenizer.max_length, "lower": layout.lower, **_afterwards(layout)}
     net: Bert | Foreign
     if _is_plain_bert(config):
-        spec |= {
-            "name": "bert",
-            "shape": {ours: config[theirs] for ours, theirs in BERT_NAMES.items() if theirs in config},
-        }
-        net = Bert(Shape(**spec["shape"]), seed=seed)
-        _fill(net, layout.weights(), name)
+        shape = {ours: config[theirs] for ours, theirs in BERT_NAMES.items() if theirs in config}
+        spec |= {"name": "bert", "shape": shape}
+        net = Bert(Shape(**shape), seed=seed)
+        _fill(net, weight_files.read(layout.model), name)
+        hidden = net.shape.width
     else:
         spec |= {"name": "huggingface", "config": config}
         net = _foreign(layout.model, name)
+        hidden = int(net.model.config.hidden_size)
+    if chosen == "cls":
+        spec |= {"dense": []}
+    whole = layout.dense[-1]["out"] if spec["dense"] else hidden * len(chosen.split("+"))
+    spec |= {"hidden": hidden, "width": min(whole, layout.truncate or whole)}
     encoder = TextEncoder(net, tokenizer, spec, tuple(messages), seed=seed)
-    if chosen == "cls" and pooler is None:
-        encoder.dense.load_state_dict({key.removeprefix("linear."): value for key, value in layout.dense().items()})
+    layers = [encoder.dense] if chosen == "cls" else [each for each in encoder.after if isinstance(each, nn.Linear)]
+    for layer, weights in zip(layers, layout.dense_weights):
+        layer.load_state_dict({key.removeprefix("linear."): value for key, value in weights.items()})
     return encoder
 
 
-class _Layout:
-    """What a folder says about itself, in the classic sentence-transformers files or without them."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = self.model = folder
-        self.pooler: str | None = None
-        self.normalize = self.lower = False
-        self.static: Path | None = None
-        self._dense: Path | None = None
-        self._limit: int | None = None
-        layers: list[float] = []
-        for module in _json(folder / "modules.json") or []:
-            kind, path = module["type"].rsplit(".", 1)[-1], folder / module["path"]
-            if kind == "Transformer":
-                self.model = path
-                content = _json(path / "sentence_bert_config.json") or {}
-                self._limit, self.lower = content.get("max_seq_length"), bool(content.get("do_lower_case"))
-            elif kind == "StaticEmbedding":
-                self.static = path
-            elif kind == "Pooling":
-                self.pooler = _pooling(_json(path / "config.json") or {}, folder)
-            elif kind == "WeightedLayerPooling":
-                layers = load_file(path / "model.safetensors")["layer_weights"].tolist()
-            elif kind == "Dense":
-                self._dense = path
-            elif kind == "Normalize":
-                self.normalize = True
-            else:
-                raise Unfit(f"{folder}: its module {kind!r} is none that kontrast knows.")
-        if layers:
-            self.pooler = _by_layers(layers, folder)
-        if self._dense is not None:
-            content = _json(self._dense / "config.json") or {}
-            if self.pooler != "cls-before-pooler" or not str(content.get("activation_function", "")).endswith("Tanh"):
-                raise Unfit(f"{folder}: a Dense module is read only as SimCSE's pooler, a tanh after the first token.")
-            self.pooler = "cls"
-
-    def config(self) -> dict[str, Any]:
-        found = _json(self.model / "config.json")
-        if not isinstance(found, dict) or "model_type" not in found:
-            raise Unfit(f"{self.folder} is no model folder: it has no config.json that names a model_type.")
-        return found
-
-    def length(self, config: dict[str, Any]) -> int:
-        """Tokens a text may have: as the folder says, at most what its positions allow."""
-        content = (_json(self.model / "tokenizer_config.json") or {}).get("model_max_length")
-        positions = config.get("max_position_embeddings") or config.get("n_positions") or 512
-        if config["model_type"] in ("roberta", "xlm-roberta", "mpnet", "camembert"):
-            positions -= 2  # their positions begin after the padding's
-        return int(min(self._limit or content or positions, positions))
-
-    def weights(self) -> dict[str, Tensor]:
-        path = self.model / "model.safetensors"
-        if not path.is_file():
-            raise Unfit(
-                f"{self.folder} has no model.safetensors; pickled weights (.bin) are not opened: convert them first."
-            )
-        weights: dict[str, Tensor] = load_file(path)
-        return weights
-
-    def dense(self) -> dict[str, Tensor]:
-        assert self._dense is not None
-        weights: dict[str, Tensor] = load_file(self._dense / "model.safetensors")
-        return weights
+def _afterwards(layout: Layout) -> dict[str, Any]:
+    """Of a `spec`, what is done to the pooled vector, and the prompts."""
+    return {
+        "normalize": layout.normalize, "dense": layout.dense, "truncate": layout.truncate,
+        "prompts": layout.prompts, "prompt_name": layout.prompt_name, "include_prompt": layout.include_prompt,
+    }  # fmt: skip
 
 
-def _json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
-    except json.JSONDecodeError as error:
-        raise Unfit(f"{path} is not JSON: {error}") from error
-
-
-def _pooling(content: dict[str, Any], folder: Path) -> str:
-    asked = {
-        key.removeprefix("pooling_mode_")
-        for key, value in content.items()
-        if key.startswith("pooling_mode_") and value is True
-    }
-    asked |= {"mean_tokens": {"mean_tokens"}, "mean": {"mean_tokens"}, "cls": {"cls_token"}}.get(
-        content.get("pooling_mode", ""), set()
+def _is_decoder(config: dict[str, Any]) -> bool:
+    """Whether a token of this architecture sees only those before it: it writes text, and fills no gaps."""
+    from transformers.models.auto.modeling_auto import (
+        MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
+        MODEL_FOR_MASKED_LM_MAPPING_NAMES,
     )
-    known = {frozenset({"mean_tokens"}): "mean", frozenset({"cls_token"}): "cls-before-pooler"}
-    if frozenset(asked) not in known:
-        raise Unfit(f"{folder}: its pooling ({', '.join(sorted(asked)) or 'none'}) is not known; mean and cls are.")
-    return known[frozenset(asked)]
 
-
-def _by_layers(weights: list[float], folder: Path) -> str:
-    used = tuple(at for at, weight in enumerate(weights) if weight)
-    last = len(weights) - 1
-    known: dict[tuple[int, ...], str] = {(1, last): "first-last", (last - 1, last): "top2"}
-    if len({weights[at] for at in used}) != 1 or used not in known:
-        raise Unfit(f"{folder}: its weights over layers {weights} are neither first-last nor top2.")
-    return known[used]
+    kind = config["model_type"]
+    return kind in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES and kind not in MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
 
 def _is_plain_bert(config: dict[str, Any]) -> bool:
@@ -241,43 +175,72 @@ def _is_plain_bert(config: dict[str, Any]) -> bool:
 
 def _fill(net: Bert, weights: dict[str, Tensor], name: str) -> None:
     """Load, past the heads that came with the weights (pooler, masked words); all of the net's own must be there."""
-    weights = {key.removeprefix("bert."): value.float() for key, value in weights.items()}
+    weights = {_renamed(key.removeprefix("bert.")): value.float() for key, value in weights.items()}
     mine = net.state_dict()
     missing = [key for key in mine if key not in weights]
     deeper = [key for key in weights if key.startswith("encoder.") and key not in mine]
     if missing or deeper:
-        told = f"misses {missing[0]}" if missing else f"holds {deeper[0]}, which config.json does not count"
-        raise Unfit(f"{name}: model.safetensors {told}.")
+        told = f"miss {missing[0]}" if missing else f"hold {deeper[0]}, which config.json does not count"
+        raise Unfit(f"{name}: its weights {told}.")
+    for key, tensor in mine.items():
+        if tensor.shape != weights[key].shape:
+            shapes = f"{tuple(weights[key].shape)}, and config.json says {tuple(tensor.shape)}"
+            raise Unfit(f"{name}: of its weights {key} is {shapes}.")
     net.load_state_dict({key: weights[key] for key in mine})
 
 
+def _renamed(key: str) -> str:
+    """The oldest BERT files call the weight and the bias of a LayerNorm gamma and beta."""
+    return key.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")
+
+
 def _foreign(folder: Path, name: str) -> Foreign:
-    from transformers import AutoModel
+    from transformers import AutoConfig
     from transformers.utils import logging
 
     logging.disable_progress_bar()
     try:
+        config = AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
         with drawn_from("encoder", 0):  # a head that the folder lacks is drawn, and never used
-            return Foreign(AutoModel.from_pretrained(str(folder), local_files_only=True, dtype=torch.float32))
-    except (OSError, ValueError, KeyError) as error:
-        raise Unfit(f"{name}: transformers cannot load this folder: {error}") from error
+            model, found = _architecture(config).from_pretrained(
+                str(folder), local_files_only=True, trust_remote_code=False, dtype=torch.float32,
+                output_loading_info=True,
+            )  # fmt: skip
+    except Unfit:
+        raise
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
+        told = " ".join(str(error).split())[:300]
+        raise Unfit(f"{name}: transformers cannot load this folder: {told}") from error
+    if missing := sorted(key for key in found["missing_keys"] if not key.startswith("pooler.")):
+        raise Unfit(f"{name}: its weights miss {missing[0]}.")
+    return Foreign(model)
 
 
-def _static(layout: _Layout, name: str, pooler: str | None) -> TextEncoder:
+def _architecture(config: Any) -> Any:
+    """transformers' class for the whole network, or for the encoder of one that has a decoder too."""
+    from transformers import AutoModel, AutoModelForTextEncoding
+    from transformers.models.auto.modeling_auto import MODEL_FOR_TEXT_ENCODING_MAPPING_NAMES
+
+    if config.is_encoder_decoder or config.model_type in ("t5", "mt5", "umt5"):
+        if config.model_type not in MODEL_FOR_TEXT_ENCODING_MAPPING_NAMES:
+            raise Unfit(f"{config.model_type} has an encoder and a decoder, and transformers does not part them.")
+        return AutoModelForTextEncoding
+    return AutoModel
+
+
+def _static(layout: Layout, name: str, pooler: str | None) -> TextEncoder:
     if pooler not in (None, "mean"):
         raise Unfit(f"{name} averages its word vectors: --pooler mean, not {pooler}.")
     assert layout.static is not None
-    weight = load_file(layout.static / "model.safetensors")["embedding.weight"].float()
-    tokenizer = tokenizers.read(layout.static, max_length=UNLIMITED, special=False)
+    weight = weight_files.read(layout.static)["embedding.weight"].float()
+    if layout.dense:
+        raise Unfit(f"{name}: kontrast builds no Dense after a StaticEmbedding.")
+    tokenizer = replace(tokenizers.read(layout.static, max_length=UNLIMITED, special=False), prompt=layout.prompt)
     table = Table(*weight.shape)
     table.load_state_dict({"embedding.weight": weight})
     spec = {
-        "name": "static",
-        "shape": {"vocabulary": len(weight), "width": weight.shape[1]},
-        "width": weight.shape[1],
-        "pooler": "mean",
-        "normalize": layout.normalize,
-        "max_length": tokenizer.max_length,
-        "lower": False,
-    }
+        "name": "static", "shape": {"vocabulary": len(weight), "width": weight.shape[1]}, "hidden": weight.shape[1],
+        "width": min(weight.shape[1], layout.truncate or weight.shape[1]), "pooler": "mean",
+        "max_length": tokenizer.max_length, "lower": False, **_afterwards(layout),
+    }  # fmt: skip
     return TextEncoder(table, tokenizer, spec)

@@ -52,7 +52,7 @@ class Predictor(nn.Module):
         super().__init__()
         if encoder.spec["name"] == "static" or encoder.tokenizer.mask_id is None:
             raise Unfit("Masked words need an encoder whose tokens see each other and whose tokenizer has a mask.")
-        width = encoder.width
+        width = encoder.hidden
         with drawn_from("masked words", seed):
             self.dense, self.norm = nn.Linear(width, width), nn.LayerNorm(width, eps=1e-12)
             nn.init.normal_(self.dense.weight, std=0.02)

@@ -90,5 +90,5 @@ def _net(spec: dict[str, Any], seed: int) -> Net:
     if spec["name"] == "bert":
         return Bert(Shape(**spec["shape"]), seed=seed)
     if spec["name"] == "static":
-        return Table(spec["shape"]["vocabulary"], spec["width"], seed=seed)
+        return Table(spec["shape"]["vocabulary"], spec["shape"]["width"], seed=seed)
     return Foreign.of(spec["config"], seed)

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kontrast import progress
+from kontrast import files, progress
 from kontrast.errors import Unfit
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")  # BERT's, in BERT's order: [PAD] is 0
@@ -32,6 +32,7 @@ class Tokenizer:
     inner       a `tokenizers.Tokenizer`
     max_length  tokens that a text may have, special ones included; longer texts are cut there
     special     put the model's own marks ([CLS], [SEP]) around each text
+    prompt      stands before every text, as the model was trained with it
     """
 
     inner: Any
@@ -40,6 +41,7 @@ class Tokenizer:
     mask_id: int | None = None
     lower: bool = False
     special: bool = True
+    prompt: str = ""
 
     def __call__(self, texts: Sequence[str], max_length: int | None = None) -> dict[str, Tensor]:
         """`input_ids` and `attention_mask` (1: a token, 0: padding), both int64 (B, L)."""
@@ -69,12 +71,18 @@ class Tokenizer:
             self.inner.no_truncation()
         else:
             self.inner.enable_truncation(limit)
-        words = [text.lower() for text in texts] if self.lower else list(texts)
+        words = [self.prompt + text for text in texts] if self.prompt else list(texts)
+        words = [text.lower() for text in words] if self.lower else words
         return [found.ids for found in self.inner.encode_batch(words, add_special_tokens=self.special)]
 
     @property
     def size(self) -> int:
         return int(self.inner.get_vocab_size())
+
+    def prompt_tokens(self) -> int:
+        """How many tokens of a row come before the text: those of the prompt, without the mark at its end."""
+        ids = self._ids([""], None)[0]
+        return len(ids) - (1 if ids and ids[-1] in self.special_ids() else 0)
 
     def special_ids(self) -> list[int]:
         """The marks that stand for no word: never masked, never predicted."""
@@ -84,7 +92,7 @@ class Tokenizer:
         """`tokenizer.json` and the `tokenizer_config.json` that both generations of transformers read."""
         self.inner.no_truncation()
         self.inner.no_padding()
-        self.inner.save(str(folder / "tokenizer.json"))
+        files.write(folder / "tokenizer.json", self.inner.to_str(pretty=True))
         content = {
             "tokenizer_class": "PreTrainedTokenizerFast",
             "model_max_length": self.max_length,
@@ -96,7 +104,7 @@ class Tokenizer:
         }
         if self.mask_id is not None:
             content["mask_token"] = self.inner.id_to_token(self.mask_id)
-        (folder / "tokenizer_config.json").write_text(json.dumps(content, indent=2) + "\n")
+        files.write(folder / "tokenizer_config.json", json.dumps(content, indent=2) + "\n")
 
 
 def read(
@@ -111,11 +119,12 @@ def read(
         from transformers import AutoTokenizer
 
         try:
-            inner = AutoTokenizer.from_pretrained(str(folder), local_files_only=True).backend_tokenizer
+            tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
+            inner = tokenizer.backend_tokenizer
         except (OSError, ValueError, AttributeError) as error:
             raise Unfit(f"{folder} holds no tokenizer that can be read: {error}") from error
     inner.no_padding()
-    pad = _first_known(inner, "[PAD]", "<pad>") if pad_id is None else pad_id
+    pad = _first_known(inner, "[PAD]", "<pad>", "</s>", "<|endoftext|>") if pad_id is None or pad_id < 0 else pad_id
     mask = _first_known(inner, "[MASK]", "<mask>")
     return Tokenizer(inner, max_length, pad or 0, mask, lower, special)
 

@@ -11,15 +11,17 @@ Shapes: B rows of this process, V views.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from kontrast import keyed
-from kontrast.data.pixels.store import InMemory
+from kontrast.data.pixels.store import InMemory, Lost
 from kontrast.data.sampler import Sampler
 from kontrast.data.scored_pairs import Second, similar
 from kontrast.data.source import Source
@@ -31,6 +33,8 @@ from kontrast.positives.images import views
 from kontrast.positives.images.view import Keys, Mode, Recipe
 
 Raw: TypeAlias = "Tensor | list[Tensor]"  # uint8 or uint16 pictures
+Drawn = TypeVar("Drawn")
+FEW_LOST = 8  # pictures, or a tenth of them all, that may go while a run lasts
 
 
 class ImageBatches:
@@ -74,9 +78,9 @@ class ImageBatches:
     def __call__(self, step: int) -> Batch:
         """This process's rows of a step."""
         began = time.perf_counter()
-        ids_B, epoch = self.sampler.own(step), self.sampler.epoch(step)
         groups_N = self.source.groups
-        drawn = self._by_processes(step) if self._processes else self._views(self._samples(step), ids_B, epoch)
+        drawn = self.readable(lambda: self._by_processes(step) if self._processes else self._by_threads(step))
+        ids_B = self.sampler.own(step)
         batch = Batch(
             views=drawn,
             ids_B=torch.from_numpy(ids_B).to(self.device),
@@ -96,13 +100,45 @@ class ImageBatches:
         """The views of these samples in an epoch, whatever batch they come in."""
         return self._views(self._pictures(ids_B, epoch), ids_B, epoch)
 
+    def readable(self, draw: Callable[[], Drawn]) -> Drawn:
+        """What is drawn, once no picture is asked for any more that was lost on the way."""
+        while True:
+            try:
+                return draw()
+            except Lost as lost:
+                self._lose(lost)
+
+    def _lose(self, lost: Lost) -> None:
+        """From now on others stand in for these pictures; `Lost` where so many went that something else is wrong."""
+        known, ids, self._next = self.sampler.lost, self.sampler.ids, None
+        known.update({sample: str(Lost({sample: why}, self.source.names)) for sample, why in lost.reasons.items()})
+        if isinstance(self._members, Second):  # a row whose second picture is lost is lost
+            second_N = self._members.partner(ids)
+            rows = {int(row): known[int(place)] for row, place in zip(ids, second_N) if int(place) in lost.reasons}
+            known.update(rows)
+        if len(known) > max(FEW_LOST, len(ids) // 10):
+            raise Lost(lost.reasons | {sample: "lost before" for sample in known}, self.source.names)
+
+    def _partners(self, ids_B: Ids, epoch: int) -> Ids:
+        """Who stands beside each sample; itself where the other is lost."""
+        assert self._members is not None
+        partner_B = self._members.partner(ids_B, self.sampler.seed, epoch)
+        return np.where(np.isin(partner_B, list(self.sampler.lost)), ids_B, partner_B)
+
+    def _by_threads(self, step: int) -> tuple[Tensor, ...]:
+        samples = self._samples(step)
+        return self._views(samples, self.sampler.own(step), self.sampler.epoch(step))
+
     def _by_processes(self, step: int) -> tuple[Tensor, ...]:
         """The views of a step from the processes that draw ahead; they begin with the first step that is asked for."""
+        order = self.sampler
         if self._ahead is None:
-            order = self.sampler
             rows = order.rows.stop - order.rows.start
             shapes = [(rows, len(self.recipe.mean), view.size, view.size) for view in self.recipe.views]
             self._ahead = Ahead(lambda s: self.drawn(order.own(s), order.epoch(s)), shapes, order.steps, self.workers)
+        own_B = order.own(step)
+        if self.sampler.lost and not np.array_equal(own_B, order.whole(step)[order.rows]):
+            return self.drawn(own_B, order.epoch(step))  # the processes know nothing of stand-ins
         return tuple(self._ahead(step))
 
     def _views(self, pictures: list[Raw], ids_B: Ids, epoch: int) -> tuple[Tensor, ...]:
@@ -112,7 +148,7 @@ class ImageBatches:
         first = replace(self.recipe, views=self.recipe.views[0::2])
         second = replace(self.recipe, views=self.recipe.views[1::2])
         other_seed = int(keyed.words("partner views", seed)) >> 1  # a sample alone in its group needs other views
-        partner_B = self._members.partner(ids_B, seed, epoch)
+        partner_B = self._partners(ids_B, epoch)
         own = views(pictures[0], first, Keys(seed, epoch, ids_B), mode=self.mode)
         theirs = views(pictures[1], second, Keys(other_seed, epoch, partner_B), mode=self.mode)
         both = [view for pair in zip(own, theirs) for view in pair]
@@ -135,7 +171,7 @@ class ImageBatches:
         """The samples' pictures and, where positives come from groups, those of their partners."""
         wanted = [ids_B]
         if self._members is not None:
-            wanted.append(self._members.partner(ids_B, self.sampler.seed, epoch))
+            wanted.append(self._partners(ids_B, epoch))
         threads = 1 if self._processes else self.workers
         return [self._moved(self.source.images(ids, workers=threads)) for ids in wanted]
 

@@ -72,4 +72,4 @@ def _recipe(path: Path, model: Model, source: Source) -> Recipe:
     named = yaml.safe_load(config.read_text()).get("views") if config.is_file() else None
     small = "simclr-cifar" if model.image_size <= 64 else "simclr"
     recipe = papers.recipe(named or small, model.image_size, model.spec["channels"])
-    return replace(recipe, white=model.white or source.white)
+    return replace(recipe, white=model.look.white or source.white)

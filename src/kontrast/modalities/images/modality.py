@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import torch
@@ -12,7 +13,10 @@ import torch
 from kontrast.data.sampler import Sampler
 from kontrast.data.scored_pairs import each_once, similar_ids
 from kontrast.data.source import Source
+from kontrast.encoders.images.backbones import known
+from kontrast.encoders.images.by_name import published
 from kontrast.encoders.images.encoder import ImageEncoder
+from kontrast.encoders.images.folders import stored
 from kontrast.encoders.images.open import image_encoder
 from kontrast.encoders.norm import normed
 from kontrast.errors import Unfit
@@ -28,6 +32,7 @@ from kontrast.modalities.modality import Request, Samples, Sections
 from kontrast.negatives import parsed
 from kontrast.positives.images import papers
 from kontrast.positives.images.view import Keys, Recipe
+from kontrast.preprocessing import Preprocessing
 from kontrast.recipes.resolve import Plan
 from kontrast.report.contact_sheet import views_sheet
 from kontrast.report.image_neighbours import gallery
@@ -43,11 +48,35 @@ class Images:
     name = "images"
     channels: int | None = None
     pictures, groups = True, True
+    unused: tuple[str, ...] = ("pooler",)
+
+    def precheck(self, settings: Settings) -> None:
+        name = settings.encoder
+        if name is not None and name != "small" and not Path(name).is_dir():
+            known(name)
+        if settings.crops:
+            papers.parse_crops(settings.crops, 0)
 
     def check(self, source: Source, settings: Settings) -> None:
         """Any pictures will do; what else there is of words stays unread."""
         if source.pictures is None:
             raise Unfit(f"{source.name} holds {source.called}; {settings.method} needs pictures.")
+
+    def weights(self, settings: Settings, weights_from: str | Path | None) -> tuple[str, int] | None:
+        began = weights_from or settings.encoder
+        if began is None:
+            return None
+        if Path(began).is_dir():
+            spec = stored(began).spec
+            if weights_from is None:
+                return str(began), spec["image_size"]
+            if settings.encoder not in (None, spec["name"]) and not Path(str(settings.encoder)).is_dir():
+                raise Unfit(f"--from {weights_from} holds a {spec['name']}, and --encoder says {settings.encoder}.")
+            return spec["name"], spec["image_size"]
+        if weights_from is not None:
+            raise Unfit(f"--from {weights_from}: there is no such folder.")
+        look = published(str(began), settings.channels or 3) if settings.pretrained else None
+        return None if look is None else (str(began), look.size)
 
     def recipe(self, plan: Plan, source: Source) -> Recipe | None:
         """The views of the plan, at its size."""
@@ -57,8 +86,10 @@ class Images:
         return OpenedImages(plan, samples, weights_from)
 
     def holds(self, folder: Path) -> bool:
-        """Pictures are what a folder is of when it is of no other kind: `load` says what is missing."""
-        return True
+        try:
+            return bool(stored(folder))
+        except Unfit:
+            return False
 
     def load(self, folder: Path) -> Model:
         return load(folder)
@@ -73,6 +104,13 @@ def view_recipe(settings: Resolved, source: Source) -> Recipe:
     return replace(made, white=source.white) if source.bits == 16 else made
 
 
+def looked(of_weights: Preprocessing | None, recipe: Recipe, size: int) -> Preprocessing:
+    """How pictures are made ready: as the weights have known them, else as the recipe normalises its views."""
+    if of_weights is None:
+        return Preprocessing(size, recipe.mean, recipe.std, white=recipe.white)
+    return replace(of_weights, white=recipe.white or of_weights.white)
+
+
 class OpenedImages:
     """Pictures ready for one run: see `modality.Opened`."""
 
@@ -82,19 +120,19 @@ class OpenedImages:
         s = plan.settings
         assert samples.recipe is not None
         self.plan, self.samples, self.recipe = plan, samples, samples.recipe
-        self.learned = weights_from is not None or s.pretrained
+        began = s.encoder if weights_from is None else str(weights_from)
         encoder = image_encoder(
-            s.encoder,
+            began,
             channels=s.channels,
             image_size=s.image_size,
             seed=s.seed,
             pretrained=s.pretrained,
             zero_init=s.zero_init is not False,
         )
-        old_weights = weights_from is not None or Path(s.encoder).is_dir()
-        self.encoder: ImageEncoder = normed(encoder, s.norm, old_weights=old_weights)
-        if weights_from is not None:
-            self.encoder.load_state_dict(load(weights_from).encoder.state_dict())
+        self.learned = encoder.look is not None  # random weights have seen no pictures
+        self.encoder: ImageEncoder = normed(encoder, s.norm, old_weights=Path(began).is_dir())
+        self.look = looked(self.encoder.look, self.recipe, s.image_size)
+        self.recipe = replace(self.recipe, mean=self.look.mean, std=self.look.std)
         takes_crops(self.encoder, s.encoder, s.channels, {view.size for view in self.recipe.views} - {s.image_size})
 
     def batches(self, source: Source, sampler: Sampler, *, training: bool) -> Batches:
@@ -104,8 +142,7 @@ class OpenedImages:
         return WithRandom(views, more) if more else views
 
     def model(self, encoder: Any) -> Model:
-        recipe = self.recipe
-        return Model(encoder, self.plan.settings.image_size, recipe.mean, recipe.std, recipe.white)
+        return Model(encoder, self.look)
 
     def score(self, model: Any, source: Source, ids: Ids) -> tuple[str, float]:
         labelled = source.labels is not None and len(set(source.labels[ids].tolist()) - {-1}) > 1
@@ -148,11 +185,11 @@ class OpenedImages:
         )
         keys = None if samples.source.kind == "scored_pairs" else Keys(seed, 0, ids)
         pairs = views_sheet(samples.source.images(ids), shown.drawn(ids, 0), self.recipe, keys)
-        data = samples.source.name
+        typed, data = quote(str(run)), quote(samples.source.name)
         commands = [
-            f"kontrast search {run} {data} --query 0 --sheet found.png",
-            f"kontrast embed {run} {data} -o vectors.npy",
-            f"kontrast evaluate {run} {data}",
+            f"kontrast search {typed} {data} --query 0 --sheet found.png",
+            f"kontrast embed {typed} {data} -o vectors.npy",
+            f"kontrast evaluate {typed} {data}",
         ]
         return Sections(pairs=pairs, neighbours=questions, commands=commands)
 

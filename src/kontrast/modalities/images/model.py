@@ -6,7 +6,7 @@ Shapes: N pictures, H features.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,7 @@ from kontrast.encoders.images.folders import stored
 from kontrast.errors import Unfit, shown
 from kontrast.keyed import Ids
 from kontrast.modalities.inference import BATCH, evaluating, file_of, picture_of
-from kontrast.positives.images import prepare
-from kontrast.positives.images.view import Pictures
+from kontrast.preprocessing import Pictures, Preprocessing
 
 
 class Model:
@@ -33,19 +32,13 @@ class Model:
 
     words = False
 
-    def __init__(
-        self,
-        encoder: ImageEncoder,
-        image_size: int,
-        mean: Sequence[float],
-        std: Sequence[float],
-        white: int | None = None,
-    ) -> None:
-        self.encoder = encoder
-        self.image_size = image_size
-        self.mean = tuple(mean)
-        self.std = tuple(std)
-        self.white = white  # of the 16-bit pictures it was trained on; None: it knows 8-bit ones alone
+    def __init__(self, encoder: ImageEncoder, look: Preprocessing) -> None:
+        self.encoder, self.look = encoder, look
+
+    @property
+    def image_size(self) -> int:
+        """Side in pixels of what the encoder sees."""
+        return self.look.size
 
     @property
     def spec(self) -> dict[str, Any]:
@@ -86,13 +79,14 @@ class Model:
         16-bit pictures are read as those it was trained on; Unfit where they go beyond.
         """
         device = next(self.encoder.parameters(), torch.empty(0)).device  # an encoder may have none
-        white = self.white if source.within(self.white).bits == 16 and self.white else source.white
+        white = self.look.white  # None: it knows 8-bit pictures alone
+        white = white if source.within(white).bits == 16 and white else source.white
         parts = []
         with evaluating(self.encoder, device):
             for start in progress.passing(range(0, len(ids), BATCH), "embedding pictures", each=BATCH, total=len(ids)):
                 pictures = _with_channels(source.images(ids[start : start + BATCH]), self.spec["channels"])
                 # on the CPU: one look on any device
-                ready = prepare(pictures, self.image_size, self.mean, self.std, white=white)
+                ready = self.look(pictures, white=white)
                 parts.append(self.encoder(ready.to(device)).cpu())
         return torch.cat(parts) if parts else torch.empty(0, self.width)
 
@@ -113,13 +107,13 @@ class Model:
         return self._with(other)
 
     def _with(self, encoder: ImageEncoder) -> Model:
-        return Model(encoder, self.image_size, self.mean, self.std, self.white)
+        return Model(encoder, self.look)
 
 
 def load(path: str | Path) -> Model:
     """The picture encoder of a run folder or of a `model/` folder, on the CPU."""
     found = stored(path)
-    return Model(found.encoder().eval(), found.spec["image_size"], found.mean, found.std, found.white)
+    return Model(found.encoder().eval(), found.look)
 
 
 def _with_channels(pictures: Pictures, channels: int) -> Pictures:

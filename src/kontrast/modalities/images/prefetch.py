@@ -114,6 +114,7 @@ def _work(draw: Draw, end: Connection, others: Sequence[Connection], places: Seq
     for other in others:
         other.close()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     torch.set_num_threads(1)
     try:

@@ -6,16 +6,19 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from kontrast.data.sampler import Sampler
 from kontrast.data.source import Source
+from kontrast.encoders.clip.presets import PAPER
+from kontrast.encoders.images.backbones import known
 from kontrast.errors import Unfit
 from kontrast.evaluate import formatting, two_towers
 from kontrast.exchange import formats, open_clip
 from kontrast.exchange.card import About, Certificate
 from kontrast.keyed import Ids
-from kontrast.modalities.images.modality import image_batches, view_recipe
+from kontrast.modalities.images.modality import image_batches, looked, view_recipe
 from kontrast.modalities.modality import Request, Samples, Sections
 from kontrast.modalities.pairs.batches import PairBatches
 from kontrast.modalities.pairs.evaluation import evaluated
@@ -37,6 +40,12 @@ class Pairs:
     name = "pairs"
     channels: int | None = 3
     pictures, groups = True, False
+    unused: tuple[str, ...] = ("pooler", "crops", "zero_init", "pretrained", "same")
+
+    def precheck(self, settings: Settings) -> None:
+        name = settings.encoder
+        if name is not None and name != "small" and name not in PAPER and not Path(name).is_dir():
+            known(name)
 
     def check(self, source: Source, settings: Settings) -> None:
         if source.kind != "pairs":
@@ -45,6 +54,12 @@ class Pairs:
             )
         if settings.norm in ("group", "frozen"):
             raise Unfit(f"--norm {settings.norm} is for picture encoders alone; {settings.method} has no other.")
+
+    def weights(self, settings: Settings, weights_from: str | Path | None) -> tuple[str, int] | None:
+        folder = weights_from or settings.encoder
+        if folder is None or not Path(folder).is_dir():
+            return None
+        return settings.encoder or str(folder), open_clip.image_size(Path(folder))
 
     def recipe(self, plan: Plan, source: Source) -> Recipe | None:
         return view_recipe(plan.settings, source)
@@ -76,16 +91,14 @@ class OpenedPairs:
             str(weights_from or s.encoder),
             plan.config.text,
             captions,
-            image_size=s.image_size,
+            looked(None, recipe, s.image_size),
             seed=s.seed,
-            mean=recipe.mean,
-            std=recipe.std,
             sigmoid=plan.config.loss == "sigmoid",
         )
         if self.pairs.image_size != s.image_size:
             size = self.pairs.image_size
             raise Unfit(f"These weights take pictures of {size} pixels: --image-size {size}.")
-        self.recipe = replace(recipe, mean=self.pairs.mean, std=self.pairs.std)
+        self.recipe = replace(recipe, mean=self.pairs.look.mean, std=self.pairs.look.std)
         self.encoder = self.pairs.towers
         self.learned = weights_from is not None or s.pretrained or Path(s.encoder).is_dir()
 
@@ -144,9 +157,9 @@ class OpenedPairs:
                 sections.quotes(pairs, "What counted as the same", "A picture and any of its captions."),
             ],
             commands=[
-                f'kontrast search {run} {source.name} --query "any words" --sheet found.png',
-                f"kontrast search {run} {source.name} --query 0 --sheet found.png",
-                f"kontrast embed {run} {source.name} -o vectors.npy",
-                f"kontrast evaluate {run} {source.name}",
+                f'kontrast search {quote(str(run))} {quote(source.name)} --query "any words" --sheet found.png',
+                f"kontrast search {quote(str(run))} {quote(source.name)} --query 0 --sheet found.png",
+                f"kontrast embed {quote(str(run))} {quote(source.name)} -o vectors.npy",
+                f"kontrast evaluate {quote(str(run))} {quote(source.name)}",
             ],
         )

@@ -33,7 +33,7 @@ from kontrast.exchange.pair_folder import Pairs
 from kontrast.keyed import Ids
 from kontrast.modalities.inference import BATCH, evaluating, file_of, picture_of, words_of
 from kontrast.modalities.texts.model import ROLES
-from kontrast.positives.images import prepare
+from kontrast.preprocessing import Preprocessing
 
 CONTEXT = 64  # tokens of a caption for a Hugging Face text tower
 
@@ -91,7 +91,7 @@ class PairModel:
             for start in progress.passing(range(0, len(ids), BATCH), "embedding pictures", each=BATCH, total=len(ids)):
                 raw = source.images(ids[start : start + BATCH])
                 pictures = [torch.from_numpy(to_channels(picture.numpy(), 3)).to(device) for picture in raw]
-                ready = prepare(pictures, self.image_size, self.pairs.mean, self.pairs.std, white=source.white)
+                ready = self.pairs.look(pictures, white=source.white)
                 parts.append(self.encoder(ready).float().cpu())
         return torch.cat(parts)
 
@@ -129,7 +129,7 @@ class PairModel:
 
     def save(self, folder: Path) -> None:
         """Write the folder that open_clip loads; see `exchange.open_clip`."""
-        open_clip.write(folder, self.encoder, self.pairs.captions, self.pairs.mean, self.pairs.std)
+        open_clip.write(folder, self.encoder, self.pairs.captions, self.pairs.look)
 
 
 def _role(source: Source) -> str | None:
@@ -154,21 +154,14 @@ def load_pairs(path: str | Path) -> PairModel:
 
 
 def started(
-    image: str,
-    text: str,
-    captions: Sequence[str],
-    *,
-    image_size: int,
-    seed: int,
-    mean: tuple[float, ...],
-    std: tuple[float, ...],
-    sigmoid: bool = False,
+    image: str, text: str, captions: Sequence[str], look: Preprocessing, *, seed: int, sigmoid: bool = False
 ) -> Pairs:
     """Towers to begin with, and the tokenizer that fits them.
 
     image  "small", a size of the paper, a timm name, or an open_clip folder (then with its text tower and tokenizer)
     text   "small" with a vocabulary learned from the captions; "clip" with CLIP's own; a folder with a Hugging Face
            encoder and its weights; "" for what the image tower suggests
+    look   how pictures are made ready for towers that have seen none
     sigmoid  with the bias that SigLIP learns
     """
     if Path(image).is_dir():
@@ -185,10 +178,10 @@ def started(
         words = Captions(tokens.read(Path(text), max_length=CONTEXT), "whitespace")
     else:
         raise Unfit(f"The text tower {text!r} is neither small, clip, nor a folder.")
-    config = model_cfg(image, text, image_size=image_size, vocab_size=words.inner.size, own_words=text != "clip")
+    config = model_cfg(image, text, image_size=look.size, vocab_size=words.inner.size, own_words=text != "clip")
     made = towers(config, seed=seed, folder=Path(text) if Path(text).is_dir() else None)
     if sigmoid:
         made.judge_alone()
     if isinstance(made.text, HuggingFaceTower):
         open_clip.with_text_tower(made, Path(text))
-    return Pairs(made, words, mean, std)
+    return Pairs(made, words, look)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from kontrast.data.sampler import Sampler
 from kontrast.data.scored_pairs import similar_ids
 from kontrast.data.source import Source
+from kontrast.encoders.text.folders import fetched
 from kontrast.encoders.text.open import text_encoder
 from kontrast.errors import Unfit
 from kontrast.evaluate import formatting, sentences
@@ -42,6 +44,15 @@ class Texts:
     name = "texts"
     channels: int | None = None
     pictures, groups = False, False
+    unused: tuple[str, ...] = (
+        "image_size", "channels", "white", "view_mode", "crops", "zero_init", "workers", "same",
+    )  # fmt: skip
+
+    def precheck(self, settings: Settings) -> None:
+        """A name that is neither ours nor a folder is one of the hub's, which is asked only if it may be."""
+        name = settings.encoder
+        if name not in (None, "small", "static") and not Path(str(name)).is_dir() and not settings.pretrained:
+            fetched(str(name), False)
 
     def check(self, source: Source, settings: Settings) -> None:
         if source.kind not in ROLES or source.pictures is not None:
@@ -50,6 +61,9 @@ class Texts:
             )
         if settings.norm in ("group", "frozen"):
             raise Unfit(f"--norm {settings.norm} is for picture encoders alone; {settings.method} has no other.")
+
+    def weights(self, settings: Settings, weights_from: str | Path | None) -> tuple[str, int] | None:
+        return None
 
     def recipe(self, plan: Plan, source: Source) -> Recipe | None:
         return None
@@ -75,6 +89,9 @@ class OpenedTexts:
     def __init__(self, plan: Plan, samples: Samples, weights_from: str | Path | None) -> None:
         s, source = plan.settings, samples.source
         self.plan, self.samples = plan, samples
+        checks = samples.choose or samples.check
+        if s.evaluate_every and checks is not None:
+            sentences.scored(checks, s.seed)  # Unfit now, rather than at the first look
         self.words = [text for role in ROLES[source.kind] for text in source.texts(samples.train_ids, role)]
         began = s.encoder if weights_from is None else str(_model_folder(Path(weights_from)))
         self.learned = began not in ("small", "static")
@@ -124,9 +141,9 @@ class OpenedTexts:
                 sections.examples([list(row) for row in zip(*examples)], head, told),
             ],
             commands=[
-                f'kontrast search {run} {source.name} --query "any sentence"',
-                f"kontrast embed {run} {source.name} -o vectors.npy",
-                f"kontrast evaluate {run} {source.name}",
+                f'kontrast search {quote(str(run))} {quote(source.name)} --query "any sentence"',
+                f"kontrast embed {quote(str(run))} {quote(source.name)} -o vectors.npy",
+                f"kontrast evaluate {quote(str(run))} {quote(source.name)}",
             ],
         )
 

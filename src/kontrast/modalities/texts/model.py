@@ -24,6 +24,7 @@ from kontrast.errors import Unfit
 from kontrast.keyed import Ids
 from kontrast.modalities.inference import evaluating, words_of
 
+TOKENIZERS = ("tokenizer.json", "tokenizer_config.json", "vocab.txt", "vocab.json", "spiece.model")
 ROLES = ("text", "anchor", "first")  # whose words stand for a sample, by what the source has
 
 
@@ -101,12 +102,17 @@ def _role(source: Source) -> str:
 
 
 def holds(path: str | Path) -> bool:
-    """Whether this run folder or model folder has a sentence encoder."""
-    return (_folder(path) / "modules.json").is_file()
+    """Whether this run folder or model folder has a sentence encoder: sentence-transformers' or plain transformers'."""
+    folder = _folder(path)
+    if (folder / "modules.json").is_file():
+        return True
+    config = folder / "config.json"
+    named = config.is_file() and '"model_type"' in config.read_text(encoding="utf-8")
+    return named and any((folder / name).is_file() for name in TOKENIZERS)
 
 
 def load_text(path: str | Path) -> TextModel:
-    """The sentence encoder of a run folder, of a `model/` folder, or any sentence-transformers one."""
+    """The sentence encoder of a run folder, of a `model/` folder, or any of sentence-transformers or transformers."""
     return TextModel(text_encoder(str(_folder(path)), seed=0).eval())
 
 

@@ -14,10 +14,10 @@ from torch import Tensor
 
 from kontrast.positives.images import exact, fused
 from kontrast.positives.images.draw import draw
-from kontrast.positives.images.resample import prepare
-from kontrast.positives.images.view import Drawn, Keys, Mode, Pictures, Recipe, View
+from kontrast.positives.images.view import Drawn, Keys, Mode, Recipe, View
+from kontrast.preprocessing import Pictures
 
-__all__ = ["Drawn", "Keys", "Recipe", "View", "draw", "prepare", "views"]
+__all__ = ["Drawn", "Keys", "Recipe", "View", "draw", "views"]
 
 
 def views(pictures: Pictures, recipe: Recipe, keys: Keys, *, mode: Mode = "fast") -> list[Tensor]:

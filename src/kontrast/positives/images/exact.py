@@ -19,7 +19,8 @@ from torch import Tensor
 from kontrast.positives.images.blur import blurred
 from kontrast.positives.images.resample import filled_up, is_together, resampled
 from kontrast.positives.images.threads import over_threads
-from kontrast.positives.images.view import Drawn, Flags, Pictures, Recipe, View
+from kontrast.positives.images.view import Drawn, Flags, Recipe, View
+from kontrast.preprocessing import Pictures
 
 CONTRAST, SATURATION, HUE = 1, 2, 3  # places in `Drawn.order`; 0 is brightness
 

@@ -20,7 +20,8 @@ from torch import Tensor
 from kontrast.positives.images.blur import coloured_blur, is_dense, rows
 from kontrast.positives.images.resample import filled_up, is_together, resampled
 from kontrast.positives.images.threads import over_threads
-from kontrast.positives.images.view import Drawn, Floats, Pictures, Recipe, View
+from kontrast.positives.images.view import Drawn, Floats, Recipe, View
+from kontrast.preprocessing import Pictures
 
 GREY = (0.2989, 0.587, 0.114)  # torchvision's weights of the luma
 FAINT = 1e-3  # of the middle weight of a large blur; what is below weighs a twentieth of a step of 1/255 together

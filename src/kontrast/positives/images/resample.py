@@ -13,7 +13,7 @@ Shapes: B pictures, C channels, H and W their sides (N: either), S the side of t
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
@@ -22,7 +22,8 @@ from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample, interpolate
 
 from kontrast.positives.images.blur import blur_weights, blurred, is_dense, separable
-from kontrast.positives.images.view import Drawn, Pictures, View, white_of
+from kontrast.positives.images.view import Drawn, View
+from kontrast.preprocessing import Pictures
 
 
 def is_together(pictures: Pictures, size: int) -> bool:
@@ -144,24 +145,3 @@ def turned(x_BCSS: Tensor, drawn: Drawn, block: slice) -> Tensor:
     theta_B23 = np.concatenate([back_B22, -back_B22 @ offset_B2[:, :, None]], 2)
     theta = torch.from_numpy(theta_B23).to(x_BCSS.device, torch.float32)
     return grid_sample(x_BCSS, affine_grid(theta, list(x_BCSS.shape), align_corners=False), align_corners=False)
-
-
-def prepare(
-    pictures: Pictures, size: int, mean: Sequence[float], std: Sequence[float], *, white: int | None = None
-) -> Tensor:
-    """The one look of evaluation, (B, C, size, size) float32: shorter side to `size`, centre, normalise.
-
-    The resize is bicubic and antialiased; pictures of that size already keep their pixels. The same as timm's
-    evaluation transform with `crop_pct` 1, within 1/255. white: what stands for 1 in 16-bit pictures, if not 65,535.
-    """
-    if not isinstance(pictures, Tensor):
-        return torch.cat([prepare(picture[None], size, mean, std, white=white) for picture in pictures])
-    short = min(pictures.shape[2:])
-    height, width = (int(size * side / short) for side in pictures.shape[2:])
-    pixels = pictures if pictures.dtype == torch.uint8 else pictures.float()  # of uint8 the resize rounds, as Pillow's
-    if (height, width) != pictures.shape[2:]:
-        pixels = interpolate(pixels, (height, width), mode="bicubic", antialias=True)
-    pixels = (pixels.float() / white_of(pictures.dtype, white)).clamp_(0, 1)
-    top, left = round((height - size) / 2), round((width - size) / 2)
-    shift_C11, scale_C11 = (torch.tensor(v, device=pixels.device)[:, None, None] for v in (mean, std))
-    return (pixels[:, :, top : top + size, left : left + size] - shift_C11) / scale_C11

@@ -5,27 +5,18 @@ Shapes: B pictures, C channels, H and W their sides.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
+
+from kontrast.preprocessing import Pictures, white_of
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Integers: TypeAlias = npt.NDArray[np.int64]
 Flags: TypeAlias = npt.NDArray[np.bool_]
-Pictures: TypeAlias = "Tensor | Sequence[Tensor]"  # (B, C, H, W), or B times (C, H, W) of mixed sizes
 Mode: TypeAlias = Literal["fast", "exact"]
-
-WHITE = {torch.uint8: 255.0, torch.uint16: 65535.0, torch.float32: 1.0}
-
-
-def white_of(dtype: torch.dtype, sixteen_bit: int | None = None) -> float:
-    """The pixel value that stands for 1; of 16-bit pictures it may be said."""
-    return float(sixteen_bit) if dtype == torch.uint16 and sixteen_bit else WHITE[dtype]
 
 
 class Keys(NamedTuple):
