@@ -49,10 +49,6 @@ PROTOCOLS["lengths"] = Lengths()
     "method": "",  # `--method FILE.py` needs no line
 }
 AT_MOST = {"method": 2, "kind of data": 3, "protocol": 1, "format": 1, "source of negatives": 2}
-OUTSIDE = importlib.util.find_spec("kontrast.methods.outside") is not None
-PROTOCOLS = importlib.util.find_spec("kontrast.evaluate.registry") is not None
-needs_outside = pytest.mark.skipif(not OUTSIDE, reason="--method FILE.py is not there yet")
-needs_protocols = pytest.mark.skipif(not PROTOCOLS, reason="the registry of protocols is not there yet")
 ONE_EPOCH = ["--epochs", "1", "--batch-size", "64", "--threads", "1", "--validate", "none"]
 
 
@@ -89,8 +85,7 @@ def test_each_is_known_by_few_lines_and_contributing_names_their_files(added: st
     told = (HERE.parent / "CONTRIBUTING.md").read_text()
     for place in places:
         spec = importlib.util.find_spec(place)
-        if spec is None or spec.origin is None:
-            pytest.skip(f"{place} is not there yet")
+        assert spec is not None and spec.origin is not None
         file = Path(spec.origin).relative_to(HERE.parent / "src" / "kontrast")
         assert f"`{file}`" in told, f"CONTRIBUTING does not name {file}"
 
@@ -130,7 +125,6 @@ def series(folder: Path) -> None:
     np.savez(folder / "waves.npz", series=points)
 
 
-@needs_outside
 def test_a_kind_of_data_with_a_method(folder: Path) -> None:
     series(folder)
     added, method = "kind of data", ("--method", "toys/method.py")
@@ -163,14 +157,12 @@ def used_of_kind(folder: Path, added: str) -> None:
     assert "it holds picture encoders alone. What can: none." in refused
 
 
-@needs_protocols
 def test_a_protocol(folder: Path) -> None:
     call(folder, "protocol", "train", "digits", *ONE_EPOCH, "--out", "run")
     result = json.loads(call(folder, "protocol", "evaluate", "run", "digits", "--protocol", "lengths", "--json"))
     assert result["learned"]["mean_length"] > 0
 
 
-@needs_outside
 def test_a_method(folder: Path) -> None:
     text = (folder / "toys" / "method.py").read_text().replace('kind = "series"', 'kind = "images"')
     (folder / "own.py").write_text(text)

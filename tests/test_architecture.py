@@ -23,6 +23,8 @@ ROOMS = house.rooms(TEXTS, IMPORTS)  # room -> rooms
 ALLOWED = {
     "errors": "",
     "keyed": "",
+    "files": "",
+    "preprocessing": "",
     "moved": "",
     "progress": "",
     "similarity": "",
@@ -136,7 +138,7 @@ def test_nobody_imports_a_method():
     """They are found by name. What wraps them all, `supervised`, is chosen where a run is put together."""
     for module, names in IMPORTS.items():
         hit = {name for name in names if name in {f"methods.{method}" for method in METHODS}}
-        assert hit <= ({"methods.supervised"} if module == "run.start" else set()), f"{module} imports {hit}"
+        assert hit <= ({"methods.supervised"} if module == "run.ready" else set()), f"{module} imports {hit}"
 
 
 def test_the_loop_knows_no_method_and_no_kind_of_data():
@@ -164,5 +166,7 @@ def test_nothing_is_unpickled_and_no_global_generator_is_seeded():
     )
     for path in FILES:
         text = path.read_text()
+        if path.name == "weight_files.py":  # other people's weights, tensors alone, in this one place
+            text = text.replace('torch.load(file, map_location="cpu", weights_only=True)', "")
         for word in forbidden:
             assert word not in text, f"{path}: {word}"

@@ -133,7 +133,7 @@ BAD = {
     "no module": (("class Toy(nn.Module)", "class Toy"), "must be a torch.nn.Module"),
     "other arguments": (("*, seed=0", "*, depth"), r"made as Toy\(encoder, width, config, seed=0\)"),
     "a verb of other arguments": (("def embed(self, batch)", "def embed(self)"), r"asked embed\(batch\)"),
-    "a kind there is not": (("    def __init__", '    kind = "sounds"\n\n    def __init__'), "'sounds' is none of im"),
+    "a kind there is not": (("    def __init__", '    kind = 3\n\n    def __init__'), "kind must be a word"),
     "fails when made": (("super().__init__()", "super().__init__(); 1 / 0"), r"Toy\(...\) fails .*Zero.*line 21"),
     "embeds nothing": (("return Embeddings.of", "return dict"), "embed fails|embed must return Embeddings"),
     "embeds a list": (("features = [self", "return [self"), "embed must return Embeddings"),

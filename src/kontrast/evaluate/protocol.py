@@ -16,7 +16,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
+from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -26,7 +26,7 @@ from kontrast.evaluate.splits import Labels
 from kontrast.keyed import Ids
 from kontrast.positives.images.view import Recipe
 
-Reads: TypeAlias = Literal["images", "texts", "pairs"]  # what a model takes: pictures, sentences, both into one space
+Reads: TypeAlias = str  # what a model takes: pictures, sentences, both into one space
 
 
 @dataclass(frozen=True)

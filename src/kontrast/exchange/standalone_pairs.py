@@ -43,6 +43,7 @@ _FRAME = '''\
 from __future__ import annotations
 
 import html
+import json
 import math
 import unicodedata
 from collections.abc import Sequence
@@ -59,6 +60,7 @@ from torch.nn import functional as F
 from torch.nn.functional import interpolate
 {imports}
 HERE = Path(__file__).resolve().parent
+CONFIG = json.loads((HERE / "config.json").read_text())
 CONTEXT = {context}
 PLAIN = str.maketrans({plain!r})
 
@@ -156,10 +158,19 @@ def encoder_py(
     parts.append(preprocessing_py(look) + "\n")
     notes = (inspect.getdoc(transformers) or "").rpartition("\n\n")[2]
     return _FRAME.format(
-        parts="\n\n".join(parts), card=notes, width=embed, trunk=trunk, pad=pad_id, pad_token=pad_token, plain=plain,
-        size=model_cfg["vision_cfg"]["image_size"], context=words["context_length"], text=text, imports=imports,
+        parts="\n\n".join(parts),
+        card=notes,
+        width=embed,
+        trunk=trunk,
+        pad=pad_id,
+        pad_token=pad_token,
+        plain=plain,
+        size=model_cfg["vision_cfg"]["image_size"],
+        context=words["context_length"],
+        text=text,
+        imports=imports,
         look_in_words=look.in_words(),
-    )  # fmt: skip
+    )
 
 
 class StandalonePairs:

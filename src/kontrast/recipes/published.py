@@ -43,7 +43,7 @@ def of(name: str, entry: Entry) -> Published:
         module = vars(import_module(f"kontrast.recipes.{name.replace('-', '_')}"))
         return Published(module["RECIPES"], module.get("rules", _none))
     file, inside = entry.outside.reference, entry.outside.contents
-    stands_in = STANDS_IN[entry.kind]
+    stands_in = STANDS_IN.get(entry.kind, STANDS_IN["images"])
     others = vars(import_module(f"kontrast.recipes.{stands_in}"))["RECIPES"]
     own = inside.get("RECIPES", {})
     if not isinstance(own, Mapping) or not all(callable(made) for made in own.values()):

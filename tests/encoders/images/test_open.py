@@ -16,7 +16,7 @@ def test_a_name_builds_and_a_folder_brings_its_weights(tmp_path):
     assert all(torch.equal(a, b) for a, b in zip(made.state_dict().values(), wanted.state_dict().values()))
     exchange.write(tmp_path / "m", made, look(8), about())
     again = image_encoder(str(tmp_path / "m"), **said, seed=99, norm="group")
-    assert again.spec["name"] == "small" and again.messages[0] == f"weights: {tmp_path / 'm'}"
+    assert again.spec["name"] == "small" and again.messages[0] == f"weights: {tmp_path / 'm'}" and again.look == look(8)
     assert all(torch.equal(a, b) for a, b in zip(made.state_dict().values(), again.state_dict().values()))
     with pytest.raises(Unfit, match="takes 3 channels; the pictures have 1"):
         image_encoder(str(tmp_path / "m"), channels=1, image_size=8, seed=0)

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import difflib
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 from torch import nn
 
 from kontrast.encoders import hub
+from kontrast.encoders.images.training_checkpoints import SUFFIXES, refused
 from kontrast.errors import Unfit
 
 RESNETS = ("timm.models.resnet", "torchvision.models.resnet")  # modules whose ResNets we know
@@ -44,7 +46,9 @@ def backbone(name: str, channels: int, image_size: int, pretrained: bool, **opti
 
 
 def known(name: str) -> None:
-    """Unfit, with the nearest one, for a name that no library has."""
+    """Unfit, with the nearest one, for a name that no library has; a file of weights is told apart."""
+    if Path(name).suffix in SUFFIXES and Path(name).is_file():
+        raise refused(Path(name))
     theirs = _torchvision_names()
     if library_of(name) == "timm" or name.removeprefix("torchvision:") in theirs:
         return

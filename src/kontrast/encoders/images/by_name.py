@@ -19,7 +19,7 @@ from torch import nn
 from kontrast.encoders.images.backbones import backbone, is_resnet, library_of, put_cifar_stem, scale_last_norms
 from kontrast.encoders.images.encoder import ImageEncoder, small_net
 from kontrast.encoders.images.published import for_channels, of_timm, of_torchvision
-from kontrast.encoders.norm import convert
+from kontrast.encoders.norm import convert, normed
 from kontrast.encoders.weights import drawn_from
 from kontrast.errors import Unfit
 from kontrast.preprocessing import Preprocessing
@@ -37,7 +37,6 @@ def image_encoder_by_name(
     pretrained: bool = False,
     stem: str | None = None,
     zero_init: bool = True,
-    norm: str = "batch",
     **options: Any,
 ) -> ImageEncoder:
     """Build an encoder by name. The same seed gives the same weights; torch's global generator does not move.
@@ -47,7 +46,6 @@ def image_encoder_by_name(
     pretrained  weights from the hub of timm or torchvision; a ResNet then keeps the stem it was trained with
     stem        "cifar" or "imagenet" for ResNets; None chooses by `image_size`
     zero_init   the last BatchNorm scale of each residual block begins at 0 (SimCLR, Barlow Twins) or 1 (MoCo, SwAV)
-    norm        "batch", "group" or "frozen": see `norm.convert`
     options     further arguments of timm's or torchvision's own constructor, such as `global_pool`
 
     Raises Unfit for an unknown name (naming the nearest), weights that cannot be had, and pictures it cannot take.
@@ -71,14 +69,14 @@ def image_encoder_by_name(
                 put_cifar_stem(net, channels)
             if not pretrained:
                 scale_last_norms(net, 0.0 if zero_init else 1.0)
-    net = convert(net, norm=norm)
+    net = convert(net, norm="batch")
     spec: dict[str, Any] = {
         "name": name,
         "channels": channels,
         "image_size": image_size,
         "stem": chosen,
         "zero_init": zero_init,
-        "norm": norm,
+        "norm": "batch",
         **options,
     }
     look = published(name, channels) if pretrained else None
@@ -86,6 +84,14 @@ def image_encoder_by_name(
         look = replace(look, size=image_size)
         messages = (*messages, f"pixels: as for the published weights, {look.in_words()}")
     return ImageEncoder(net, _width(net, name, channels, image_size), spec, messages, look)
+
+
+def as_described(spec: Mapping[str, Any], *, seed: int) -> ImageEncoder:
+    """The encoder that a `spec` describes, its norms too, with fresh weights."""
+    own = dict(spec)
+    norm = own.pop("norm", "batch")
+    made: ImageEncoder = normed(image_encoder_by_name(**own, seed=seed), norm)
+    return made
 
 
 def options_of(spec: Mapping[str, Any]) -> dict[str, Any]:

@@ -24,9 +24,13 @@ class ImageEncoder(nn.Module):
     by_rows = True  # no picture needs another, BatchNorm excepted: a large batch may be cut
 
     def __init__(
-        self, net: nn.Module, width: int, spec: dict[str, Any], messages: tuple[str, ...] = (),
+        self,
+        net: nn.Module,
+        width: int,
+        spec: dict[str, Any],
+        messages: tuple[str, ...] = (),
         look: Preprocessing | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__()
         self.net = net
         self.width = width

@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from kontrast.encoders import weight_files
-from kontrast.encoders.images.by_name import image_encoder_by_name
+from kontrast.encoders.images.by_name import as_described
 from kontrast.encoders.images.encoder import ImageEncoder
 from kontrast.encoders.images.published import of_timm
 from kontrast.errors import Unfit
@@ -39,7 +39,7 @@ class Stored:
         own, size = self.spec["image_size"], image_size or self.spec["image_size"]
         if size != own and self.fixed:
             raise Unfit(f"The encoder in {self.folder} takes pictures of {own} pixels, not {size}: --image-size {own}.")
-        encoder = image_encoder_by_name(**self.spec | {"image_size": size}, seed=0)
+        encoder = as_described(self.spec | {"image_size": size}, seed=0)
         try:
             encoder.net.load_state_dict(self._weights())
         except RuntimeError as problem:

@@ -7,7 +7,7 @@ from pathlib import Path
 from kontrast.encoders.images.by_name import image_encoder_by_name
 from kontrast.encoders.images.encoder import ImageEncoder
 from kontrast.encoders.images.folders import stored
-from kontrast.encoders.images.training_checkpoints import SUFFIXES, refused
+from kontrast.encoders.norm import normed
 from kontrast.errors import Unfit
 
 
@@ -28,19 +28,20 @@ def image_encoder(
 
     Raises Unfit as `image_encoder_by_name` does, and for a folder that takes other channels.
     """
-    if Path(name).suffix in SUFFIXES and Path(name).is_file():
-        raise refused(Path(name))
     if not Path(name).is_dir():
-        return image_encoder_by_name(
-            name,
-            channels=channels,
-            image_size=image_size,
-            seed=seed,
-            pretrained=pretrained,
-            stem=stem,
-            zero_init=zero_init,
-            norm=norm,
+        made: ImageEncoder = normed(
+            image_encoder_by_name(
+                name,
+                channels=channels,
+                image_size=image_size,
+                seed=seed,
+                pretrained=pretrained,
+                stem=stem,
+                zero_init=zero_init,
+            ),
+            norm,
         )
+        return made
     found = stored(name)
     if found.spec["channels"] != channels:
         raise Unfit(f"The encoder in {name} takes {found.spec['channels']} channels; the pictures have {channels}.")

@@ -31,9 +31,14 @@ def of_timm(config: Mapping[str, Any], name: str) -> Preprocessing:
     mean = tuple(found["mean"])
     try:
         return Preprocessing(
-            height, mean, tuple(found["std"]), found["interpolation"], found["crop_pct"], mode,
+            height,
+            mean,
+            tuple(found["std"]),
+            found["interpolation"],
+            found["crop_pct"],
+            mode,
             border(mean) if mode == "longest" else (),
-        )  # fmt: skip
+        )
     except ValueError as problem:
         raise Unfit(f"{name} makes its pictures ready in a way that kontrast does not: {problem}.") from None
 

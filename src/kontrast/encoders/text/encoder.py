@@ -19,8 +19,16 @@ from kontrast.encoders.weights import drawn_from
 from kontrast.errors import Unfit
 
 POOLERS = (
-    "cls", "cls-before-pooler", "mean", "first-last", "top2", "max", "last", "weighted-mean", "mean-sqrt-len",
-)  # fmt: skip
+    "cls",
+    "cls-before-pooler",
+    "mean",
+    "first-last",
+    "top2",
+    "max",
+    "last",
+    "weighted-mean",
+    "mean-sqrt-len",
+)
 TOKENS_AT_ONCE = 16_384  # in one forward pass of `embed`: bounds memory, about 0.5 GB at width 384
 STATIC_WIDTH = 256
 UNLIMITED = 1 << 20  # tokens of a text that only averages its words

@@ -148,9 +148,13 @@ def from_folder(folder: Path, *, pooler: str | None, seed: int, name: str) -> Te
 def _afterwards(layout: Layout) -> dict[str, Any]:
     """Of a `spec`, what is done to the pooled vector, and the prompts."""
     return {
-        "normalize": layout.normalize, "dense": layout.dense, "truncate": layout.truncate,
-        "prompts": layout.prompts, "prompt_name": layout.prompt_name, "include_prompt": layout.include_prompt,
-    }  # fmt: skip
+        "normalize": layout.normalize,
+        "dense": layout.dense,
+        "truncate": layout.truncate,
+        "prompts": layout.prompts,
+        "prompt_name": layout.prompt_name,
+        "include_prompt": layout.include_prompt,
+    }
 
 
 def _is_decoder(config: dict[str, Any]) -> bool:
@@ -203,9 +207,12 @@ def _foreign(folder: Path, name: str) -> Foreign:
         config = AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
         with drawn_from("encoder", 0):  # a head that the folder lacks is drawn, and never used
             model, found = _architecture(config).from_pretrained(
-                str(folder), local_files_only=True, trust_remote_code=False, dtype=torch.float32,
+                str(folder),
+                local_files_only=True,
+                trust_remote_code=False,
+                dtype=torch.float32,
                 output_loading_info=True,
-            )  # fmt: skip
+            )
     except Unfit:
         raise
     except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
@@ -239,8 +246,13 @@ def _static(layout: Layout, name: str, pooler: str | None) -> TextEncoder:
     table = Table(*weight.shape)
     table.load_state_dict({"embedding.weight": weight})
     spec = {
-        "name": "static", "shape": {"vocabulary": len(weight), "width": weight.shape[1]}, "hidden": weight.shape[1],
-        "width": min(weight.shape[1], layout.truncate or weight.shape[1]), "pooler": "mean",
-        "max_length": tokenizer.max_length, "lower": False, **_afterwards(layout),
-    }  # fmt: skip
+        "name": "static",
+        "shape": {"vocabulary": len(weight), "width": weight.shape[1]},
+        "hidden": weight.shape[1],
+        "width": min(weight.shape[1], layout.truncate or weight.shape[1]),
+        "pooler": "mean",
+        "max_length": tokenizer.max_length,
+        "lower": False,
+        **_afterwards(layout),
+    }
     return TextEncoder(table, tokenizer, spec)

@@ -27,9 +27,25 @@ POOLINGS = {  # sentence-transformers' name: (its old flag, ours), in the order 
     "lasttoken": ("lasttoken", "last"),
 }
 ACTIVATIONS = (
-    "Identity", "Tanh", "GELU", "ReLU", "SiLU", "Sigmoid", "ELU", "SELU", "CELU", "LeakyReLU", "Mish", "Softplus",
-    "Softsign", "Hardswish", "Hardtanh", "ReLU6", "LogSigmoid", "Tanhshrink",
-)  # fmt: skip
+    "Identity",
+    "Tanh",
+    "GELU",
+    "ReLU",
+    "SiLU",
+    "Sigmoid",
+    "ELU",
+    "SELU",
+    "CELU",
+    "LeakyReLU",
+    "Mish",
+    "Softplus",
+    "Softsign",
+    "Hardswish",
+    "Hardtanh",
+    "ReLU6",
+    "LogSigmoid",
+    "Tanhshrink",
+)
 BEGIN_AFTER_PADDING = ("roberta", "xlm-roberta", "mpnet", "camembert", "xlm-roberta-xl", "longformer")
 
 
@@ -153,9 +169,11 @@ def _dense(content: dict[str, Any], path: Path) -> dict[str, Any]:
     if not whose.startswith("torch.nn.modules") or kind not in ACTIVATIONS:
         raise Unfit(f"{path}: its activation {activation} is none that kontrast knows.")
     return {
-        "in": content["in_features"], "out": content["out_features"], "bias": content.get("bias", True),
+        "in": content["in_features"],
+        "out": content["out_features"],
+        "bias": content.get("bias", True),
         "activation": activation,
-    }  # fmt: skip
+    }
 
 
 def _is_simcse(dense: dict[str, Any]) -> bool:

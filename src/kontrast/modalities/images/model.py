@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from kontrast import progress
 from kontrast.data.open import Source, open_source
 from kontrast.data.pixels.decode import to_channels
-from kontrast.encoders.images.by_name import image_encoder_by_name
+from kontrast.encoders.images.by_name import as_described
 from kontrast.encoders.images.encoder import ImageEncoder
 from kontrast.encoders.images.folders import stored
 from kontrast.errors import Unfit, shown
@@ -97,7 +97,7 @@ class Model:
 
     def random(self, seed: int = 0) -> Model:
         """The same architecture with fresh random weights: what no learning gives."""
-        fresh = image_encoder_by_name(**self.spec, seed=seed)
+        fresh = as_described(self.spec, seed=seed)
         return self._with(fresh.to(next(self.encoder.parameters()).device))
 
     def with_weights(self, weights: Mapping[str, Tensor]) -> Model:

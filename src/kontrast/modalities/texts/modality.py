@@ -45,8 +45,15 @@ class Texts:
     channels: int | None = None
     pictures, groups = False, False
     unused: tuple[str, ...] = (
-        "image_size", "channels", "white", "view_mode", "crops", "zero_init", "workers", "same",
-    )  # fmt: skip
+        "image_size",
+        "channels",
+        "white",
+        "view_mode",
+        "crops",
+        "zero_init",
+        "workers",
+        "same",
+    )
 
     def precheck(self, settings: Settings) -> None:
         """A name that is neither ours nor a folder is one of the hub's, which is asked only if it may be."""
