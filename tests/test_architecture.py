@@ -31,8 +31,6 @@ ALLOWED = {
     "strict_json": "",
     "distributed": "errors",
     "settings": "errors",
-    "files": "",
-    "preprocessing": "",
     # what contrastive learning is
     "positives": "keyed",
     "positives/images": "errors keyed preprocessing",

@@ -28,7 +28,6 @@ READ = [
 ]
 ALSO_RUN = {  # what a step leans on, beside the six: draws, arithmetic in blocks, pixels, storage
     "keyed.py": "randomness from names",
-    "preprocessing.py": "how pictures were made ready: the channels' mean and deviation",
     "preprocessing.py": "the white of 8- and 16-bit pixels",
     "similarity.py": "cosine and its kin",
     "losses/engine/tiled.py": "the tiled log-sum-exp",

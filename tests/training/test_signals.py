@@ -15,10 +15,9 @@ CODES = [(signal.SIGHUP, 129), (signal.SIGINT, 130), (signal.SIGTERM, 143)]
 @pytest.mark.parametrize("number,code", CODES)
 def test_the_exit_code_of_a_signal_is_told(number, code):
     before = signal.getsignal(number)
-    with pytest.raises(Interrupted) as told, caught("reading the data") as came:
-        with came.noted():
-            os.kill(os.getpid(), number)
-            assert came.code == code  # it waits, so that the step can end
+    with pytest.raises(Interrupted) as told, caught("reading the data") as came, came.noted():
+        os.kill(os.getpid(), number)
+        assert came.code == code  # it waits, so that the step can end
     assert told.value.exit_code == code and "reading the data" in str(told.value)
     assert signal.getsignal(number) is before
 

@@ -51,8 +51,7 @@ def scale_of(temperature: Tensor | float) -> Tensor | float:
     if temperature.dtype not in (torch.float32, torch.float64):
         temperature = temperature.float()
     if temperature.device.type == "cpu":
-        if not temperature.isnan():  # a learned one that is lost makes the loss NaN, and the loop says so
-            _check_temperature(float(temperature.detach()))
+        _check_temperature(float(temperature.detach()))
     else:
         fine = (temperature >= COLDEST) & (temperature <= HOTTEST)
         temperature = temperature.where(fine, torch.nan)
