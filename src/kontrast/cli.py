@@ -161,9 +161,16 @@ def evaluate(
     names = [name for words in protocol or () for name in words.split(",") if name]
     names += [name for name, wanted in asked.items() if wanted and name not in names]
     result, lines = measure(
-        model, data, protocols=names or None, split=split, labels=labels,
-        train_data=train_data, classes=classes, templates=templates, seed=seed,
-    )  # fmt: skip
+        model,
+        data,
+        protocols=names or None,
+        split=split,
+        labels=labels,
+        train_data=train_data,
+        classes=classes,
+        templates=templates,
+        seed=seed,
+    )
     if as_json:
         print(strict_json.dumps(result))
     else:

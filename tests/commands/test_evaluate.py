@@ -16,5 +16,5 @@ def test_only_what_was_asked_is_measured_beside_random_weights_and_pixels(digits
 def test_words_are_for_models_of_words(digits_run):
     with pytest.raises(Unfit, match="are for zero-shot"):
         evaluate(digits_run, "digits", templates="80")
-    with pytest.raises(Unfit, match="'sts' is not known"):
+    with pytest.raises(Unfit, match="'sts' does not fit"):
         evaluate(digits_run, "digits", protocols=["sts"])

@@ -23,7 +23,7 @@ def test_the_sheet_is_a_function_of_seed_and_epoch(tmp_path):
 def test_what_cannot_be_drawn_is_told(tmp_path):
     with pytest.raises(Unfit, match="--id 99999 is not a usable sample"):
         preview("digits", tmp_path / "a.png", method="simclr", ids=[99999])
-    with pytest.raises(Unfit, match="cannot be written as a picture"):
+    with pytest.raises(Unfit, match="there is no folder"):
         preview("digits", tmp_path / "nowhere" / "a.png", method="simclr")
     (tmp_path / "s.txt").write_text("\n".join(f"sentence number {n}" for n in range(40)))
     with pytest.raises(Unfit, match="preview draws views of pictures"):

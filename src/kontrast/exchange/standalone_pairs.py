@@ -43,6 +43,7 @@ _FRAME = '''\
 from __future__ import annotations
 
 import html
+import json
 import math
 import unicodedata
 from collections.abc import Sequence
@@ -59,6 +60,7 @@ from torch.nn import functional as F
 from torch.nn.functional import interpolate
 {imports}
 HERE = Path(__file__).resolve().parent
+CONFIG = json.loads((HERE / "config.json").read_text())
 CONTEXT = {context}
 PLAIN = str.maketrans({plain!r})
 

@@ -38,6 +38,8 @@ class Hard(Source):
         name_R = rows.name_B.repeat(len(row_RD) // len(rows.name_B))
         left = len(bank_KD) - int(false_negatives.count(rows.name_B, name_K).max())
         top = min(self.found or self.made, left)
+        if top < 1:  # all keys bear the name of one of the rows
+            return rows.query.new_empty(*rows.query.shape[:-1], 0, rows.query.shape[-1])
         places_RN, _ = mined(row_RD, bank_KD, top, similarity=self.similarity, name_Q=name_R, name_K=name_K)
         hard_RND = bank_KD[places_RN]
         parts = [hard_RND] if self.found else []

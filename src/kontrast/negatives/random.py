@@ -19,15 +19,15 @@ from kontrast.similarity import Similarity
 
 
 class Random(Source):
-    """`random:M`: the draws of the step, which came with its batch and were encoded with it."""
+    """`random:M`, and captions changed by `rules`: what came beside the batch of the step and was encoded with it."""
 
     def keys(self, rows: Rows) -> Keys | None:
         return rows.drawn
 
 
 def source(requested: Negatives, width: int, similarity: Similarity, seed: int) -> Random | None:
-    """The random draws that were asked for."""
-    return Random() if requested.random else None
+    """What stands beside the batches, where something does; rules for sentences alone make views instead."""
+    return Random() if requested.random or requested.rules else None
 
 
 def drawn(ids_N: Ids, batch_B: Ids, count: int, seed: int, step: int) -> Ids:

@@ -16,7 +16,7 @@ def test_the_evaluation_is_that_of_the_command_line_too(run, data):
 
     made, _ = run
     result, lines = from_words(made.path, data, labels="colour")
-    assert result["learned"]["zero_shot_top1"] >= 0.75 and "random weights" in lines[0]
+    assert result["learned"]["zero_shot_top1"] >= 0.75 and "random" in lines[0]
 
 
 def test_zero_shot_takes_names_in_any_order_and_needs_no_captions(run, data, tmp_path):
@@ -36,5 +36,5 @@ def test_zero_shot_takes_names_in_any_order_and_needs_no_captions(run, data, tmp
     (tmp_path / "few.txt").write_text("white\nred\n")
     with pytest.raises(Unfit, match="has the class 'blue'"):
         evaluate_words(made.path, data, labels="colour", classes=str(tmp_path / "few.txt"))
-    with pytest.raises(Unfit, match=r"--zero-shot: .* has no labels"):
+    with pytest.raises(Unfit, match=r"'zero_shot' does not fit: .* has no labels"):
         evaluate_words(made.path, data, protocols=["zero_shot"])
