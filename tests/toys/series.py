@@ -159,7 +159,13 @@ class Opened:
 
 
 class Series:
-    name, channels, pictures, groups = "series", None, False, False
+    name, channels, pictures, groups, unused = "series", None, False, False, ()
+
+    def precheck(self, settings):
+        """Nothing can be wrong with an encoder that has no name."""
+
+    def weights(self, settings, weights_from):
+        return None
 
     def check(self, source, settings):
         if source.kind != "series":
