@@ -119,8 +119,8 @@ def test_a_source_of_negatives(folder: Path) -> None:
 
 
 def series(folder: Path) -> None:
-    """Sixty noisy sines of their own frequencies and phases."""
-    place = np.arange(60)[:, None]
+    """120 noisy sines of their own frequencies and phases."""
+    place = np.arange(120)[:, None]
     points = np.sin((1 + place % 7) * np.linspace(0, 6, 24) + place)
     np.savez(folder / "waves.npz", series=points)
 
@@ -130,6 +130,7 @@ def test_a_kind_of_data_with_a_method(folder: Path) -> None:
     added, method = "kind of data", ("--method", "toys/method.py")
     call(folder, added, "train", "waves.npz", *method, "--out", "run", "--seed", "1", "--checkpoint-every", "0")
     learned = json.loads((folder / "run" / "summary.json").read_text())
+    assert not learned.get("not_evaluated")
     assert 0 < learned["evaluation"]["learned"]["recall_at_1"] <= 1
     assert "A series under noise is found" in learned["learned"] and (folder / "run" / "report.html").is_file()
     used_of_kind(folder, added)
@@ -148,7 +149,7 @@ def used_of_kind(folder: Path, added: str) -> None:
     measured = json.loads(call(folder, added, "evaluate", "run", "waves.npz", "--json"))
     assert measured["learned"].keys() == {"recall_at_1"}
     call(folder, added, "embed", "run", "waves.npz", "--out", "vectors.npy")
-    assert np.load(folder / "vectors.npy").shape == (60, 8)
+    assert np.load(folder / "vectors.npy").shape == (120, 8)
     found = json.loads(call(folder, added, "search", "run", "waves.npz", "--query", "3", "-k", "2", "--json"))
     assert len(found["hits"]) == 2 and found["hits"][0]["name"].startswith("row ")
     assert "by the number of a row" in call(folder, added, "search", "run", "waves.npz", "--query", "a", refused=True)

@@ -186,7 +186,7 @@ class Series:
     def evaluate(self, path, data, request):
         model = load(path)
         source = model.read(data, request.split)
-        result = measured(columns_of(model, None, request.seed), source, source.ids, request.seed)
+        result = measured(columns_of(model, None, request.seed)[0], source, source.ids, request.seed)
         return result, [f"{name:<16}{row['recall_at_1']:.3f}" for name, row in result.items() if name != "about"]
 
 
