@@ -123,17 +123,13 @@ def test_a_clock_that_runs_backwards_changes_nothing(whole, pictures, tmp_path):
     assert ending(out) == ending(whole)
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda tensors, state: next(t for n, t in tensors.items() if n.endswith("exp_avg")).mul_(1.5),
-        lambda tensors, state: state["loop"].update(step=state["loop"]["step"] - 3),
-    ],
-    ids=["optimizer", "order"],
-)
-def test_an_altered_checkpoint_with_a_repaired_hash_ends_elsewhere(whole, tmp_path, change):
-    """So the comparison above has teeth: it sees the optimizer and the order."""
+def test_an_altered_checkpoint_with_a_repaired_hash_ends_elsewhere(whole, tmp_path):
+    """So the comparison above has teeth: it sees the optimizer. One that says another step is refused."""
     out = copied(whole, tmp_path, "altered", 48)
+
+    def change(tensors, state):
+        next(t for n, t in tensors.items() if n.endswith("exp_avg")).mul_(1.5)
+
     alter(checkpoints.found(out / "checkpoints")[-1], change, repair=True)
     assert child({"resume": str(out)}).returncode == 0
     assert ending(out)[0] != ending(whole)[0]
@@ -191,4 +187,4 @@ def test_changed_data_cannot_go_on_as_the_same_run(tmp_path):
     assert child(words(folder, out, batch_size=8), 9).returncode == -signal.SIGKILL
     (folder / "07.png").unlink()
     done = child({"resume": str(out)})
-    assert done.returncode != 0 and "has changed since this run began" in done.stderr
+    assert done.returncode != 0 and "is not what this run began with" in done.stderr

@@ -54,5 +54,5 @@ def test_preview_draws_the_partner(folder: Path, tmp_path: Path) -> None:
 
 def test_same_is_refused_where_positives_are_the_datas_own(tmp_path: Path) -> None:
     (tmp_path / "s.txt").write_text("\n".join(f"sentence number {i}" for i in range(30)))
-    with pytest.raises(Unfit, match="--same is for pictures: simcse reads texts"):
+    with pytest.raises(Unfit, match="--same means nothing to simcse, which reads texts"):
         kontrast.train(tmp_path / "s.txt", method="simcse", same="folder", dry_run=True)

@@ -54,6 +54,12 @@ def resumed(
     _unchanged(requested, begun, path)
     for line in contract.admitted(begun.method or "simclr"):
         say(line)
+    kept, refused = None, list[str]()
+    try:
+        tensors, kept, refused = checkpoints.newest(path / "checkpoints")
+        _unedited(kept, path)
+    except FileNotFoundError as problem:
+        refused = [f"{problem} Starting this run from its beginning."]
     free = Settings(**{name: getattr(requested, name) for name in FREE})
     moved = isinstance(data, str | Path) and written.data not in (str(data), str(Path(data).resolve()))
     try:
@@ -63,11 +69,6 @@ def resumed(
         raise (
             Unfit(f"--resume {path} goes on with {written.data}, and not with {data}: {problem}") if moved else problem
         ) from None
-    kept, refused = None, list[str]()
-    try:
-        tensors, kept, refused = checkpoints.newest(path / "checkpoints")
-    except FileNotFoundError as problem:
-        refused = [f"{problem} Starting this run from its beginning."]
     if kept is None and moved:
         raise Unfit(f"--resume {path} goes on with {written.data}; {data} is other data. Leave DATA out.")
     if kept is not None and kept.get("data") != samples.source.fingerprint:
@@ -78,7 +79,6 @@ def resumed(
     _, whole = steps(plan, samples)
     if kept is not None:
         _fits(kept, path, plan_steps=whole)
-        _unedited(kept, path)
     if (ended := _ended(path)) is not None:
         if ended["steps"] >= whole:
             say(f"{path} is finished already; nothing to do.")

@@ -104,8 +104,8 @@ def test_grey_and_opacity_in_lists() -> None:
         (np.array([[["a"]]]), "of type"),
         (None, "not NoneType"),
         ({1, 2}, "not set"),
-        ("", "path is empty"),
-        ("  ", "path is empty"),
+        ("", "an empty name"),
+        ("  ", "an empty name"),
         (b"ab", "not bytes"),
     ],
 )
