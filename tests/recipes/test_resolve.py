@@ -9,7 +9,6 @@ from kontrast import methods
 from kontrast.errors import Unfit
 from kontrast.recipes.resolve import PUBLISHED, complete, planned
 from kontrast.recipes.rules import Facts
-from kontrast.run import start
 from kontrast.settings import Settings, pairs
 
 PICTURES = [name for name, known in methods.METHODS.items() if known.kind == "images"]
@@ -103,7 +102,7 @@ def test_a_config_read_again_is_the_same_plan(tmp_path, name, side):
     facts = Facts(9_000, side, 3, gpu=False, fast_bf16=False, partners=name == "simcse" and side == 8)
     first = planned(Settings(method=name, device="cpu", threads=1), facts)
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(complete(first, "data")))
-    _, read = start._from_file(tmp_path / "config.yaml", None, Settings())
+    read = from_file(tmp_path / "config.yaml", "--config").settings
     again = planned(read.over(Settings(device="cpu", threads=1)), facts)
     assert again.config == first.config
     assert complete(again, "data") == complete(first, "data")
