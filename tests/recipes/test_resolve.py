@@ -7,7 +7,7 @@ import yaml
 
 from kontrast import methods
 from kontrast.errors import Unfit
-from kontrast.recipes.resolve import PUBLISHED, complete, planned
+from kontrast.recipes.resolve import PUBLISHED, complete, from_file, planned
 from kontrast.recipes.rules import Facts
 from kontrast.settings import Settings, pairs
 
