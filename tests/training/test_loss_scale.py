@@ -104,11 +104,12 @@ def test_a_resumed_run_has_the_same_scale_and_bits(tmp_path, monkeypatch):
         )  # fmt: skip
     old, new = checkpoints.found(tmp_path / "parts" / "checkpoints")
     before = checkpoints.load(old)[1]["loop"]
-    assert before["good_steps"] > 0  # the first steps overflow, the scale has grown since, and will again
+    assert before["good_steps"] > 0  # inside a count
     new.unlink()
     shutil.rmtree(tmp_path / "parts" / "model")
     (tmp_path / "parts" / "summary.json").unlink()
     kontrast.train(resume=tmp_path / "parts")
     (whole, kept, _), (parts, again, _) = (checkpoints.newest(tmp_path / n / "checkpoints") for n in ("whole", "parts"))
-    assert kept["loop"] == again["loop"] and kept["loop"]["loss_scale"] > before["loss_scale"]
+    assert kept["loop"] == again["loop"]
+    assert kept["loop"]["good_steps"] < before["good_steps"] + 3  # the scale grew, or fell, in the three steps between
     assert all(torch.equal(tensor, parts[name]) for name, tensor in whole.items())
