@@ -22,7 +22,7 @@ ESCAPED = "backslashreplace"  # names that are not UTF-8
 
 def embed(run: str | Path, data: Any, out: Path, *, split: str | None = None) -> list[str]:
     """Write the vectors of all usable samples, captions apart; returns the lines to print."""
-    claim_vectors("--out", out, (data, run))
+    claim_vectors("--out", out, (data,))
     if out.suffix == ".parquet" and find_spec("pyarrow") is None:
         raise Unfit('writing .parquet needs pyarrow: pip install "kontrast[data]".')
     model = load(run)
@@ -30,7 +30,7 @@ def embed(run: str | Path, data: Any, out: Path, *, split: str | None = None) ->
     captioned = source.pictures is not None and "text" in source.columns and model.words
     apart = out.with_suffix(f".captions{out.suffix}")
     if captioned:
-        claim_vectors("--out", apart, (data, run))
+        claim_vectors("--out", apart, (data,))
     vectors_ND = vectors(model, source)
     lines = [f"vectors  {len(vectors_ND):,} of width {vectors_ND.shape[1]} from {source.name}"]
     lines += [f"skipped  {name}: {reason}" for _, name, reason in source.skipped]

@@ -27,7 +27,7 @@ def search(
     if k < 1:
         raise Unfit(f"-k must be at least 1, got {k}.")
     if sheet is not None:
-        claim_picture("--sheet", sheet, (data, query, run))
+        claim_picture("--sheet", sheet, (data, query))
     model = load(run)
     source = opened(model, data, split)
     if sheet is not None and source.pictures is None:
