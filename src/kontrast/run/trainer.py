@@ -20,15 +20,18 @@ from kontrast.data.pixels.store import Lost
 from kontrast.data.sampler import Sampler
 from kontrast.data.source import Source
 from kontrast.distributed import gather, processes
+from kontrast.encoders import tuning
 from kontrast.errors import Failed, Unfit
 from kontrast.run import chunking, failure
 from kontrast.run.finish import finish
+from kontrast.run.frozen import KNOWN, Frozen, Look, warning
 from kontrast.run.guide import guided
 from kontrast.run.ready import Ready
 from kontrast.run.result import Run, Start
 from kontrast.run.resume import configuration, misfit
 from kontrast.training import checkpoints, malloc, optimizers, schedules
 from kontrast.training.best_weights import BestWeights
+from kontrast.training.layerwise import layerwise
 from kontrast.training.loop import Course, Row, State, Training, fit
 from kontrast.training.scored_pairs import together
 from kontrast.training.signals import Signals
@@ -58,8 +61,9 @@ class Trainer:
         self.folder, self.method = self.ready.folder, self.ready.method
         self.settings = self.plan.settings
         encoder = self.opened.encoder
-        self.first_weights = {name: tensor.clone() for name, tensor in encoder.state_dict().items()}
         self.method = self.method.to(self.samples.device, memory_format=torch.channels_last)
+        self.constant = tuning.constant(self.method, encoder)
+        self.frozen = self._frozen()
         if self.ready.start is not None:  # before the batches are made: a locked tower reads with these weights
             self._restore_weights(self.ready.start)
         self._build()
@@ -67,10 +71,23 @@ class Trainer:
             self._restore_books(self.ready.start)
         self.config = {} if self.folder is None else configuration(self.folder.config())
 
+    def _frozen(self) -> Frozen | None:
+        """The weights as they are now, where they know something and there is where to measure it."""
+        choose = self.samples.choose or self.samples.check
+        if self.ready.began is None or choose is None or not self.settings.evaluate_every:
+            return None
+        return Frozen(self.opened, self.ready.began, tuning.plain(self.opened.encoder), choose)
+
     def _restore_weights(self, start: Start) -> None:
         weights = {k.removeprefix("method."): v for k, v in start[0].items() if k.startswith("method.")}
+        constant = {name: tensor for name, tensor in self.method.state_dict().items() if name in self.constant}
+        if start[1].get("began", self.ready.began_digest) != self.ready.began_digest:
+            raise Unfit(
+                f"--resume {self.came.run}: the weights that this run began with are not there any more as "
+                "they were; it could not go on as the same run. Put them back."
+            )
         with self._of_this_run(start):
-            self.method.load_state_dict(weights)
+            self.method.load_state_dict(constant | weights)
 
     @contextmanager
     def _of_this_run(self, start: Start) -> Iterator[None]:
@@ -92,6 +109,8 @@ class Trainer:
         for line in (*self.opened.encoder.messages, *batches.messages):
             self.say(f"         {line}")
         groups = self.method.parameter_groups()
+        if s.layer_decay not in (None, 1.0):
+            groups = layerwise(groups, tuning.layers(self.opened.encoder), s.layer_decay)
         optimizer = optimizers.named(groups, s.optimizer, lr=s.lr, weight_decay=s.weight_decay)
         rate = schedules.named(s.schedule, steps, warmup=round(s.warmup * per_epoch), per_epoch=per_epoch)
         course = Course(
@@ -126,11 +145,15 @@ class Trainer:
         self.training.state = State(**kept["loop"])
         self.training.watch = Watch(self.training.course.steps, **kept["watch"])
         self.best = BestWeights.restored(tensors, kept.get("best", {}))
+        if self.frozen is not None:
+            self.frozen.restore(kept["frozen"])
 
     def run(self) -> Run:
         """Train to the end, or to a signal; then write what a run leaves."""
         training = self.training
         self.came.doing = "training"
+        if self.frozen is not None and self.ready.start is None:
+            self._tell_first(self.frozen)
         with self.came.noted(), chunking.cut(self.method, self.size, self.keep, self.settings):
             ending = self._trained()
             (code,) = processes.largest(self.stop())
@@ -174,13 +197,8 @@ class Trainer:
 
     def _finished(self, ending: str, path: Path | None) -> Run:
         """With the best weights, and the folder written."""
-        state, watch, encoder = self.training.state, self.training.watch, self.method.encoder
-        if self.best.weights:
-            step = self.best.step
-            self.say(f"best     the weights of step {step} are kept, those that scored highest on the held-out data")
-            encoder.load_state_dict(self.best.weights)
-        model = self.opened.model(encoder.eval())
-        before = model.with_weights(self.first_weights) if self.opened.learned else None
+        state, watch = self.training.state, self.training.watch
+        model, more = self._kept(watch.verdict(state.step))
         seconds = time.monotonic() - self.began
         summary = {
             "verdict": watch.verdict(state.step),
@@ -188,10 +206,30 @@ class Trainer:
             "steps": state.step,
             "seconds": round(seconds, 2),
             "samples_per_second": round(self.settings.batch_size * state.step / seconds, 1),
+            **more,
         }
         if self.folder:
-            finish(self.folder, self.ready.plan, self.samples, self.opened, (model, before), summary, self.say)
+            models = (model, self.ready.began)
+            finish(self.folder, self.ready.plan, self.samples, self.opened, models, summary, self.say)
         return Run(path, self.plan, ending, summary, model, int(watch.collapsed(state.step)))
+
+    def _kept(self, verdict: str) -> tuple[Any, dict[str, Any]]:
+        """(the model in use with the weights that are kept, more for the summary)."""
+        best, encoder = self.best, self.method.encoder
+        if self.frozen is not None:
+            found = (best.step, best.weights) if best.weights else None
+            kept, model = self.frozen.chosen(encoder, found, self.training.state.step)
+            summary = self.frozen.summary(kept, verdict)
+            for look in self.frozen.looks[-4:]:
+                self.say(f"         {look.name}: {look.line()}")
+            self.say(f"kept     {summary['sentence']}")
+            return model, {"frozen": summary}
+        if best.weights:
+            self.say(
+                f"best     the weights of step {best.step} are kept, those that scored highest on the held-out data"
+            )
+            encoder.load_state_dict(best.weights, strict=False)
+        return self.opened.model(tuning.merged(encoder).eval()), {}
 
     # What the loop asks for while it runs: `training.loop.Books`.
 
@@ -216,7 +254,8 @@ class Trainer:
         if self.folder is None:
             return
         training, step = self.training, self.training.state.step
-        tensors = {f"method.{name}": tensor for name, tensor in self.method.state_dict().items()}
+        state = self.method.state_dict()
+        tensors = {f"method.{name}": tensor for name, tensor in state.items() if name not in self.constant}
         tensors |= optimizers.tensors(training.optimizer, training.groups) | self.best.tensors()
         kept = {
             "step": step,
@@ -228,6 +267,10 @@ class Trainer:
             "seed": self.settings.seed,
             "config": self.config,
         }
+        if self.ready.began is not None:
+            kept["began"] = self.ready.began_digest
+        if self.frozen is not None:
+            kept["frozen"] = self.frozen.state()
         try:
             checkpoints.save(self.folder.path / "checkpoints", tensors, kept)
             self.saved = step
@@ -260,13 +303,34 @@ class Trainer:
         assert self.samples.check is not None
         state, best, check = self.training.state, self.best, self.samples.choose or self.samples.check
         with self._looking():
-            name, score = self.opened.score(self.opened.model(self.method.encoder), check, check.ids)
-            best.look(score, state.step, self.method.encoder.state_dict())
+            model = self.opened.model(self.method.encoder)
+            if self.frozen is None:
+                scores, worth = self.opened.score(model, check, check.ids), True
+            else:
+                look = self.frozen.look(f"step {state.step}", model, self.training.watch.last)
+                self.frozen.looks.append(look)
+                scores, worth = look.scores, look.known >= KNOWN
+                self._tell_fall(look)
+            name, score = next(iter(scores.items()))
+            if worth:
+                best.look(score, state.step, tuning.moving(self.method.encoder))
             epoch = state.step / self.training.course.per_epoch
-            self.log({"step": state.step, "epoch": epoch, f"held_out_{name}": score})
-            self.say(
-                f"step {state.step}: {name} {score:.4f} on {check.name} (best {best.score:.4f} at step {best.step})"
-            )
+            held_out = {f"held_out_{name}": value for name, value in scores.items()}
+            self.log({"step": state.step, "epoch": epoch, **held_out})
+            beside = f"best {best.score:.4f} at step {best.step}" if best.weights else "none is worth keeping yet"
+            self.say(f"step {state.step}: {name} {score:.4f} on {check.name} ({beside})")
+
+    def _tell_first(self, frozen: Frozen) -> None:
+        """The weights as they are, measured before the first step."""
+        with self._looking():
+            look = frozen.begin()
+            self.say(f"frozen   the weights as they are: {look.line()} on {frozen.source.name}")
+            self.log({"step": 0, "epoch": 0.0, **{f"held_out_{name}": value for name, value in look.scores.items()}})
+
+    def _tell_fall(self, look: Look) -> None:
+        assert self.frozen is not None
+        if (told := warning(look, self.settings.lr)) and not any(warning(old, 0.0) for old in self.frozen.looks[:-1]):
+            self.say(f"{look.name}: {told}")
 
     def stop(self) -> int:
         """The exit code of a signal that came; 0: none did."""
