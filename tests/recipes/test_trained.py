@@ -33,7 +33,9 @@ def test_the_users_word_wins(name):
 
 
 def test_what_stands_beside_trained_weights_learns_faster():
-    rates = {way: planned(Settings(method="simclr", tune=way), TRAINED).settings for way in ("full", "last:2", "lora:8")}
+    rates = {
+        way: planned(Settings(method="simclr", tune=way), TRAINED).settings for way in ("full", "last:2", "lora:8")
+    }
     assert rates["lora:8"].lr > rates["full"].lr == rates["last:2"].lr
     assert rates["lora:8"].layer_decay is None  # its own weights stand still
 

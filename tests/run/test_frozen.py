@@ -43,7 +43,9 @@ def encoder(tmp_path_factory):
     """A tiny ViT of timm's as a folder."""
     path = tmp_path_factory.mktemp("encoder") / "vit"
     made = image_encoder_by_name("test_vit", image_size=16, seed=1).eval()
-    formats.write_encoder(path, made, Preprocessing(16, (0.5,) * 3, (0.5,) * 3), About("none", "nothing", "healthy", {}))
+    formats.write_encoder(
+        path, made, Preprocessing(16, (0.5,) * 3, (0.5,) * 3), About("none", "nothing", "healthy", {})
+    )
     return path
 
 
@@ -86,7 +88,7 @@ def test_the_frozen_figures_stand_first_in_log_and_report(planted):
     page = (run.path / "report.html").read_text()
     assert "as they were" in page and "Likely cause" in page
     looks = json.loads((run.path / "summary.json").read_text())["frozen"]["looks"]
-    assert [look["name"] for look in looks][0] == "as they were" and looks[0]["known"] == 1.0
+    assert looks[0]["name"] == "as they were" and looks[0]["known"] == 1.0
     assert any("of the way to the last" in look["name"] for look in looks)
 
 
@@ -126,7 +128,9 @@ def test_weights_that_changed_since_are_not_gone_on_with(pictures, encoder, tmp_
     assert child(asked, kill_at=11).returncode == -9
     other = image_encoder_by_name("test_vit", image_size=16, seed=2).eval()
     shutil.rmtree(own)
-    formats.write_encoder(own, other, Preprocessing(16, (0.5,) * 3, (0.5,) * 3), About("none", "nothing", "healthy", {}))
+    formats.write_encoder(
+        own, other, Preprocessing(16, (0.5,) * 3, (0.5,) * 3), About("none", "nothing", "healthy", {})
+    )
     with pytest.raises(Unfit, match="weights that this run began with are not there any more"):
         kontrast.train(resume=tmp_path / "run", say=lambda _: None)
 
@@ -134,7 +138,7 @@ def test_weights_that_changed_since_are_not_gone_on_with(pictures, encoder, tmp_
 def test_what_got_better_is_kept(pictures, encoder, tmp_path, monkeypatch):
     """Whatever scores higher and knows enough; the score is made up, the choice is not."""
     monkeypatch.setattr(frozen, "KNOWN", 0.0)
-    run, lines = trained(pictures, encoder, tmp_path / "run", lr=3e-4, epochs=6, method="simclr", tune="lora:2")
+    run, _ = trained(pictures, encoder, tmp_path / "run", lr=3e-4, epochs=6, method="simclr", tune="lora:2")
     told = run.summary["frozen"]
     best = max(told["looks"][1:], key=lambda look: look["recall_at_1"])
     if best["recall_at_1"] > told["looks"][0]["recall_at_1"] + 0.1:

@@ -26,8 +26,8 @@ from kontrast.evaluate.known import known
 from kontrast.exchange.open_clip import interpolated
 from kontrast.modalities.modality import Opened
 
-KNOWN = 0.9  # share below which too much was forgotten
-FELL = 0.5  # share below which a run is told at once
+KNOWN = 0.9  # share below which too much was forgotten, where no labels say what matters
+FELL = 0.7  # share below which too much was forgotten in any case, and a run is told at once
 SHARES = (0.25, 0.5, 0.75)  # of the last weights, in the mixtures that are tried
 ITEMS = 1000  # whose features are compared, at most
 AS_THEY_WERE = "as they were"
@@ -103,12 +103,16 @@ class Frozen:
             found.append((self.look(name, model), weights))
         self.looks += [look for look, _ in found]
         enough = self.looks[0].score + self._noise()
-        fit = [pair for pair in found if pair[0].known >= KNOWN and pair[0].score > enough]
+        fit = [pair for pair in found if self.worth(pair[0]) and pair[0].score > enough]
         if not fit:
             return self.looks[0], self.began
         look, weights = max(fit, key=lambda pair: pair[0].score)
         encoder.load_state_dict(weights)
         return look, model
+
+    def worth(self, look: Look) -> bool:
+        """Whether weights still know enough to be kept."""
+        return look.known >= (KNOWN if "recall_at_1" in next(iter(look.scores)) else FELL)
 
     def _noise(self) -> float:
         """Half the standard error of a share of so many items."""
@@ -161,7 +165,7 @@ def cause(looks: list[Look], verdict: str) -> str:
     least = min((look.known for look in (*on_the_way, last)), default=1.0)
     if verdict.startswith("collapsed") or least < FELL:
         return f"the rate: weights moved so far that only {least:.0%} of what they knew could be read (a smaller --lr)"
-    if last.known < KNOWN:
+    if last.known < KNOWN and last.score <= first.score:
         return (
             f"forgetting: {last.known:.0%} of what they knew can still be read (fewer --epochs, --tune last:2, a "
             "smaller --lr)"

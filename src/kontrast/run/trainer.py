@@ -24,7 +24,7 @@ from kontrast.encoders import tuning
 from kontrast.errors import Failed, Unfit
 from kontrast.run import chunking, failure
 from kontrast.run.finish import finish
-from kontrast.run.frozen import KNOWN, Frozen, Look, warning
+from kontrast.run.frozen import Frozen, Look, warning
 from kontrast.run.guide import guided
 from kontrast.run.ready import Ready
 from kontrast.run.result import Run, Start
@@ -309,7 +309,7 @@ class Trainer:
             else:
                 look = self.frozen.look(f"step {state.step}", model, self.training.watch.last)
                 self.frozen.looks.append(look)
-                scores, worth = look.scores, look.known >= KNOWN
+                scores, worth = look.scores, self.frozen.worth(look)
                 self._tell_fall(look)
             name, score = next(iter(scores.items()))
             if worth:
