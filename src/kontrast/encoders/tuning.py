@@ -128,6 +128,11 @@ def _put_lora(net: nn.Module, rank: int, seed: int) -> None:
         inject_adapter_in_model(config, net)
 
 
+def attends(net: nn.Module) -> bool:
+    """Whether it is a transformer that LoRA fits."""
+    return bool(_linear_in_blocks(net))
+
+
 def _linear_in_blocks(net: nn.Module) -> list[str]:
     """The linear layers of the blocks that attend, but for those whose weights torch's attention reads by itself."""
     blocks = [block for stack in _stacks(net) for block in stack if any("att" in name for name, _ in _named(block))]
