@@ -5,13 +5,14 @@ import json
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from tests.run.test_frozen import encoder, pictures  # noqa: F401  (fixtures)
 
 import kontrast
 from kontrast import cli, keyed
 from kontrast.data.open import open_source
 from kontrast.errors import Unfit
-from kontrast.run.worth import Test, _range, _sample, answer
+from kontrast.run.worth import Question, _range, _sample, answer
 
 
 def found(difference, low, high, known=0.98):
@@ -83,37 +84,42 @@ class Plain:
 def test_neighbours_are_asked_by_label_and_by_group(pictures):  # noqa: F811
     source = open_source(str(pictures), labels="folder")
     even, odd = source.part(source.ids[::2]), source.part(source.ids[1::2])
-    hits = Test("label", even, odd, source.labels, None, 0.25).hits(Plain())
+    hits = Question("label", even, odd, source.labels, None, 0.25).hits(Plain())
     assert hits.double().mean() > 0.9
     shuffled = source.labels[keyed.permuted(np.arange(len(source.labels)), len(source.labels), "shuffled")]
-    assert Test("label", even, odd, shuffled, None, 0.25).hits(Plain()).double().mean() < 0.5
-    assert Test("group", even, None, source.labels, None, 0.25).hits(Plain()).double().mean() > 0.9
-    assert Test("group", even, None, shuffled, None, 0.25).hits(Plain()).double().mean() < 0.5
+    assert Question("label", even, odd, shuffled, None, 0.25).hits(Plain()).double().mean() < 0.5
+    assert Question("group", even, None, source.labels, None, 0.25).hits(Plain()).double().mean() > 0.9
+    assert Question("group", even, None, shuffled, None, 0.25).hits(Plain()).double().mean() < 0.5
 
 
-def test_what_cannot_be_asked_is_refused(pictures, encoder, tmp_path):  # noqa: F811
+@pytest.fixture(scope="module")
+def noise(tmp_path_factory):
+    """600 pictures of noise, in four folders by chance."""
+    folder = tmp_path_factory.mktemp("noise")
+    pixels = keyed.below(256, "noise", np.arange(600 * 12 * 12 * 3)).reshape(600, 12, 12, 3).astype(np.uint8)
+    for n, (picture, name) in enumerate(zip(pixels, keyed.below(4, "by chance", np.arange(600)))):
+        (folder / str(name)).mkdir(exist_ok=True)
+        Image.fromarray(picture).save(folder / str(name) / f"{n:03d}.png")
+    return str(folder)
+
+
+def test_what_cannot_be_asked_is_refused(pictures, noise, encoder, tmp_path):  # noqa: F811
+    with pytest.raises(Unfit, match="has too few"):
+        kontrast.worth(str(pictures), encoder=str(encoder))
     with pytest.raises(Unfit, match="worth is about trained weights"):
-        kontrast.worth(str(pictures), encoder="small", minutes=1)
+        kontrast.worth(noise, encoder="small", minutes=1)
     with pytest.raises(Unfit, match="leave --tune out"):
-        kontrast.worth(str(pictures), encoder=str(encoder), tune="head")
+        kontrast.worth(noise, encoder=str(encoder), tune="head")
     with pytest.raises(Unfit, match="give more minutes"):
-        kontrast.worth(str(pictures), encoder=str(encoder), minutes=1e-6, batch_size=64)
+        kontrast.worth(noise, encoder=str(encoder), minutes=1e-6, batch_size=256)
     (tmp_path / "s.txt").write_text("a\nb\nc\n" * 50)
     with pytest.raises(Unfit, match="simclr"):
         kontrast.worth(str(tmp_path / "s.txt"), encoder=str(encoder))
 
 
-def test_random_groups_are_not_worth_it_and_the_json_says_why(encoder, tmp_path, capsys):  # noqa: F811
-    """600 pictures of noise with labels by chance: whatever is learned, chance is not called a gain."""
-    noise = keyed.below(256, "noise", np.arange(600 * 12 * 12 * 3)).reshape(600, 12, 12, 3).astype(np.uint8)
-    by_chance = keyed.below(4, "by chance", np.arange(600))
-    for name in range(4):
-        (tmp_path / str(name)).mkdir()
-    from PIL import Image
-
-    for n, (pixels, name) in enumerate(zip(noise, by_chance)):
-        Image.fromarray(pixels).save(tmp_path / str(name) / f"{n:03d}.png")
-    words = ["worth", str(tmp_path), "--encoder", str(encoder), "--labels", "folder", "--minutes", "0.5", "--json"]
+def test_random_labels_are_not_worth_it_and_the_json_says_why(noise, encoder, capsys):  # noqa: F811
+    """Whatever is learned, chance is not called a gain."""
+    words = ["worth", noise, "--encoder", str(encoder), "--labels", "folder", "--minutes", "0.5", "--json"]
     with pytest.raises(SystemExit) as ended:
         cli.main([*words, "--threads", "1", "--batch-size", "32"])
     assert ended.value.code == 0

@@ -17,6 +17,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -57,7 +58,7 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Test:
+class Question:
     """What is asked of every way: `hits` says for each tested item whether it was found. chance: by guessing.
 
     bank     whose labels vote; None: of the other items, the nearest must be of the same group
@@ -125,6 +126,8 @@ def _read(data: Any, asked: Settings) -> tuple[Source, tuple[Source, Ids]]:
     for name in ("tune", "out", "evaluate_every", "epochs", "max_minutes"):
         if getattr(asked, name) is not None:
             raise Unfit(f"worth tries the ways itself; leave --{name.replace('_', '-')} out.")
+    if asked.encoder is None or not (asked.pretrained or Path(asked.encoder).is_dir()):
+        raise Unfit("worth is about trained weights: --encoder FOLDER, or a name with --pretrained.")
     words(asked)
     before_reading(asked, None)
     source = opened(data, asked)
@@ -151,11 +154,9 @@ class Trial:
         """The whole answer."""
         tested, train_ids = self.samples
         ready = self._ready("full", some(train_ids, 4_096, "probe", 0), 1)
-        if ready.began is None:
-            raise Unfit("worth is about trained weights: --encoder FOLDER, or a name with --pretrained.")
         step_seconds = self._probe(ready)
         batch, tune = ready.plan.settings.batch_size, "lora:8" if tuning.attends(ready.began.encoder.net) else "last:2"
-        ids = _sample(train_ids, int(EACH * seconds / step_seconds), batch)
+        ids = _sample(train_ids, int(EACH * (seconds - (time.monotonic() - began)) / step_seconds), batch)
         if len(ids) < 2 * batch:
             raise Unfit(f"--minutes {seconds / 60:g}: a step takes {step_seconds:.1f} s here; give more minutes.")
         test = _test(ready, tested, self.source.part(ids))
@@ -200,7 +201,7 @@ class Trial:
             seconds = time.monotonic() - start
         return seconds
 
-    def _tried(self, way: str, ids: Ids, test: Test, frozen_N: Tensor, features: Tensor) -> dict[str, Any]:
+    def _tried(self, way: str, ids: Ids, test: Question, frozen_N: Tensor, features: Tensor) -> dict[str, Any]:
         """One way, trained to its end on these samples."""
         began = time.monotonic()
         ready = self._ready(way, ids, _epochs(len(ids)))
@@ -244,7 +245,7 @@ def _sample(ids: Ids, steps: int, batch: int) -> Ids:
     return some(ids, count, "worth sample", 0)
 
 
-def _test(ready: Ready, tested: Source, bank: Source) -> Test:
+def _test(ready: Ready, tested: Source, bank: Source) -> Question:
     """Groups or labels, where there are some that tell; else the other view."""
     if tested.groups is not None:
         group, many_N = tested.groups, np.unique_counts(tested.groups[tested.ids])
@@ -253,18 +254,18 @@ def _test(ready: Ready, tested: Source, bank: Source) -> Test:
         if len(items.ids) >= LEAST_TESTED:
             counts = many_N.counts[many_N.counts > 1]
             chance = float((counts * (counts - 1)).sum() / counts.sum() / max(1, len(items.ids) - 1))
-            return Test("neighbours of the same group", items, None, group, None, chance)
+            return Question("neighbours of the same group", items, None, group, None, chance)
     elif tested.labels is not None:
         label = tested.labels
         items, bank = (part.part(part.ids[label[part.ids] >= 0]) for part in (tested, bank))
         counts = np.bincount(label[bank.ids])
         if len(items.ids) >= LEAST_TESTED and (counts > 0).sum() > 1:
             chance = float(counts.max() / counts.sum())
-            return Test("neighbours of the same label", items, bank, label, None, chance)
+            return Question("neighbours of the same label", items, bank, label, None, chance)
     views, look = ready.samples.recipe, ready.began.look
     assert views is not None
     name = f"the other view of each ({views.name}); without labels the test asks what training asks"
-    return Test(name, tested, None, None, replace(views, mean=look.mean, std=look.std), 1 / len(tested.ids))
+    return Question(name, tested, None, None, replace(views, mean=look.mean, std=look.std), 1 / len(tested.ids))
 
 
 def _range(value_N: Tensor, ways: int = 1) -> list[float]:
