@@ -20,6 +20,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from kontrast.data.pixels.store import Lost
 from kontrast.data.source import Source
 from kontrast.encoders import tuning
 from kontrast.evaluate.known import known
@@ -66,6 +67,7 @@ class Frozen:
     first: Mapping[str, Tensor]
     source: Source
     looks: list[Look] = field(default_factory=list)
+    unmeasured: str = ""  # why some weights could not be measured at the end
 
     def __post_init__(self) -> None:
         self._features: Tensor | None = None
@@ -76,7 +78,8 @@ class Frozen:
         ids = self.source.ids[:ITEMS]
         if self._features is None:
             self._features = self.began.embed_source(self.source, ids)
-        still = 1.0 if model is self.began else known(self._features, model.embed_source(self.source, ids))
+        now = self._features if model is self.began else model.embed_source(self.source, ids)
+        still = known(self._features, now)
         row = row or {}
         return Look(name, scores, still, row.get("loss"), row.get("guessing"))
 
@@ -100,7 +103,10 @@ class Frozen:
         found: list[tuple[Look, dict[str, Tensor]]] = []
         for name, weights in tried:
             encoder.load_state_dict(weights)
-            found.append((self.look(name, model), weights))
+            try:
+                found.append((self.look(name, model), weights))
+            except (ValueError, OSError, Lost) as problem:  # what cannot be measured is not kept
+                self.unmeasured = str(problem)
         self.looks += [look for look, _ in found]
         enough = self.looks[0].score + self._noise()
         fit = [pair for pair in found if self.worth(pair[0]) and pair[0].score > enough]
@@ -122,7 +128,7 @@ class Frozen:
     def summary(self, kept: Look, verdict: str) -> dict[str, Any]:
         """For summary.json and the report."""
         named = {"data": self.source.name, "kept": kept.name, "looks": [look_json(look) for look in self.looks]}
-        why = cause(self.looks, verdict) if kept is self.looks[0] else ""
+        why = "" if kept is not self.looks[0] else self.unmeasured or cause(self.looks, verdict)
         return named | {"cause": why, "sentence": sentence(self.looks[0], kept, why)}
 
     def state(self) -> list[dict[str, Any]]:

@@ -24,18 +24,16 @@ from kontrast.encoders import tuning
 from kontrast.errors import Failed, Unfit
 from kontrast.run import chunking, failure
 from kontrast.run.finish import finish
-from kontrast.run.frozen import Frozen, Look, warning
 from kontrast.run.guide import guided
+from kontrast.run.held_out import HeldOut
 from kontrast.run.ready import Ready
 from kontrast.run.result import Run, Start
 from kontrast.run.resume import configuration, misfit
 from kontrast.training import checkpoints, malloc, optimizers, schedules
-from kontrast.training.best_weights import BestWeights
 from kontrast.training.layerwise import layerwise
 from kontrast.training.loop import Course, Row, State, Training, fit
-from kontrast.training.scored_pairs import together
 from kontrast.training.signals import Signals
-from kontrast.training.watch import Watch, retrieval_at_1
+from kontrast.training.watch import Watch
 
 CORES = os.cpu_count() or 1
 
@@ -52,7 +50,6 @@ class Trainer:
     began: float = field(default_factory=time.monotonic)
     told: set[str] = field(default_factory=set)  # which pictures went, once that was said
     saved: int = 0  # the step of the last checkpoint
-    unlooked: str = ""  # why the held-out part was not looked at, once that is known
 
     def __post_init__(self) -> None:
         self.came.doing = "getting ready for the first step"
@@ -63,20 +60,13 @@ class Trainer:
         encoder = self.opened.encoder
         self.method = self.method.to(self.samples.device, memory_format=torch.channels_last)
         self.constant = tuning.constant(self.method, encoder)
-        self.frozen = self._frozen()
+        self.held_out = HeldOut(self.ready, self.method, self.say, self.log, self._tell_lost)
         if self.ready.start is not None:  # before the batches are made: a locked tower reads with these weights
             self._restore_weights(self.ready.start)
         self._build()
         if self.ready.start is not None:
             self._restore_books(self.ready.start)
         self.config = {} if self.folder is None else configuration(self.folder.config())
-
-    def _frozen(self) -> Frozen | None:
-        """The weights as they are now, where they know something and there is where to measure it."""
-        choose = self.samples.choose or self.samples.check
-        if self.ready.began is None or choose is None or not self.settings.evaluate_every:
-            return None
-        return Frozen(self.opened, self.ready.began, tuning.plain(self.opened.encoder), choose)
 
     def _restore_weights(self, start: Start) -> None:
         weights = {k.removeprefix("method."): v for k, v in start[0].items() if k.startswith("method.")}
@@ -125,7 +115,7 @@ class Trainer:
             evaluate_every=s.evaluate_every or 0,
         )
         self.training = Training(self.method, batches, optimizer, groups, course, State(), Watch(steps))
-        self.best = BestWeights()
+        self.held_out.training = self.training
         self.size, self.keep = chunking.sizes(self.method, batches(0), s, self.samples.device)
         if s.chunk is not None:
             if self.folder and s.chunk == "auto":
@@ -144,16 +134,14 @@ class Trainer:
         optimizers.restore(self.training.optimizer, self.training.groups, of_optimizer)
         self.training.state = State(**kept["loop"])
         self.training.watch = Watch(self.training.course.steps, **kept["watch"])
-        self.best = BestWeights.restored(tensors, kept.get("best", {}))
-        if self.frozen is not None:
-            self.frozen.restore(kept["frozen"])
+        self.held_out.restore(tensors, kept)
 
     def run(self) -> Run:
         """Train to the end, or to a signal; then write what a run leaves."""
         training = self.training
         self.came.doing = "training"
-        if self.frozen is not None and self.ready.start is None:
-            self._tell_first(self.frozen)
+        if self.ready.start is None:
+            self.held_out.begin()
         with self.came.noted(), chunking.cut(self.method, self.size, self.keep, self.settings):
             ending = self._trained()
             (code,) = processes.largest(self.stop())
@@ -198,7 +186,7 @@ class Trainer:
     def _finished(self, ending: str, path: Path | None) -> Run:
         """With the best weights, and the folder written."""
         state, watch = self.training.state, self.training.watch
-        model, more = self._kept(watch.verdict(state.step))
+        model, more = self.held_out.kept()
         seconds = time.monotonic() - self.began
         summary = {
             "verdict": watch.verdict(state.step),
@@ -212,24 +200,6 @@ class Trainer:
             models = (model, self.ready.began)
             finish(self.folder, self.ready.plan, self.samples, self.opened, models, summary, self.say)
         return Run(path, self.plan, ending, summary, model, int(watch.collapsed(state.step)))
-
-    def _kept(self, verdict: str) -> tuple[Any, dict[str, Any]]:
-        """(the model in use with the weights that are kept, more for the summary)."""
-        best, encoder = self.best, self.method.encoder
-        if self.frozen is not None:
-            found = (best.step, best.weights) if best.weights else None
-            kept, model = self.frozen.chosen(encoder, found, self.training.state.step)
-            summary = self.frozen.summary(kept, verdict)
-            for look in self.frozen.looks[-4:]:
-                self.say(f"         {look.name}: {look.line()}")
-            self.say(f"kept     {summary['sentence']}")
-            return model, {"frozen": summary}
-        if best.weights:
-            self.say(
-                f"best     the weights of step {best.step} are kept, those that scored highest on the held-out data"
-            )
-            encoder.load_state_dict(best.weights, strict=False)
-        return self.opened.model(tuning.merged(encoder).eval()), {}
 
     # What the loop asks for while it runs: `training.loop.Books`.
 
@@ -256,21 +226,19 @@ class Trainer:
         training, step = self.training, self.training.state.step
         state = self.method.state_dict()
         tensors = {f"method.{name}": tensor for name, tensor in state.items() if name not in self.constant}
-        tensors |= optimizers.tensors(training.optimizer, training.groups) | self.best.tensors()
+        tensors |= optimizers.tensors(training.optimizer, training.groups) | self.held_out.best.tensors()
         kept = {
             "step": step,
             "loop": vars(training.state),
             "watch": training.watch.state(),
             "data": self.samples.source.fingerprint,
             "processes": gather.processes(),
-            "best": self.best.state(),
             "seed": self.settings.seed,
             "config": self.config,
+            **self.held_out.state(),
         }
         if self.ready.began is not None:
             kept["began"] = self.ready.began_digest
-        if self.frozen is not None:
-            kept["frozen"] = self.frozen.state()
         try:
             checkpoints.save(self.folder.path / "checkpoints", tensors, kept)
             self.saved = step
@@ -278,82 +246,11 @@ class Trainer:
             self.say(f"The checkpoint of step {step} could not be written ({problem}); going on, trying again later.")
 
     def each_epoch(self, epoch: int) -> None:
-        """Loss and retrieval on the held-out part, where it is of the same kind and can be compared."""
-        here, there = self.samples.source, self.samples.check  # scored pairs are no positives, and not all are decided
-        if there is None or (there.kind, "similar" in there.columns) != (here.kind, "similar" in here.columns):
-            return
-        with self._looking():
-            row = self.held_out_row()
-            self.log({"step": self.training.state.step, "epoch": epoch, **row})
-
-    @contextmanager
-    def _looking(self) -> Iterator[None]:
-        """What cannot be looked at while training is said once, and costs no run."""
-        training = self.method.training
-        try:
-            yield
-        except (ValueError, OSError) as problem:
-            self.method.train(training)
-            if not self.unlooked:
-                self.unlooked = str(problem)
-                self.say(f"held-out data cannot be looked at while training: {problem}")
+        self.held_out.each_epoch(epoch)
 
     def evaluate(self) -> None:
-        """The score by which the best weights are chosen."""
-        assert self.samples.check is not None
-        state, best, check = self.training.state, self.best, self.samples.choose or self.samples.check
-        with self._looking():
-            model = self.opened.model(self.method.encoder)
-            if self.frozen is None:
-                scores, worth = self.opened.score(model, check, check.ids), True
-            else:
-                look = self.frozen.look(f"step {state.step}", model, self.training.watch.last)
-                self.frozen.looks.append(look)
-                scores, worth = look.scores, self.frozen.worth(look)
-                self._tell_fall(look)
-            name, score = next(iter(scores.items()))
-            if worth:
-                best.look(score, state.step, tuning.moving(self.method.encoder))
-            epoch = state.step / self.training.course.per_epoch
-            held_out = {f"held_out_{name}": value for name, value in scores.items()}
-            self.log({"step": state.step, "epoch": epoch, **held_out})
-            beside = f"best {best.score:.4f} at step {best.step}" if best.weights else "none is worth keeping yet"
-            self.say(f"step {state.step}: {name} {score:.4f} on {check.name} ({beside})")
-
-    def _tell_first(self, frozen: Frozen) -> None:
-        """The weights as they are, measured before the first step."""
-        with self._looking():
-            look = frozen.begin()
-            self.say(f"frozen   the weights as they are: {look.line()} on {frozen.source.name}")
-            self.log({"step": 0, "epoch": 0.0, **{f"held_out_{name}": value for name, value in look.scores.items()}})
-
-    def _tell_fall(self, look: Look) -> None:
-        assert self.frozen is not None
-        if (told := warning(look, self.settings.lr)) and not any(warning(old, 0.0) for old in self.frozen.looks[:-1]):
-            self.say(f"{look.name}: {told}")
+        self.held_out.evaluate()
 
     def stop(self) -> int:
         """The exit code of a signal that came; 0: none did."""
         return self.came.code
-
-    @torch.no_grad()
-    def held_out_row(self) -> Row:
-        """Loss and retrieval on samples that training never sees, in batches of the training size."""
-        s, check, ids, method = self.settings, self.samples.check, self.samples.check_ids, self.method
-        assert check is not None
-        size = min(s.batch_size, len(ids))
-        if size < 2:
-            raise Unfit(f"{check.name} holds {len(ids)}, and a loss compares at least 2.")
-        sampler = Sampler(ids, size, s.seed + 1, self.training.course.steps, gather.rank(), gather.processes())
-        batches = self.opened.batches(check, sampler, training=False)
-        method.train(self.opened.masks)
-        rows = []
-        for number in range(len(ids) // size):
-            outcome = method.compare(method.embed(batches(number)).joined())
-            mine = together(outcome.embeddings)
-            found = retrieval_at_1(*(side[mine] for side in outcome.pair))
-            rows.append((float(processes.summed(outcome.loss)), float(found)))
-        method.train()
-        self._tell_lost(sampler, check)
-        loss, retrieval = np.mean(rows, axis=0)
-        return {"held_out_loss": float(loss), "held_out_retrieval_at_1": float(retrieval)}
