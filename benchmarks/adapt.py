@@ -90,9 +90,8 @@ def trained(
     count = said.pictures
     if not count:
         few = unlabelled.part(some(unlabelled.ids, 6 * BATCH, "pace", 0))
-        began = time.monotonic()
-        kontrast.train(few, out=str(folder / "pace"), epochs=1, say=lambda _: None, **{**words, "validate": "none"})
-        pace = 6 * BATCH / (time.monotonic() - began)
+        words_of_pace = {**words, "validate": "none", "out": str(folder / "pace"), "epochs": 1}
+        pace = kontrast.train(few, say=lambda _: None, **words_of_pace).summary["samples_per_second"]
         passes = pace * 60 * said.minutes * 0.7  # the rest is for looks and tests
         count = next((n for n in range(BATCH * 500, 2 * BATCH, -BATCH) if n * epochs(n) <= passes), 2 * BATCH)
     part = unlabelled.part(some(unlabelled.ids, count, "adapt", 0))
