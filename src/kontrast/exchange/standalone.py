@@ -161,6 +161,8 @@ def encoder_py(encoder: ImageEncoder, look: Preprocessing) -> str:
     if spec["norm"] == "group":
         parts.append(_GROUP_NORM)
         body.append("put_group_norm(net)")
+    if spec.get("head"):
+        body.append(f"net = nn.Sequential(net, nn.Linear({encoder.width}, {encoder.width}))")
     lines = "".join(f"    {line}\n" for line in [*body, "return net"])
     parts.append(
         f'def build() -> nn.Module:\n    """The network that was trained, with weights as they come."""\n{lines}'
