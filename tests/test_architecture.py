@@ -61,7 +61,7 @@ ALLOWED = {
     "modalities/texts": "data data/readers encoders/text errors evaluate exchange keyed methods modalities negatives"
     " positives/images positives/texts recipes report settings training",
     "modalities/pairs": "data data/pixels data/readers encoders/clip encoders/images encoders/text errors evaluate"
-    " exchange keyed methods modalities modalities/images modalities/texts negatives positives/images preprocessing"
+    " exchange files keyed methods modalities modalities/images modalities/texts negatives positives/images preprocessing"
     " progress recipes report settings training",
     # what a user starts
     "verify": "data distributed encoders encoders/clip encoders/images encoders/text errors files keyed losses methods"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from kontrast.recipes.rules import SMALL_PICTURE, Facts, by_size, by_text
+from kontrast.recipes.rules import SMALL_PICTURE, Facts, by_pairs, by_size, by_text
 from kontrast.settings import Settings
 
 
@@ -36,6 +36,6 @@ def of_sentences(facts: Facts) -> str:
 
 KINDS = {
     "images": Kind(of_pictures, by_size, ("random",)),
-    "pairs": Kind(of_pictures, by_size, ("rules",)),
+    "pairs": Kind(of_pictures, by_pairs, ("rules",)),
     "texts": Kind(of_sentences, by_text, ("random", "rules")),
 }

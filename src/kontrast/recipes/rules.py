@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from kontrast.settings import Settings
+from kontrast.settings import Settings, pairs
 
 SMALL_PICTURE = 64  # pixels up to which the CIFAR recipe is the nearer one
 
@@ -80,6 +81,39 @@ def by_size(facts: Facts, requested: Settings, published: Settings) -> dict[str,
         table["encoder"] = (name, "that of the weights")
         table["image_size"] = (size, "the size that the weights have known")
     return table
+
+
+FEW_PAIRS = (
+    50_000  # up to here two trained towers stand still: their projections have as many weights as there are pairs
+)
+
+
+def by_pairs(facts: Facts, requested: Settings, published: Settings) -> dict[str, tuple[Any, str]]:
+    """The same for pictures with captions. Two trained towers stand still where pairs are too few to move them."""
+    table = by_size(facts, requested, published)
+    own = pairs(requested.set, "--set")
+    text = str(own.get("text") or "")
+    if facts.weights is None or not Path(text).is_dir():
+        return table
+    n = facts.n
+    lock = str(own.get("lock", "image text" if n <= FEW_PAIRS else ""))
+    if set(lock.split()) != {"image", "text"}:
+        few = f"{n:,} pairs are enough to move them" if "lock" not in own else "as you say"
+        table["lr"] = (1e-4, "trained towers are moved gently")
+        return table | ({} if "lock" in own else {"lock": ("", few)})
+    batch = requested.batch_size or min(250, max(2, n // 4))
+    epochs = requested.epochs or 30
+    steps = max(1, n // batch) * epochs
+    return table | {
+        "lock": (lock, f"both towers are trained and {n:,} pairs are few: each is read once, projections learn"),
+        "looks": (1, "a locked tower sees each picture once, as it was trained to; an epoch then takes seconds"),
+        "drop": (0.5, "of what the towers read; few pairs are learned by heart without it"),
+        "batch_size": (batch, f"measured with two locked towers; at most a quarter of the {n:,} samples"),
+        "epochs": (epochs, f"{steps:,} steps of {batch} on what the towers have read"),
+        "warmup": (epochs / 20, "a twentieth of the run"),
+        "lr": (1e-3, "for projections alone; measured with two locked towers"),
+        "precision": ("fp32", "two projections cost next to nothing"),
+    }
 
 
 def by_text(facts: Facts, requested: Settings, published: Settings) -> dict[str, tuple[Any, str]]:
