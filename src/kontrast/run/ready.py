@@ -8,6 +8,7 @@ from typing import Any
 
 from kontrast.encoders.weights import drawn_from
 from kontrast.errors import Unfit
+from kontrast.methods.matryoshka import laid_over
 from kontrast.methods.outside import told
 from kontrast.methods.supervised import supervised
 from kontrast.modalities import registry
@@ -15,6 +16,7 @@ from kontrast.modalities.modality import Opened, Samples
 from kontrast.recipes.resolve import Plan, complete
 from kontrast.run import chunking
 from kontrast.run.result import Start
+from kontrast.settings import widths_of
 from kontrast.training.run_folder import Folder
 
 
@@ -53,6 +55,7 @@ def put_together(plan: Plan, samples: Samples, weights_from: str | Path | None) 
     source = samples.source
     scored, grouped = source.kind == "scored_pairs", source.groups is not None
     method = supervised(made, plan.settings.method, scored=scored, grouped=grouped)
+    method = laid_over(method, opened.encoder.width, widths_of(plan.settings.widths))
     return Ready(None, plan, samples, opened, method)
 
 
