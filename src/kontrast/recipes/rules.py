@@ -120,17 +120,21 @@ def by_text(facts: Facts, requested: Settings, published: Settings) -> dict[str,
     """The same for sentences. What begins with learned weights is moved gently, as published."""
     encoder = requested.encoder or "small"
     fresh = encoder in ("small", "static")
+    knows = (Path(encoder) / "modules.json").is_file()  # a sentence model, and not a language model as in the paper
     batch = requested.batch_size or min(64 if published.views == "dropout" else 128, power_of_two(facts.n / 4))
-    epochs = requested.epochs or (10 if fresh else published.epochs or 1)
+    epochs = requested.epochs or (10 if fresh else 1 if knows else published.epochs or 1)
     steps = max(1, facts.n // batch) * epochs
     rate = {"small": 5e-4, "static": 1e-2}.get(encoder, published.lr)
+    why = "for random weights" if fresh else "as published"
+    if knows:
+        rate, why = (GENTLE, GENTLY) if facts.partners else (LEAST, ALONE)
     return {
         "batch_size": (batch, f"at most 128 and at most a quarter of the {facts.n:,} samples"),
         "epochs": (epochs, f"{steps:,} steps of {batch} on {facts.n:,} samples"),
         "warmup": (epochs / 20, "a twentieth of the run") if fresh else (published.warmup, "as published"),
         "schedule": (published.schedule, "as published"),
         "optimizer": ("adamw", "as published"),
-        "lr": (rate, "for random weights" if fresh else "as published"),
+        "lr": (rate, why),
         "weight_decay": (0.0, "as published"),
         "temperature": (0.05, "as published"),
         "views": ("crop" if encoder == "static" and not facts.partners else published.views, VIEWS_OF_TEXT),
@@ -141,6 +145,12 @@ def by_text(facts: Facts, requested: Settings, published: Settings) -> dict[str,
     }
 
 
+GENTLE, LEAST = 1e-5, 1e-6  # rates for weights that are a sentence model already
+GENTLY = "a sentence model is moved gently: a fifth of the rate that made one of a language model"
+ALONE = (
+    "a sentence model knows more than dropout can teach: at the published rate it gets worse. Give pairs of your own "
+    "(titles and bodies, questions and answers); learning from single sentences by denoising (TSDAE) is another method"
+)
 VIEWS_OF_TEXT = "word vectors have no dropout to differ by: they take spans; else as published"
 
 
