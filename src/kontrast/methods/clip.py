@@ -45,7 +45,8 @@ class Config:
     text: str = ""  # text tower: "small", "clip" (the paper's) or a Hugging Face folder; "" = as the image tower is
     negatives: str = ""  # what is added to the batch's own, such as queue:4096; the paper adds nothing
     looks: int = 0  # kontrast: a locked picture tower reads so many looks at each picture, once; 0: one in each step
-    drop: float = 0.0  # kontrast: share of what a locked tower has read that is hidden from its projection (dropout)
+    drop: float = 0.0  # kontrast: share of what a locked picture tower has read, hidden from its projection (dropout)
+    drop_text: float = 0.0  # kontrast: the same of a locked text tower
     lock: str = ""  # "image", "text" or "image text": towers that stand still (LiT: Zhai et al. 2022, arXiv:2111.07991)
 
 
@@ -68,8 +69,7 @@ class CLIP(nn.Module):
             nn.init.constant_(encoder.logit_scale, -math.log(config.temperature))
         encoder.logit_scale.requires_grad_(config.learned)
         encoder.lock(*config.lock.split())
-        if config.drop and not locked.readers(encoder):
-            raise ValueError("drop is for locked towers with a projection behind them")
+        self.hides = locked.rates(encoder, image=config.drop, text=config.drop_text)
         requested = parsed(config.negatives)
         self.texts, self.images = (Extra(requested, width, config.similarity, seed=seed + side) for side in (0, 1))
 
@@ -83,8 +83,8 @@ class CLIP(nn.Module):
         pixels_BChw, tokens = batch.views
         assert isinstance(pixels_BChw, Tensor) and isinstance(tokens, dict)
         words = tokens["read" if "read" in tokens else "input_ids"]
-        key = (batch.seed, batch.step, batch.ids_B)
-        seen = locked.hidden(self.encoder, {"image": pixels_BChw, "text": words}, self.config.drop, key)
+        seen = {"image": pixels_BChw, "text": words}
+        seen = locked.hidden(self.encoder, seen, self.hides, (batch.seed, batch.step, batch.ids_B))
         image_BD = self.encoder(seen["image"])
         roles = {"image": image_BD, "text": self.encoder.encode_text(seen["text"])}
         if batch.others is not None:

@@ -110,9 +110,9 @@ class OpenedPairs:
         pictures = image_batches(self.plan, self.samples, self.recipe, source, sampler)
         rules = rules_of(self.plan.settings.negatives or "") if training else ()
         views = PairBatches(pictures, self.pairs.captions, cut=self.encoder.text.cuttable, rules=rules)
-        if training and (words := self.encoder.reader("text")):
-            views.read(words, self.samples.device)
         looks = self.plan.config.looks
+        if (training or looks) and (words := self.encoder.reader("text")):
+            views.read(words, self.samples.device)
         if looks and (seen := self.encoder.reader("image")):
             views.read_pictures(seen, self.pairs.look, looks if training else 1)
         return views
