@@ -60,6 +60,7 @@ TRAIN = set(
         "--views",
         "--warmup",
         "--weight-decay",
+        "--widths",
         "--workers",
     ]
 )

@@ -18,6 +18,7 @@ from kontrast.modalities.images import bank as bank_of
 from kontrast.modalities.images.model import Model, load
 from kontrast.modalities.inference import columns_of
 from kontrast.modalities.modality import Request
+from kontrast.modalities.widths import of_run
 from kontrast.positives.images import papers
 from kontrast.positives.images.view import Recipe
 
@@ -46,7 +47,7 @@ def evaluated(path: Path, data: Any, request: Request) -> tuple[dict[str, Any], 
     bank, told = bank_of.chosen(path, data, source, request, _channels(learned))
     messages += [told] if told else []
     look = source if bank is None else bank
-    columns, measured = columns_of(learned, None, request.seed, (look, look.ids))
+    columns, measured = columns_of(learned, None, request.seed, (look, look.ids), of_run(path))
     columns.pop("before")
     result = suite.evaluate(
         embedders(columns),
