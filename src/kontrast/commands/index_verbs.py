@@ -8,6 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from kontrast import strict_json
 from kontrast.terminal import put
 
 Debug = Annotated[bool, Parameter(help="Show the traceback of a failure.")]
@@ -54,6 +55,100 @@ def index(
     return 0
 
 
+def duplicates(
+    index: str,
+    *,
+    threshold: float | None = None,
+    by: str | None = None,
+    least: Annotated[float | None, Parameter(name="--from")] = None,
+    against: str | None = None,
+    sheet: str | None = None,
+    out: Annotated[str | None, Parameter(name=["--out", "-o"])] = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> int:
+    """Find what is nearly the same, and what leaks from one split into another; the line is shown from both sides.
+
+    Parameters
+    ----------
+    index
+        The folder of an index.
+    threshold
+        Cosine from which on two rows count as the same. Chosen from the pairs if not given; changed without a scan.
+    by
+        looks: what pictures look like from afar, for copies (the default where there are pictures); model: its vectors.
+    least
+        Cosine from which on pairs are kept for that.
+    against
+        An index of other data by the same model, such as the test data: what is in both is a leak.
+    sheet
+        A picture with ten pairs just above the line and ten just below it.
+    out
+        A .parquet or .csv of all rows with the column `group`, for train --same group.
+    """
+    from kontrast.commands.duplicates import duplicates as found
+
+    files = {"sheet": Path(sheet) if sheet else None, "out": Path(out) if out else None}
+    result, lines = found(index, threshold=threshold, by=by, least=least, against=against, **files)
+    _print([strict_json.dumps(result)] if as_json else lines)
+    return 0
+
+
+def mine(
+    index: str,
+    *,
+    out: Out,
+    by: str | None = None,
+    negatives: int = 1,
+    range_min: int = 0,
+    range_max: int = 100,
+    absolute_margin: float = 0.0,
+    relative_margin: float = 0.05,
+    min_score: float = -1.0,
+    max_score: float = 1.0,
+    sampling: str = "top",
+    model: str | None = None,
+    seed: int = 0,
+    debug: Debug = False,
+) -> int:
+    """Find hard negatives: near an anchor, and not its positive; written as a table that train reads.
+
+    Parameters
+    ----------
+    index
+        The folder of an index.
+    out
+        A .parquet or .csv: anchor, positive, negative; of pictures a, b, label; of pictures with captions image, text.
+    by
+        A column whose equal values belong together, such as label; else anchor and positive, or picture and caption.
+    negatives
+        How many for each anchor.
+    range_min
+        The first rank that counts, from 0 on.
+    range_max
+        The rank before which they end.
+    absolute_margin
+        How far below the positive's cosine a negative must lie.
+    relative_margin
+        The same as a share of the positive's cosine.
+    min_score
+        The least cosine of a negative.
+    max_score
+        Its greatest.
+    sampling
+        top (the hardest) or random (keyed by --seed).
+    model
+        The folder of the model, where that has moved.
+    """
+    from kontrast.commands.mine import mine as found
+
+    knobs = {"negatives": negatives, "range_min": range_min, "range_max": range_max, "min_score": min_score}
+    margins = {"absolute_margin": absolute_margin, "relative_margin": relative_margin, "max_score": max_score}
+    _, lines = found(index, Path(out), by=by, model=model, seed=seed, sampling=sampling, **knobs, **margins)
+    _print(lines)
+    return 0
+
+
 def _print(lines: list[str]) -> None:
     """Of several processes the first one speaks."""
     if os.environ.get("RANK", "0") == "0" or "WORLD_SIZE" not in os.environ:
@@ -61,4 +156,4 @@ def _print(lines: list[str]) -> None:
             put(line)
 
 
-VERBS = (index,)
+VERBS = (index, duplicates, mine)

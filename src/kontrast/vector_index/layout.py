@@ -23,7 +23,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +33,13 @@ from kontrast.errors import Unfit
 VERSION = 1
 PARTS = ("vectors", "items", "seals", "claims")
 Rows = npt.NDArray[Any]
+
+
+class Bank(Protocol):
+    """Unit vectors that are read by slices: an array, or those of an index."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, rows: slice, /) -> npt.NDArray[np.float32]: ...
 
 
 @dataclass(frozen=True)
