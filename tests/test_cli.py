@@ -16,7 +16,20 @@ from PIL import Image
 
 from kontrast.cli import main
 
-VERBS = {"train", "preview", "evaluate", "embed", "index", "search", "duplicates", "mine", "methods", "verify", "info"}
+VERBS = {
+    "train",
+    "preview",
+    "evaluate",
+    "embed",
+    "index",
+    "search",
+    "duplicates",
+    "mine",
+    "map",
+    "methods",
+    "verify",
+    "info",
+}
 TRAIN = set(
     [
         "--batch-size",

@@ -149,6 +149,34 @@ def mine(
     return 0
 
 
+def map(
+    index: str,
+    *,
+    out: Out,
+    how: str = "auto",
+    colour: str | None = None,
+    seed: int = 0,
+    debug: Debug = False,
+) -> int:
+    """Draw a map: one offline page with pictures or texts under the pointer, colours, search, and a lasso to CSV.
+
+    Parameters
+    ----------
+    index
+        The folder of an index.
+    out
+        The page, a name that ends in .html.
+    how
+        pca, tsne or umap; auto: t-SNE up to 5,000 rows, above UMAP where it is installed, else PCA.
+    colour
+        The column that colours the points first.
+    """
+    from kontrast.commands.map import map_index
+
+    _print(map_index(index, Path(out), how=how, colour=colour, seed=seed)[1])
+    return 0
+
+
 def _print(lines: list[str]) -> None:
     """Of several processes the first one speaks."""
     if os.environ.get("RANK", "0") == "0" or "WORLD_SIZE" not in os.environ:
@@ -156,4 +184,4 @@ def _print(lines: list[str]) -> None:
             put(line)
 
 
-VERBS = (index, duplicates, mine)
+VERBS = (index, duplicates, mine, map)

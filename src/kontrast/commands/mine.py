@@ -165,9 +165,13 @@ def _by_column(index: Index, by: str, out: Path, seed: int) -> Task:
 
     vectors = index.vectors
     return Task(
-        _Rows(vectors, rows), _Rows(vectors, partners), vectors, forbidden, told,
+        _Rows(vectors, rows),
+        _Rows(vectors, partners),
+        vectors,
+        forbidden,
+        told,
         lambda q, row: (called[int(rows[q])], called[row]),
-    )  # fmt: skip
+    )
 
 
 class _Rows:
