@@ -68,7 +68,7 @@ ALLOWED = {
     # what a user starts
     "verify": "data distributed encoders encoders/clip encoders/images encoders/text errors files keyed losses methods"
     " modalities/images positives/images settings training",
-    "run": "data data/pixels distributed encoders errors exchange files keyed methods modalities negatives"
+    "run": "data data/pixels distributed encoders errors evaluate exchange files keyed methods modalities negatives"
     " positives/images progress recipes report settings training verify",
     "estimator": "run",
     "terminal": "errors progress",

@@ -17,18 +17,19 @@ from PIL import Image
 from kontrast.cli import main
 
 VERBS = {
-    "train",
-    "preview",
-    "evaluate",
-    "embed",
-    "index",
-    "search",
     "duplicates",
-    "mine",
+    "embed",
+    "evaluate",
+    "index",
+    "info",
     "map",
     "methods",
+    "mine",
+    "preview",
+    "search",
+    "train",
     "verify",
-    "info",
+    "worth",
 }
 TRAIN = set(
     [

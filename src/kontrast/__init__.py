@@ -31,6 +31,7 @@ _WHERE = {
     "explore": "kontrast.report",  # as it was called
     "exchange": "kontrast.exchange",
     "train": "kontrast.run.start:train",
+    "worth": "kontrast.run.worth:worth",
     "Run": "kontrast.run.result:Run",
     "load": "kontrast.modalities.registry:load",
     "index": "kontrast.commands.index:index",
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from kontrast.modalities.registry import load as load
     from kontrast.run.result import Run as Run
     from kontrast.run.start import train as train
+    from kontrast.run.worth import worth as worth
     from kontrast.settings import Settings as Settings
     from kontrast.vector_index.layout import Index as Index
 

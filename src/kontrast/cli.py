@@ -90,6 +90,34 @@ def train(
 
 
 @app.command
+def worth(
+    data: str,
+    *,
+    settings: Annotated[Settings | None, Parameter(name="*")] = None,
+    minutes: float = 10.0,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> int:
+    """Is it worth adapting a trained encoder to DATA? Tries the ways of --tune on a sample, beside the frozen weights.
+
+    Parameters
+    ----------
+    data
+        Pictures: a folder or a table. With --labels or --same the test goes by them.
+    minutes
+        About how long it may take.
+    """
+    from kontrast.commands.worth import lines
+    from kontrast.run.worth import worth as measured
+
+    with Progress() as progress:
+        words = (settings or Settings()).requested()
+        result = measured(data, minutes=minutes, say=progress.say, show=progress.show, **words)
+    put(strict_json.dumps(result) if as_json else "\n".join(lines(result)))
+    return 0
+
+
+@app.command
 def preview(
     data: str,
     *,

@@ -86,7 +86,8 @@ setTimeout(() => {
   document.getElementById("find").value = ""; document.querySelector("#legend button").click();
   told.only = [...k.source.data.alpha].filter((a) => a > 0.5).length;
   told.requests = performance.getEntriesByType("resource").map((e) => e.name).filter((n) => !n.startsWith("data:"));
-  const out = document.createElement("pre"); out.id = "told"; out.textContent = JSON.stringify(told); document.body.append(out);
+  const out = document.createElement("pre");
+  out.id = "told"; out.textContent = JSON.stringify(told); document.body.append(out);
 }, 1500);
 """
 

@@ -60,20 +60,9 @@ def map_index(
     if count < len(index):
         words.insert(1, f"{count:,} of them drawn before the density of all")
     title = f"Map of {Path(index.meta.data).name}"
-    write_page(
-        out,
-        Drawing(
-            title,
-            "; ".join(words) + ".",
-            found.places,
-            drawn,
-            names,
-            pictures,
-            _near(index, drawn, pictures),
-            columns,
-            colour or "label",
-        ),
-    )
+    near = _near(index, drawn, pictures)
+    said = "; ".join(words) + "."
+    write_page(out, Drawing(title, said, found.places, drawn, names, pictures, near, columns, colour or "label"))
     lines = [f"map      {found.line()}"]
     if how == "auto" and found.how == "pca" and not find_spec("umap"):
         lines.append('         UMAP shows more of so many rows: pip install "kontrast[map]"')

@@ -133,8 +133,8 @@ class Opened(Protocol):
     def model(self, encoder: Any) -> Any:
         """The model in use that has this trained encoder."""
 
-    def score(self, model: Any, source: Source, ids: Ids) -> tuple[str, float]:
-        """(name, number): how good it is on held-out data; higher is better."""
+    def score(self, model: Any, source: Source, ids: Ids) -> dict[str, float]:
+        """name -> number: how good it is on held-out data; higher is better, and the first one decides."""
 
     def export(self, folder: Path, model: Any, about: About) -> Certificate:
         """Write the folder that other libraries load, read it again, and compare."""
