@@ -16,7 +16,21 @@ from PIL import Image
 
 from kontrast.cli import main
 
-VERBS = {"worth", "train", "preview", "evaluate", "embed", "search", "methods", "verify", "info"}
+VERBS = {
+    "duplicates",
+    "embed",
+    "evaluate",
+    "index",
+    "info",
+    "map",
+    "methods",
+    "mine",
+    "preview",
+    "search",
+    "train",
+    "verify",
+    "worth",
+}
 TRAIN = set(
     [
         "--batch-size",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import App, CycloptsError, Parameter, convert
 
 from kontrast import __version__, strict_json
+from kontrast.commands.index_verbs import VERBS, Debug, Json
 from kontrast.errors import Failed, Interrupted, Unfit
 from kontrast.settings import Settings
 from kontrast.terminal import Progress, folded, put
@@ -41,9 +42,6 @@ app = App(
     result_action="return_value",
     suppress_keyboard_interrupt=False,  # a signal has a sentence of its own
 )
-
-Debug = Annotated[bool, Parameter(help="Show the traceback of a failure.")]
-Json = Annotated[bool, Parameter(name="--json", help="Print one JSON object instead of words.")]
 
 
 @app.command
@@ -226,36 +224,56 @@ def embed(
 @app.command
 def search(
     run: str,
-    data: str,
+    data: str | None = None,
     *,
-    query: str,
+    query: Annotated[list[str] | None, Parameter(consume_multiple=False)] = None,
+    queries: str | None = None,
     k: Annotated[int, Parameter(name=["--k", "-k"])] = 10,
+    where: str | None = None,
     sheet: str | None = None,
     split: str | None = None,
+    model: str | None = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> int:
-    """Find what is alike, exactly: the k nearest samples of DATA to words, to a picture file or to a row of DATA.
+    """Find what is alike, exactly: the k nearest samples of DATA, or rows of an INDEX, to words, a picture or a row.
 
     Parameters
     ----------
+    run
+        A run or model folder, and DATA to search; or the folder of an index alone.
     query
-        Words (for a model that reads them), a picture or text file, or the row number of a sample of DATA.
+        Words (for a model that reads them), a picture or text file, or the row number of a sample. Of an index, also
+        several: --query A --query B.
+    queries
+        Of an index: a text file with a query a line.
+    where
+        Of an index: a condition over its columns in SQL, such as "label = 'cat' and split = 'test'".
     sheet
         Write the query and what was found as one picture.
+    model
+        Of an index: the folder of its model, where that has moved.
     """
-    from kontrast.commands.search import search as find
+    from kontrast.commands.search import asked_of
 
-    found = find(run, data, query, k, sheet=Path(sheet) if sheet else None, split=split)
+    how = {"queries": queries, "where": where, "split": split, "model": model}
+    found = asked_of(run, data, query or [], k=k, sheet=Path(sheet) if sheet else None, **how)
     if as_json:
-        print(strict_json.dumps(found))
-    else:
-        put(f"nearest to {found['query']} among {found['searched']:,}:")
-        for hit in found["hits"]:
+        print(strict_json.dumps(found[0] if len(found) == 1 else found))
+        return 0
+    for one in found:
+        put(f"nearest to {one['query']} among {one['searched']:,}:")
+        for hit in one["hits"]:
             put(f"{hit['score']:7.4f}  {hit['row']:>7}  {hit['name']}")
-        if sheet:
-            put(f"sheet    {sheet}")
+        if "recall_at_10" in one:
+            put(f"recall   {one['recall_at_10']:.3f} of the true ten nearest are found (measured on rows of the index)")
+    if sheet:
+        put(f"sheet    {sheet}")
     return 0
+
+
+for verb in VERBS:
+    app.command(verb)
 
 
 @app.command

@@ -99,8 +99,8 @@ class InUse(Protocol):
     def embed(self, data: Any) -> Any: ...
     def embed_text(self, sentences: Sequence[str]) -> Tensor: ...
 
-    def read(self, data: Any, split: str | None = None) -> Source:
-        """The data as the model takes them; Unfit where it cannot."""
+    def read(self, data: Any, split: str | None = None, **how: Any) -> Source:
+        """The data as the model takes them; `how` they are opened goes to `open_source`. Unfit where it cannot."""
 
     def embed_source(self, source: Source, ids: Ids) -> Tensor:
         """Vectors (N, H), fp32, on the CPU, of these samples of what `read` gave."""

@@ -23,19 +23,17 @@ from kontrast.training.run_folder import Folder
 TRIES = 3
 Found = TypeVar("Found")
 SHOWN = (
-    *[
-        "encoder",
-        "tune",
-        "image_size",
-        "views",
-        "epochs",
-        "batch_size",
-        "temperature",
-        "lr",
-        "seed",
-        "precision",
-        "widths",
-    ],
+    "encoder",
+    "tune",
+    "image_size",
+    "views",
+    "epochs",
+    "batch_size",
+    "temperature",
+    "lr",
+    "seed",
+    "precision",
+    "widths",
 )
 
 
