@@ -177,6 +177,38 @@ def map(
     return 0
 
 
+def compare(
+    *models: str,
+    data: str,
+    out: Annotated[str | None, Parameter(name=["--out", "-o"])] = None,
+    k: Annotated[int, Parameter(name=["--k", "-k"])] = 10,
+    split: str | None = None,
+    labels: str | None = None,
+    seed: int = 0,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> int:
+    """Compare models on the same data: scores with ranges, settings that differ, and whose neighbours have changed.
+
+    Parameters
+    ----------
+    models
+        Two or more run or model folders; the first is compared with each of the others.
+    data
+        What all of them embed.
+    out
+        A page with the samples whose neighbours changed most, a name that ends in .html.
+    k
+        Neighbours of a sample.
+    """
+    from kontrast.commands.compare import compare as found
+
+    how = {"split": split, "labels": labels}
+    result, lines = found(models, data, out=Path(out) if out else None, k=k, seed=seed, **how)
+    _print([strict_json.dumps(result)] if as_json else lines)
+    return 0
+
+
 def _print(lines: list[str]) -> None:
     """Of several processes the first one speaks."""
     if os.environ.get("RANK", "0") == "0" or "WORLD_SIZE" not in os.environ:
@@ -184,4 +216,4 @@ def _print(lines: list[str]) -> None:
             put(line)
 
 
-VERBS = (index, duplicates, mine, map)
+VERBS = (index, duplicates, mine, map, compare)
