@@ -75,6 +75,7 @@ TRAIN = set(
         "--views",
         "--warmup",
         "--weight-decay",
+        "--widths",
         "--workers",
     ]
 )

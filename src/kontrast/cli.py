@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+Links = Annotated[
+    bool, Parameter(help="Follow symbolic links that leave the folder of the data, and those to folders.")
+]
+
+
 def _exact(type_: Any, tokens: Any) -> Any:
     """What was typed, as its type; a part of a whole number is refused, not rounded."""
     if type_ in (int, int | None, list[int] | None):
@@ -155,6 +160,7 @@ def evaluate(
     split: str | None = None,
     labels: str | None = None,
     train_data: str | None = None,
+    follow_links: Links = False,
     seed: int = 0,
     as_json: Json = False,
     debug: Debug = False,
@@ -195,6 +201,7 @@ def evaluate(
         train_data=train_data,
         classes=classes,
         templates=templates,
+        follow_links=follow_links,
         seed=seed,
     )
     if as_json:
@@ -211,12 +218,13 @@ def embed(
     *,
     out: Annotated[str, Parameter(name=["--out", "-o"])],
     split: str | None = None,
+    follow_links: Links = False,
     debug: Debug = False,
 ) -> int:
     """Write one vector per sample: FILE.npy with FILE.csv beside it (row, name), or FILE.parquet."""
     from kontrast.commands.embed import embed as write
 
-    for line in write(run, data, Path(out), split=split):
+    for line in write(run, data, Path(out), split=split, follow_links=follow_links):
         put(line)
     return 0
 
@@ -233,6 +241,7 @@ def search(
     sheet: str | None = None,
     split: str | None = None,
     model: str | None = None,
+    follow_links: Links = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> int:
@@ -257,7 +266,8 @@ def search(
     from kontrast.commands.search import asked_of
 
     how = {"queries": queries, "where": where, "split": split, "model": model}
-    found = asked_of(run, data, query or [], k=k, sheet=Path(sheet) if sheet else None, **how)
+    drawn = Path(sheet) if sheet else None
+    found = asked_of(run, data, query or [], k=k, sheet=drawn, follow_links=follow_links, **how)
     if as_json:
         print(strict_json.dumps(found[0] if len(found) == 1 else found))
         return 0

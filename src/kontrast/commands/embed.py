@@ -22,7 +22,7 @@ BLOCK = 1 << 16  # samples between two writes; sentences of one block are sorted
 ESCAPED = "backslashreplace"  # names that are not UTF-8
 
 
-def embed(run: str | Path, data: Any, out: Path, *, split: str | None = None) -> list[str]:
+def embed(run: str | Path, data: Any, out: Path, *, split: str | None = None, follow_links: bool = False) -> list[str]:
     """Write the vectors of all usable samples, captions apart; returns the lines to print.
 
     Samples are read, embedded and written in blocks, so neither pictures nor vectors need fit memory.
@@ -31,7 +31,7 @@ def embed(run: str | Path, data: Any, out: Path, *, split: str | None = None) ->
     if out.suffix == ".parquet" and find_spec("pyarrow") is None:
         raise Unfit('writing .parquet needs pyarrow: pip install "kontrast[data]".')
     model = load(run)
-    source = opened(model, data, split)
+    source = opened(model, data, split, follow_links=follow_links)
     captioned = source.pictures is not None and "text" in source.columns and model.words
     apart = out.with_suffix(f".captions{out.suffix}")
     if captioned:

@@ -32,6 +32,7 @@ def asked_of(
     where: str | None = None,
     split: str | None = None,
     model: str | None = None,
+    follow_links: bool = False,
 ) -> list[dict[str, Any]]:
     """What the command line asked for: one query of a run and data, or several of an index."""
     if data is not None or not is_index(run):
@@ -42,7 +43,9 @@ def asked_of(
                 raise Unfit(f"{flag} is asked of an index alone: kontrast index {run} {data} --out FOLDER makes one.")
         if len(query) != 1:
             raise Unfit("--query: one query was expected; several are answered by an index (kontrast index).")
-        return [search(run, data, query[0], k, sheet=sheet, split=split)]
+        return [search(run, data, query[0], k, sheet=sheet, split=split, follow_links=follow_links)]
+    if follow_links:
+        raise Unfit(f"--follow-links: {run} is an index, whose data were read when it was made.")
     if split:
         raise Unfit(f"--split: {run} is an index; choose its rows by --where \"split = '{split}'\".")
     try:
@@ -55,7 +58,14 @@ def asked_of(
 
 
 def search(
-    run: str | Path, data: Any, query: str, k: int = 10, *, sheet: Path | None = None, split: str | None = None
+    run: str | Path,
+    data: Any,
+    query: str,
+    k: int = 10,
+    *,
+    sheet: Path | None = None,
+    split: str | None = None,
+    follow_links: bool = False,
 ) -> dict[str, Any]:
     """The k samples of `data` whose vectors have the highest cosine to the query's, itself left out if it is one."""
     if k < 1:
@@ -63,7 +73,7 @@ def search(
     if sheet is not None:
         claim_picture("--sheet", sheet, (data, query))
     model = load(run)
-    source = opened(model, data, split)
+    source = opened(model, data, split, follow_links=follow_links)
     if sheet is not None and source.pictures is None:
         raise Unfit(f"--sheet draws pictures, and {source.name} holds {source.kind}.")
     vectors_ND, called = vectors(model, source), model.called(source)

@@ -61,6 +61,7 @@ class Request:
     train_data  labelled data that neighbours and probes may learn from
     classes     for zero-shot: the column with the names, or a text file with a name a line
     templates   for zero-shot: "80", "7" or a text file with a sentence a line
+    follow_links  read what symbolic links in a folder of pictures lead to, wherever it lies
     """
 
     protocols: tuple[str, ...] = ()
@@ -70,6 +71,7 @@ class Request:
     classes: str | None = None
     templates: str | None = None
     seed: int = 0
+    follow_links: bool = False
 
 
 @dataclass(frozen=True)

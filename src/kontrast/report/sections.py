@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from kontrast.evaluate.formatting import columns, conditions, rows
+from kontrast.evaluate.formatting import columns, conditions, heading, rows
 from kontrast.report.curves import Chart, captioned
 from kontrast.report.image_neighbours import Found, Question
 from kontrast.report.text_neighbours import Answer, Quote
@@ -62,7 +62,7 @@ def evaluation(result: Mapping[str, Any]) -> str:
     )
     wanted = columns(result)
     who = WHO | {"raw_input": RAW.get(result["about"].get("raw", ""), WHO["raw_input"])}
-    head = "".join(f"<th>{who[name][0]}</th>" for name in wanted)
+    head = "".join(f"<th>{who[name][0] if name in who else heading(name)}</th>" for name in wanted)
     lines = []
     for _, metric, values, around, chance in rows(result):
         cells = ""
