@@ -17,6 +17,7 @@ from PIL import Image
 from kontrast.cli import main
 
 VERBS = {
+    "compare",
     "duplicates",
     "embed",
     "evaluate",

@@ -13,6 +13,7 @@ from kontrast.modalities.registry import load
 from kontrast.vector_index.build import Made, build, meta_of
 from kontrast.vector_index.layout import Index
 from kontrast.vector_index.shards import Wanted
+from kontrast.vector_index.smaller import LEAST, shrink
 
 MEMORY = 64 << 20  # bytes of decoded pictures that are kept: each is looked at once or twice
 NEEDED = 'An index keeps what its rows are in Parquet files: pip install "kontrast[search]".'
@@ -32,8 +33,21 @@ def index(model: str | Path, data: Any, out: str | Path, **how: Any) -> Index:
     return _made(model, data, Path(out), **how).index
 
 
-def written(model: str | Path, data: Any, out: Path, **how: Any) -> list[str]:
-    """The same; returns the lines to print."""
+def written(
+    model: str | Path,
+    data: Any,
+    out: Path,
+    *,
+    precision: str | None = None,
+    width: int = 0,
+    least: float | None = None,
+    **how: Any,
+) -> list[str]:
+    """The same, with smaller vectors beside the index where a precision is named; returns the lines to print."""
+    if precision is None and (width or least is not None):
+        raise Unfit("--width and --least are of smaller vectors: name --precision int8, binary or float16 with them.")
+    if precision is not None and precision not in LEAST:
+        raise Unfit(f"--precision {precision!r}: {', '.join(LEAST)} were expected.")
     made = _made(model, data, out, **how)
     meta = made.index.meta
     new = len(made.made) - len(made.remade)
@@ -48,6 +62,9 @@ def written(model: str | Path, data: Any, out: Path, **how: Any) -> list[str]:
     told += [f"{left:,} as they were, or made by others"] if left else []
     lines.append(f"shards   {', '.join(told)}")
     lines.append(f"columns  {', '.join(made.index.columns)}" + (", thumbnail" if meta.thumbnail else ""))
+    if precision is not None:
+        folder, certificate = shrink(made.index, precision, width, least=least)
+        lines += [f"smaller  {certificate.line()}", f"         {folder}"]
     return [*lines, f"wrote    {out}    next: kontrast search {out} --query ...    kontrast map {out} --out map.html"]
 
 

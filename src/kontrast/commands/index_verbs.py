@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
@@ -27,6 +27,9 @@ def index(
     same: str | None = None,
     dtype: str = "float32",
     thumbnail: int = 64,
+    precision: str | None = None,
+    width: int = 0,
+    least: float | None = None,
     debug: Debug = False,
 ) -> int:
     """Embed DATA once, into a folder that search, map, duplicates and mine read; run again, it takes up what changed.
@@ -47,11 +50,18 @@ def index(
         float32, or float16 for half the size.
     thumbnail
         Pixels of the longer side of the pictures kept for looking; 0: none.
+    precision
+        int8, binary or float16: smaller vectors beside the index, with the recall@10 that they keep on these data.
+    width
+        Of these, the first columns that are kept; all if not given.
+    least
+        The recall@10 below which they are refused: 0.99 for float16, 0.98 for int8, 0.95 for binary.
     """
     from kontrast.commands.index import written
 
-    options = {"split": split, "labels": labels, "columns": columns, "same": same}
-    _print(written(model, data, Path(out), dtype=dtype, thumbnail=thumbnail, **options))
+    options: dict[str, Any] = {"split": split, "labels": labels, "columns": columns, "same": same}
+    smaller: dict[str, Any] = {"precision": precision, "width": width, "least": least}
+    _print(written(model, data, Path(out), dtype=dtype, thumbnail=thumbnail, **smaller, **options))
     return 0
 
 
@@ -177,6 +187,38 @@ def map(
     return 0
 
 
+def compare(
+    *models: str,
+    data: str,
+    out: Annotated[str | None, Parameter(name=["--out", "-o"])] = None,
+    k: Annotated[int, Parameter(name=["--k", "-k"])] = 10,
+    split: str | None = None,
+    labels: str | None = None,
+    seed: int = 0,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> int:
+    """Compare models on the same data: scores with ranges, settings that differ, and whose neighbours have changed.
+
+    Parameters
+    ----------
+    models
+        Two or more run or model folders; the first is compared with each of the others.
+    data
+        What all of them embed.
+    out
+        A page with the samples whose neighbours changed most, a name that ends in .html.
+    k
+        Neighbours of a sample.
+    """
+    from kontrast.commands.compare import compare as found
+
+    how = {"split": split, "labels": labels}
+    result, lines = found(models, data, out=Path(out) if out else None, k=k, seed=seed, **how)
+    _print([strict_json.dumps(result)] if as_json else lines)
+    return 0
+
+
 def _print(lines: list[str]) -> None:
     """Of several processes the first one speaks."""
     if os.environ.get("RANK", "0") == "0" or "WORLD_SIZE" not in os.environ:
@@ -184,4 +226,4 @@ def _print(lines: list[str]) -> None:
             put(line)
 
 
-VERBS = (index, duplicates, mine, map)
+VERBS = (index, duplicates, mine, map, compare)

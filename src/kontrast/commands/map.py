@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from kontrast import keyed
-from kontrast.commands.outputs import claimed
+from kontrast.commands.outputs import claim_page
 from kontrast.errors import Unfit
 from kontrast.evaluate.knn import neighbours
 from kontrast.keyed import Ids
@@ -28,7 +28,6 @@ NEAREST = 12  # neighbours that a click shows
 PICTURES = 14 << 20  # bytes of thumbnails on a page
 SHORT = 600  # bytes of a thumbnail that is left as it is
 LETTERS = 300  # of a text on the page
-MARK = b'name="generator" content="kontrast"'
 
 
 def map_index(
@@ -39,9 +38,7 @@ def map_index(
     how     pca, tsne, umap (extra `map`), or auto: t-SNE up to 5,000 rows, above UMAP where it is installed, else PCA
     colour  the column that colours the points first; on the page any other can be chosen
     """
-    if out.suffix != ".html":
-        raise Unfit(f"--out {out}: expected a name that ends in .html.")
-    claimed("--out", out, (), _our_page)
+    claim_page("--out", out, ())
     index = folder if isinstance(folder, Index) else Index.open(folder)
     if colour is not None and colour not in index.columns:
         raise Unfit(f"--colour {colour}: {index.folder} has the columns {', '.join(index.columns)}.")
@@ -109,11 +106,3 @@ def _near(index: Index, drawn: Ids, pictures: list[bytes]) -> Ids:
     _, rows = neighbours(asked, asked[torch.from_numpy(bank)], k + 1, unit=True)
     found = bank[rows.numpy()]
     return np.array([[one for one in near if one != own][:k] for own, near in enumerate(found.tolist())], np.int64)
-
-
-def _our_page(path: Path) -> bool:
-    try:
-        with open(path, "rb") as file:
-            return MARK in file.read(1000)
-    except OSError:
-        return False

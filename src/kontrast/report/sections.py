@@ -112,16 +112,16 @@ def questions(asked: Sequence[Question]) -> str:
     return _section("See for yourself", _asked(asked), "\n".join(cards))
 
 
-def quotes(asked: Sequence[Quote], title: str, caption: str, *, raw: str = "") -> str:
-    """Sentences, captions or pictures, each with what several encoders find nearest."""
+def quotes(asked: Sequence[Quote], title: str, caption: str, *, raw: str = "", own: str = "belongs to it") -> str:
+    """Sentences, captions or pictures, each with what several encoders find nearest; `own`: what marked ones are."""
     who = WHO | {"raw_input": RAW.get(raw, WHO["raw_input"])}
     if any(answer.own for one in asked for found in one.answers.values() for answer in found):
-        caption += ' <span class="key"></span> belongs to it.'
+        caption += f' <span class="key"></span> {own}.'
     cards = []
     for one in asked:
         lines = []
         for column, found in one.answers.items():
-            name, what = who.get(column, (column, ""))
+            name, what = who.get(column, (escape(column), ""))
             kind = "lines" if found and isinstance(found[0].content, str) else "pictures"
             shown = "".join(_answer(answer) for answer in found)
             lines.append(f'<div class="who">{name}<small>{what}</small></div><div class="{kind}">{shown}</div>')
