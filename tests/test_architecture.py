@@ -61,8 +61,10 @@ ALLOWED = {
     "modalities/texts": "data data/readers encoders/text errors evaluate exchange keyed methods modalities negatives"
     " positives/images positives/texts recipes report settings training",
     "modalities/pairs": "data data/pixels data/readers encoders/clip encoders/images encoders/text errors evaluate"
-    " exchange keyed methods modalities modalities/images modalities/texts negatives positives/images preprocessing"
-    " progress recipes report settings training",
+    " exchange files keyed methods modalities modalities/images modalities/texts negatives positives/images"
+    " preprocessing progress recipes report settings training",
+    # what is asked after the run
+    "vector_index": "data errors evaluate keyed progress report",
     # what a user starts
     "verify": "data distributed encoders encoders/clip encoders/images encoders/text errors files keyed losses methods"
     " modalities/images positives/images settings training",
@@ -70,8 +72,8 @@ ALLOWED = {
     " positives/images progress recipes report settings training verify",
     "estimator": "run",
     "terminal": "errors progress",
-    "commands": "data data/readers errors evaluate exchange files modalities modalities/images positives/images report"
-    " run settings",
+    "commands": "data data/readers errors evaluate exchange files keyed modalities modalities/images positives/images"
+    " progress report run settings strict_json terminal vector_index",
     "cli": "commands distributed errors recipes run settings strict_json terminal training verify",
 }
 ONLY_TORCH = {"similarity", "losses", "losses/engine", "negatives"}  # of other people's packages
@@ -133,10 +135,12 @@ def test_the_maths_needs_only_torch(room):
 
 
 def test_nobody_imports_a_method():
-    """They are found by name. What wraps them all, `supervised`, is chosen where a run is put together."""
+    """They are found by name. What wraps them, `supervised` and `matryoshka`, is chosen where a run is put together."""
     for module, names in IMPORTS.items():
         hit = {name for name in names if name in {f"methods.{method}" for method in METHODS}}
-        assert hit <= ({"methods.supervised"} if module == "run.ready" else set()), f"{module} imports {hit}"
+        assert hit <= ({"methods.supervised", "methods.matryoshka"} if module == "run.ready" else set()), (
+            f"{module} imports {hit}"
+        )
 
 
 def test_the_loop_knows_no_method_and_no_kind_of_data():

@@ -34,6 +34,8 @@ _WHERE = {
     "worth": "kontrast.run.worth:worth",
     "Run": "kontrast.run.result:Run",
     "load": "kontrast.modalities.registry:load",
+    "index": "kontrast.commands.index:index",
+    "Index": "kontrast.vector_index.layout:Index",
     "mixed": "kontrast.modalities.pairs.model:mixed",
     "Model": "kontrast.modalities.images.model:Model",
     "ContrastiveEmbedder": "kontrast.estimator:ContrastiveEmbedder",
@@ -44,6 +46,7 @@ _WHERE = {
 __all__ = ["__version__", *_WHERE]  # noqa: PLE0604
 
 if TYPE_CHECKING:
+    from kontrast.commands.index import index as index
     from kontrast.errors import Failed as Failed
     from kontrast.errors import Unfit as Unfit
     from kontrast.estimator import ContrastiveEmbedder as ContrastiveEmbedder
@@ -54,6 +57,7 @@ if TYPE_CHECKING:
     from kontrast.run.start import train as train
     from kontrast.run.worth import worth as worth
     from kontrast.settings import Settings as Settings
+    from kontrast.vector_index.layout import Index as Index
 
 
 moved.understood()

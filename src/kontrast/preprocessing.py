@@ -44,7 +44,7 @@ def resize(pixels: Tensor, height: int, width: int, interpolation: str) -> Tenso
         kind = Image.Resampling[interpolation.upper()]
         rows = pixels.permute(0, 2, 3, 1).squeeze(3).contiguous().numpy()
         resized = np.stack([np.asarray(Image.fromarray(row).resize((width, height), kind)) for row in rows])
-        return torch.from_numpy(resized.reshape(len(rows), height, width, -1)).permute(0, 3, 1, 2)
+        return torch.from_numpy(resized.reshape(len(rows), height, width, -1)).permute(0, 3, 1, 2).contiguous()
     smooth = interpolation != "nearest"
     return interpolate(pixels, (height, width), mode=INTERPOLATIONS[interpolation], antialias=smooth)
 

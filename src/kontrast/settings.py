@@ -41,6 +41,7 @@ class Settings:
         views: Recipe of the views: a paper's name, `affine`, `plain` or `none`.
         view_mode: `fast` is the fused form; `exact` follows torchvision step by step.
         crops: Number and size of the crops, such as 2x224+6x96; at least two of the largest.
+        widths: Numbers of first columns that are to stand alone, such as 64,128,256 (Matryoshka).
         temperature: Divisor of the similarities. Small is strict about hard negatives.
         similarity: cosine, dot, euclidean or squared_euclidean.
         decoupled: Leave the positive out of the loss's denominator (the tutorial's loss).
@@ -87,6 +88,7 @@ class Settings:
     views: str | None = None
     view_mode: Literal["exact", "fast"] | None = None
     crops: str | None = None
+    widths: str | None = None
     temperature: float | None = None
     similarity: str | None = None
     decoupled: bool | None = None
@@ -152,6 +154,7 @@ class Resolved:
     views: str
     view_mode: Literal["exact", "fast"]
     crops: str | None = None
+    widths: str | None = None
     temperature: float | None = None
     similarity: str | None = None
     decoupled: bool | None = None
@@ -241,10 +244,21 @@ def checked(settings: Settings) -> Settings:
         raise Unfit(f"--layer-decay must be at most 1, got {settings.layer_decay}.")
     if settings.chunk not in (None, "auto") and not _whole(settings.chunk):
         raise Unfit(f"--chunk must be a number of rows or auto, got {settings.chunk!r}.")
+    widths_of(settings.widths)
     for name, known in WORDED.items():
         if (value := getattr(settings, name)) is not None:
             worded(value, known, f"--{name}")
     return settings
+
+
+def widths_of(text: str | None) -> tuple[int, ...]:
+    """The numbers of `--widths 64,128,256`, ascending; none for None. Unfit for anything else."""
+    if text is None:
+        return ()
+    words = [word.strip() for word in text.split(",")]
+    if not all(_whole(word) and int(word) for word in words):
+        raise Unfit(f"--widths needs whole numbers from 1 on with commas between, such as 64,128,256; got {text!r}.")
+    return tuple(sorted({int(word) for word in words}))
 
 
 WORDED: dict[str, dict[str, tuple[str, ...]]] = {  # name -> options; one that ends in "=" takes a number

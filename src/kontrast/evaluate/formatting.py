@@ -10,6 +10,7 @@ from kontrast.evaluate.protocol import Metric
 from kontrast.evaluate.registry import PROTOCOLS, metrics
 
 COLUMNS = {"learned": "learned", "before": "before", "random_weights": "random", "raw_input": "raw"}
+FIRST = "first_"  # and a number: so many of the learned columns, alone
 BESIDE = {
     "before": "with the weights it began with",
     "random_weights": "with random weights",
@@ -19,7 +20,14 @@ BESIDE = {
 
 def columns(result: Mapping[str, Any]) -> list[str]:
     """The columns worth showing: "before" only where it was not the random weights that the run began with."""
-    return [name for name in COLUMNS if name in result and not (name == "before" and began_at_random(result))]
+    narrower = [name for name in result if name.startswith(FIRST)]
+    known = [name for name in COLUMNS if name in result and not (name == "before" and began_at_random(result))]
+    return [*known[:1], *narrower, *known[1:]]
+
+
+def heading(column: str) -> str:
+    """A column's name in a table."""
+    return COLUMNS.get(column, column.replace("_", " "))
 
 
 class Row(NamedTuple):
@@ -48,7 +56,7 @@ def table(result: Mapping[str, Any]) -> list[str]:
     wanted = columns(result)
     head = f"{'%':<24}"
     for column in wanted:
-        head += f"{COLUMNS[column]:>8}" + (f"{'95 % range':>12}" if column == "learned" else "")
+        head += f"{heading(column):>8}" + (f"{'95 % range':>12}" if column == "learned" else "")
     lines = [f"{head}{'guessing':>9}"]
     for _, metric, values, around, chance in rows(result):
         line = f"{metric.title:<24}"

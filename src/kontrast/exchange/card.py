@@ -84,6 +84,7 @@ def card(
         usage,
         f"Pixels are scaled to 0 to 1{_sixteen_bit(look.white)}, then normalised with mean {_numbers(look.mean)} and "
         f"std {_numbers(look.std)}; {look.in_words()}.",
+        fewer(about),
         "## How good it is",
         table(about) or "It was not evaluated.",
         "## How it was trained",
@@ -109,6 +110,7 @@ def pair_card(width: int, image_size: int, about: About, *, loaders: str, differ
         "## Load it",
         f"Read by {loaders}. Read again after writing and compared with the towers in memory: largest difference "
         f"{difference:.1e}.",
+        fewer(about),
         "## How good it is",
         table(about) or "It was not evaluated.",
         "## How it was trained",
@@ -118,6 +120,17 @@ def pair_card(width: int, image_size: int, about: About, *, loaders: str, differ
         f"weights: {about.license}.",
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def fewer(about: About, cut: str = "vectors[:, :{width}]") -> str:
+    """What a run with `--widths` says of its first columns; "" where there was none. cut: how fewer are had."""
+    if not (widths := about.settings.get("widths")):
+        return ""
+    listed = [word.strip() for word in str(widths).split(",")]
+    return (
+        f"## Fewer columns\n\nTrained so that its first {', '.join(listed)} columns stand alone "
+        f"(Matryoshka): keep as many as there is room for, `{cut.format(width=listed[0])}`, and take cosines of those."
+    )
 
 
 def _front(about: About, library: str) -> str:

@@ -24,7 +24,7 @@ from kontrast.encoders.text.encoder import TextEncoder, embed
 from kontrast.encoders.text.folders import BERT_NAMES
 from kontrast.encoders.text.layout import POOLINGS
 from kontrast.encoders.text.open import text_encoder
-from kontrast.exchange.card import About, Certificate, settings_table, table
+from kontrast.exchange.card import About, Certificate, fewer, settings_table, table
 from kontrast.exchange.format import compared
 
 PROBES = (
@@ -68,6 +68,8 @@ def write(folder: str | Path, encoder: TextEncoder, about: About) -> Certificate
     spec = encoder.spec
     content: dict[str, Any] = {"prompts": spec.get("prompts", {}), "default_prompt_name": spec.get("prompt_name")}
     content |= {"similarity_fn_name": "cosine"} | ({"truncate_dim": cut} if (cut := spec.get("truncate")) else {})
+    if widths := widths_in(about):
+        content["matryoshka_dims"] = [each for each in widths if each < encoder.width] + [encoder.width]
     _json(folder / "config_sentence_transformers.json", {"__version__": {}, **content})
     again = text_encoder(str(folder), seed=0)
     difference, largest = compared(folder, [embed(encoder, PROBES)], [embed(again, PROBES)])
@@ -81,6 +83,12 @@ def write(folder: str | Path, encoder: TextEncoder, about: About) -> Certificate
     )
     certificate.write_card(folder, about)
     return certificate
+
+
+def widths_in(about: About) -> list[int]:
+    """The numbers of first columns that stand alone, as the run was told them."""
+    words = str(about.settings.get("widths") or "").split(",")
+    return sorted({int(word) for word in words if word.strip()})
 
 
 def _static(folder: Path, encoder: TextEncoder) -> list[tuple[str, str]]:
@@ -189,6 +197,7 @@ def _card(encoder: TextEncoder, about: About, loaders: str, difference: float) -
         "```python\nfrom sentence_transformers import SentenceTransformer\n\n"
         'vectors = SentenceTransformer("model").encode(["A dog runs.", "A cat sleeps."])\n```',
         f"Pooling: {encoder.pooler}.",
+        fewer(about, 'SentenceTransformer("model", truncate_dim={width})'),
         "## How good it is",
         table(about) or "It was not evaluated.",
         "## How it was trained",

@@ -135,7 +135,7 @@ def needs(encoder: ImageEncoder) -> str:
 def preprocessing_py(look: Preprocessing) -> str:
     """The source of our own preprocessing, and its numbers as LOOK."""
     constants = f"WHITE = {WHITE!r}\nINTERPOLATIONS = {INTERPOLATIONS!r}\nRESIZE_MODES = {RESIZE_MODES!r}"
-    parts = [constants, *map(inspect.getsource, (white_of, resize, Preprocessing)), f"LOOK = {look!r}"]
+    parts = [constants, *(inspect.getsource(each) for each in (white_of, resize, Preprocessing)), f"LOOK = {look!r}"]
     return "\n\n\n".join(part.strip() for part in parts)
 
 

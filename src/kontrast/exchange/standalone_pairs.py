@@ -120,7 +120,7 @@ _OWN_TEXT = """TextTransformer(
 
 _HUGGING_FACE = '''\
 class Text(nn.Module):
-    """The Hugging Face encoder of text/config.json, its mean over tokens, and a projection."""
+    """The Hugging Face encoder of text/config.json, pooled, and a projection."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -131,8 +131,12 @@ class Text(nn.Module):
     def forward(self, ids: Tensor) -> Tensor:
         mask = (ids != {pad}).long()
         hidden = self.transformer(input_ids=ids, attention_mask=mask).last_hidden_state
-        return self.proj((hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True))
+        return self.proj({pooled})
 '''
+_POOLED = {
+    "mean_pooler": "(hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)",
+    "cls_last_hidden_state_pooler": "hidden[:, 0]",
+}
 
 
 def encoder_py(
@@ -141,7 +145,8 @@ def encoder_py(
     """The text of encoder.py for our small net and CLIP's text transformer or a Hugging Face encoder."""
     words, embed = model_cfg["text_cfg"], model_cfg["embed_dim"]
     if "hf_model_name" in words:
-        parts = [inspect.getsource(small_net), _HUGGING_FACE.format(embed=embed, pad=pad_id)]
+        pooled = _POOLED[words.get("hf_pooler_type", "mean_pooler")]
+        parts = [inspect.getsource(small_net), _HUGGING_FACE.format(embed=embed, pad=pad_id, pooled=pooled)]
         text, imports = "Text()", "from transformers import AutoConfig, AutoModel\n"
     else:
         parts = [inspect.getsource(made) for made in (small_net, Attention, Block, Blocks, TextTransformer)]

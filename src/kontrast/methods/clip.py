@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from kontrast import losses
+from kontrast.encoders.clip import locked
 from kontrast.encoders.clip.towers import Towers
 from kontrast.methods.method import Batch, Embeddings, Group, Outcome, Progress, groups
 from kontrast.negatives import in_batch, parsed
@@ -43,6 +44,9 @@ class Config:
     loss: str = "softmax"  # "sigmoid": each pair is judged alone, with a learned bias (SigLIP, arXiv:2303.15343)
     text: str = ""  # text tower: "small", "clip" (the paper's) or a Hugging Face folder; "" = as the image tower is
     negatives: str = ""  # what is added to the batch's own, such as queue:4096; the paper adds nothing
+    looks: int = 0  # kontrast: a locked picture tower reads so many looks at each picture, once; 0: one in each step
+    drop: float = 0.0  # kontrast: share of what a locked picture tower has read, hidden from its projection (dropout)
+    drop_text: float = 0.0  # kontrast: the same of a locked text tower
     lock: str = ""  # "image", "text" or "image text": towers that stand still (LiT: Zhai et al. 2022, arXiv:2111.07991)
 
 
@@ -65,6 +69,7 @@ class CLIP(nn.Module):
             nn.init.constant_(encoder.logit_scale, -math.log(config.temperature))
         encoder.logit_scale.requires_grad_(config.learned)
         encoder.lock(*config.lock.split())
+        self.hides = locked.rates(encoder, image=config.drop, text=config.drop_text)
         requested = parsed(config.negatives)
         self.texts, self.images = (Extra(requested, width, config.similarity, seed=seed + side) for side in (0, 1))
 
@@ -77,8 +82,11 @@ class CLIP(nn.Module):
         """The two towers, each on its own half of the pair."""
         pixels_BChw, tokens = batch.views
         assert isinstance(pixels_BChw, Tensor) and isinstance(tokens, dict)
-        image_BD, words = self.encoder(pixels_BChw), tokens["read" if "read" in tokens else "input_ids"]
-        roles = {"image": image_BD, "text": self.encoder.encode_text(words)}
+        words = tokens["read" if "read" in tokens else "input_ids"]
+        seen = {"image": pixels_BChw, "text": words}
+        seen = locked.hidden(self.encoder, seen, self.hides, (batch.seed, batch.step, batch.ids_B))
+        image_BD = self.encoder(seen["image"])
+        roles = {"image": image_BD, "text": self.encoder.encode_text(seen["text"])}
         if batch.others is not None:
             roles["others"] = self.encoder.encode_text(batch.others.views[0]["input_ids"])
         return Embeddings.of(batch, image_BD, **roles)

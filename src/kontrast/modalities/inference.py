@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from kontrast.data.readers.files import is_file
 from kontrast.errors import Unfit
 from kontrast.keyed import Ids
 from kontrast.modalities.calibration import calibrated
+from kontrast.modalities.widths import narrower
 from kontrast.training import malloc
 
 BATCH = 256  # pictures or sentences encoded at once; no result of trained weights depends on it
@@ -40,20 +41,22 @@ def evaluating(encoder: nn.Module, device: torch.device) -> Iterator[None]:
 
 
 def columns_of(
-    model: Any, before: Any, seed: int, look: tuple[Source, Ids] | None = None
+    model: Any, before: Any, seed: int, look: tuple[Source, Ids] | None = None, widths: Sequence[int] = ()
 ) -> tuple[dict[str, Any], str]:
     """(the learned model beside what knows less, what was done to them).
 
     before  the weights that the run began with; None: at random, which are the random weights
     look    pictures on which norms that never saw data are measured first: see `calibration`
+    widths  of first columns that are shown alone beside them, as "first_64"
     """
     random = model.random(seed)
     models = {"learned": model, "before": random if before is None else before, "random_weights": random}
+    alone = narrower(model, widths)
     if look is None:
-        return models, ""
+        return models | alone, ""
     count = max(calibrated(one, *look) for one in {id(one): one for one in models.values()}.values())
     told = f"norms of random weights, which never saw data, measured on {count:,} pictures of {look[0].name}"
-    return models, told if count else ""
+    return models | alone, told if count else ""
 
 
 def file_of(query: str) -> Path | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from kontrast.recipes import trained
-from kontrast.recipes.rules import SMALL_PICTURE, Facts, by_size, by_text
+from kontrast.recipes.rules import SMALL_PICTURE, Facts, by_pairs, by_size, by_text
 from kontrast.settings import Settings
 
 Table: TypeAlias = dict[str, tuple[Any, str]]
@@ -42,6 +42,6 @@ def of_sentences(facts: Facts) -> str:
 
 KINDS = {
     "images": Kind(of_pictures, by_size, ("random",), trained.of_pictures),
-    "pairs": Kind(of_pictures, by_size, ("rules",)),
+    "pairs": Kind(of_pictures, by_pairs, ("rules",)),
     "texts": Kind(of_sentences, by_text, ("random", "rules")),
 }

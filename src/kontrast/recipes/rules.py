@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from kontrast.settings import Settings
+from kontrast.settings import Settings, pairs
 
 SMALL_PICTURE = 64  # pixels up to which the CIFAR recipe is the nearer one
 
@@ -83,21 +84,62 @@ def by_size(facts: Facts, requested: Settings, published: Settings) -> dict[str,
     return table
 
 
+FEW_PAIRS = (
+    50_000  # up to here two trained towers stand still: their projections have as many weights as there are pairs
+)
+
+
+def by_pairs(facts: Facts, requested: Settings, published: Settings) -> dict[str, tuple[Any, str]]:
+    """The same for pictures with captions. Two trained towers stand still where pairs are too few to move them."""
+    table = by_size(facts, requested, published)
+    own = pairs(requested.set, "--set")
+    text = str(own.get("text") or "")
+    if facts.weights is None or not Path(text).is_dir():
+        return table
+    n = facts.n
+    lock = str(own.get("lock", "image text" if n <= FEW_PAIRS else ""))
+    if set(lock.split()) != {"image", "text"}:
+        few = f"{n:,} pairs are enough to move them" if "lock" not in own else "as you say"
+        table["lr"] = (1e-4, "trained towers are moved gently")
+        return table | ({} if "lock" in own else {"lock": ("", few)})
+    batch = requested.batch_size or min(500, max(2, n // 2))
+    epochs = requested.epochs or 60
+    steps = max(1, n // batch) * epochs
+    return table | {
+        "lock": (lock, f"both towers are trained and {n:,} pairs are few: each is read once, projections learn"),
+        "looks": (
+            3,
+            "a locked tower reads each picture as it was trained to and in two crops, once; epochs take seconds",
+        ),
+        "drop": (0.5, "of what the picture tower read; few pairs are learned by heart without it"),
+        "drop_text": (0.1, "of what the text tower read; each picture has several captions to differ by"),
+        "batch_size": (batch, f"measured with two locked towers; at most half of the {n:,} samples"),
+        "epochs": (epochs, f"{steps:,} steps of {batch} on what the towers have read"),
+        "warmup": (epochs / 20, "a twentieth of the run"),
+        "lr": (3e-3, "for projections alone; measured with two locked towers"),
+        "precision": ("fp32", "two projections cost next to nothing"),
+    }
+
+
 def by_text(facts: Facts, requested: Settings, published: Settings) -> dict[str, tuple[Any, str]]:
     """The same for sentences. What begins with learned weights is moved gently, as published."""
     encoder = requested.encoder or "small"
     fresh = encoder in ("small", "static")
+    knows = (Path(encoder) / "modules.json").is_file()  # a sentence model, and not a language model as in the paper
     batch = requested.batch_size or min(64 if published.views == "dropout" else 128, power_of_two(facts.n / 4))
-    epochs = requested.epochs or (10 if fresh else published.epochs or 1)
+    epochs = requested.epochs or (10 if fresh else 1 if knows else published.epochs or 1)
     steps = max(1, facts.n // batch) * epochs
     rate = {"small": 5e-4, "static": 1e-2}.get(encoder, published.lr)
+    why = "for random weights" if fresh else "as published"
+    if knows:
+        rate, why = (GENTLE, GENTLY) if facts.partners else (LEAST, ALONE)
     return {
         "batch_size": (batch, f"at most 128 and at most a quarter of the {facts.n:,} samples"),
         "epochs": (epochs, f"{steps:,} steps of {batch} on {facts.n:,} samples"),
         "warmup": (epochs / 20, "a twentieth of the run") if fresh else (published.warmup, "as published"),
         "schedule": (published.schedule, "as published"),
         "optimizer": ("adamw", "as published"),
-        "lr": (rate, "for random weights" if fresh else "as published"),
+        "lr": (rate, why),
         "weight_decay": (0.0, "as published"),
         "temperature": (0.05, "as published"),
         "views": ("crop" if encoder == "static" and not facts.partners else published.views, VIEWS_OF_TEXT),
@@ -108,6 +150,12 @@ def by_text(facts: Facts, requested: Settings, published: Settings) -> dict[str,
     }
 
 
+GENTLE, LEAST = 1e-5, 1e-6  # rates for weights that are a sentence model already
+GENTLY = "a sentence model is moved gently: a fifth of the rate that made one of a language model"
+ALONE = (
+    "a sentence model knows more than dropout can teach: at the published rate it gets worse. Give pairs of your own "
+    "(titles and bodies, questions and answers); learning from single sentences by denoising (TSDAE) is another method"
+)
 VIEWS_OF_TEXT = "word vectors have no dropout to differ by: they take spans; else as published"
 
 

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from kontrast.evaluate.formatting import columns, conditions, rows
+from kontrast.evaluate.formatting import columns, conditions, heading, rows
 from kontrast.report.curves import Chart, captioned
 from kontrast.report.image_neighbours import Found, Question
 from kontrast.report.text_neighbours import Answer, Quote
@@ -62,7 +62,7 @@ def evaluation(result: Mapping[str, Any]) -> str:
     )
     wanted = columns(result)
     who = WHO | {"raw_input": RAW.get(result["about"].get("raw", ""), WHO["raw_input"])}
-    head = "".join(f"<th>{who[name][0]}</th>" for name in wanted)
+    head = "".join(f"<th>{who[name][0] if name in who else heading(name)}</th>" for name in wanted)
     lines = []
     for _, metric, values, around, chance in rows(result):
         cells = ""
@@ -112,16 +112,16 @@ def questions(asked: Sequence[Question]) -> str:
     return _section("See for yourself", _asked(asked), "\n".join(cards))
 
 
-def quotes(asked: Sequence[Quote], title: str, caption: str, *, raw: str = "") -> str:
-    """Sentences, captions or pictures, each with what several encoders find nearest."""
+def quotes(asked: Sequence[Quote], title: str, caption: str, *, raw: str = "", own: str = "belongs to it") -> str:
+    """Sentences, captions or pictures, each with what several encoders find nearest; `own`: what marked ones are."""
     who = WHO | {"raw_input": RAW.get(raw, WHO["raw_input"])}
     if any(answer.own for one in asked for found in one.answers.values() for answer in found):
-        caption += ' <span class="key"></span> belongs to it.'
+        caption += f' <span class="key"></span> {own}.'
     cards = []
     for one in asked:
         lines = []
         for column, found in one.answers.items():
-            name, what = who.get(column, (column, ""))
+            name, what = who.get(column, (escape(column), ""))
             kind = "lines" if found and isinstance(found[0].content, str) else "pictures"
             shown = "".join(_answer(answer) for answer in found)
             lines.append(f'<div class="who">{name}<small>{what}</small></div><div class="{kind}">{shown}</div>')

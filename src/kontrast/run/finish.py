@@ -17,11 +17,24 @@ from kontrast.modalities.inference import columns_of
 from kontrast.modalities.modality import Opened, Samples, Sections
 from kontrast.recipes.resolve import Plan
 from kontrast.report import page
+from kontrast.settings import widths_of
 from kontrast.training.run_folder import Folder
 
 TRIES = 3
 Found = TypeVar("Found")
-SHOWN = ("encoder", "tune", "image_size", "views", "epochs", "batch_size", "temperature", "lr", "seed", "precision")
+SHOWN = (
+    "encoder",
+    "tune",
+    "image_size",
+    "views",
+    "epochs",
+    "batch_size",
+    "temperature",
+    "lr",
+    "seed",
+    "precision",
+    "widths",
+)
 
 
 def finish(
@@ -48,7 +61,8 @@ def finish(
     try:
         certificate = opened.export(folder.path / "model", model, about)
         say(f"model    {folder.path / 'model'}: read by {certificate.loaders}; difference {certificate.difference:.2g}")
-        columns, measured = columns_of(model, before, plan.settings.seed, (samples.source, samples.train_ids))
+        seen, widths = (samples.source, samples.train_ids), widths_of(plan.settings.widths)
+        columns, measured = columns_of(model, before, plan.settings.seed, seen, widths)
         looks, chosen = Looks(samples, say), _chosen_on(plan, samples)
         result: dict[str, Any] = {}
         if samples.check is not None:

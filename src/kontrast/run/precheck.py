@@ -57,10 +57,11 @@ def before_reading(requested: Settings, weights_from: str | Path | None) -> None
     if weights_from is not None:
         _of_kind(path(weights_from, "--from"), f"--from {weights_from}", (entry.kind,), name)
     if requested.encoder is not None and Path(requested.encoder).is_dir():
-        _of_kind(Path(requested.encoder), f"--encoder {requested.encoder}", (entry.kind,), name)
+        _of_kind(Path(requested.encoder), f"--encoder {requested.encoder}", TOWERS.get(entry.kind, (entry.kind,)), name)
     modality.precheck(requested)
 
 
+TOWERS = {"pairs": ("images", "pairs")}  # two towers may begin with the encoder of one
 SEES = {"images": ("images", "pairs"), "pairs": ("images", "pairs"), "texts": ("texts",)}  # whose model reads such data
 
 

@@ -14,6 +14,7 @@ from torch import nn
 from kontrast.encoders import tuning
 from kontrast.encoders.weights import drawn_from
 from kontrast.errors import Unfit
+from kontrast.methods.matryoshka import laid_over
 from kontrast.methods.outside import told
 from kontrast.methods.supervised import supervised
 from kontrast.modalities import registry
@@ -21,6 +22,7 @@ from kontrast.modalities.modality import Opened, Samples
 from kontrast.recipes.resolve import Plan, complete
 from kontrast.run import chunking
 from kontrast.run.result import Start
+from kontrast.settings import widths_of
 from kontrast.training import checkpoints
 from kontrast.training.run_folder import Folder
 
@@ -71,6 +73,7 @@ def put_together(plan: Plan, samples: Samples, weights_from: str | Path | None) 
     source = samples.source
     scored, grouped = source.kind == "scored_pairs", source.groups is not None
     method = supervised(made, plan.settings.method, scored=scored, grouped=grouped)
+    method = laid_over(method, opened.encoder.width, widths_of(plan.settings.widths))
     return Ready(None, plan, samples, opened, method, began)
 
 

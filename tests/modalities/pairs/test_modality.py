@@ -17,7 +17,7 @@ from kontrast.encoders.text import tokens
 from kontrast.errors import Unfit
 from kontrast.evaluate.formatting import table
 from kontrast.evaluate.two_towers import sentence
-from kontrast.modalities.pairs import batches
+from kontrast.modalities.pairs import kept
 from kontrast.training import checkpoints
 
 pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
@@ -95,8 +95,9 @@ def test_siglip_runs_and_its_folder_keeps_the_bias(data, tmp_path):
 
 
 @pytest.fixture
-def bert(tmp_path):
+def bert(tmp_path, monkeypatch):
     """Writes a folder with a small BERT of random weights by the seed, and the words of the captions."""
+    monkeypatch.setenv("KONTRAST_CACHE", str(tmp_path / "cache"))
     transformers = pytest.importorskip("transformers")
     captions = [f"{start} {name}{end}" for name in COLOURS for start, end in (("a", " picture"), ("it is", ""))]
     words = tokens.trained(captions, max_length=16)
@@ -119,7 +120,9 @@ def test_a_locked_text_tower_reads_each_caption_once_and_the_run_is_the_same(dat
 
     def trained(name, epochs, read_bytes):
         """The losses, how many captions the tower read in all, and whether reading them once was told."""
-        monkeypatch.setattr(batches, "READ_BYTES", read_bytes)
+        monkeypatch.setenv("KONTRAST_CACHE", str(tmp_path / f"cache of {name}"))
+        monkeypatch.setattr(kept, "WHOLE_BYTES", read_bytes)
+        monkeypatch.setattr(kept, "MOST_BYTES", read_bytes)
         asked.clear()
         said, more = [], {**QUICK, **locked, "epochs": epochs, "precision": "fp32"}
         kontrast.train(data, out=str(tmp_path / name), say=said.append, validate="none", **more)

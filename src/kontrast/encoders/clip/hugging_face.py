@@ -43,6 +43,11 @@ class HuggingFaceTower(nn.Module):
         else:
             raise Unfit(f'kontrast does not build hf_proj_type={projection!r}; it builds "linear" and "mlp".')
 
+    @property
+    def before(self) -> nn.Module:
+        """What stands before the projection."""
+        return self.transformer
+
     def forward(self, words: Tensor) -> Tensor:
         """Ids (B, T), or what `read` made of them (B, W), to (B, E)."""
         embedded_BE: Tensor = self.proj(words if words.is_floating_point() else self.read(words))

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -104,9 +104,20 @@ class TrunkTower(nn.Module):
         super().__init__()
         self.trunk, self.head = trunk, head
 
-    def forward(self, pixels_BChw: Tensor) -> Tensor:
-        embedded_BE: Tensor = self.head(self.trunk(pixels_BChw))
+    @property
+    def before(self) -> nn.Module:
+        """What stands before the projection."""
+        return self.trunk
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Pixels (B, C, h, w), or what `read` made of them (B, W), to (B, E)."""
+        embedded_BE: Tensor = self.head(pictures if pictures.ndim == 2 else self.read(pictures))
         return embedded_BE
+
+    def read(self, pixels_BChw: Tensor) -> Tensor:
+        """The network's features, (B, W): all that stands still where this tower is locked."""
+        features_BW: Tensor = self.trunk(pixels_BChw)
+        return features_BW
 
 
 def projection(width: int, embed: int, *, bias: bool = False, drop: float = 0.0) -> nn.Sequential:
@@ -164,11 +175,10 @@ class Towers(nn.Module):
         text_BE: Tensor = self.text(words)
         return text_BE
 
-    def reader(self) -> Callable[[Tensor], Tensor] | None:
-        """What makes of ids all that a locked text tower ever makes of them, so that each caption is read once."""
-        if "text" in self.locked and isinstance(self.text, HuggingFaceTower):
-            return self.text.read
-        return None
+    def reader(self, tower: str) -> TrunkTower | HuggingFaceTower | None:
+        """The tower "image" or "text", if it is locked and has a projection behind it: what it reads is read once."""
+        found = self.visual if tower == "image" else self.text
+        return found if tower in self.locked and isinstance(found, TrunkTower | HuggingFaceTower) else None
 
     def judge_alone(self) -> None:
         """Begin SigLIP, where there is no bias yet: bias -10, temperature 0.1 (Zhai et al. 2023, arXiv:2303.15343)."""
@@ -194,8 +204,8 @@ class Towers(nn.Module):
 
     def _still(self) -> list[nn.Module]:
         """What is locked: the tower without the projection behind it, where that is a module of its own."""
-        image = self.visual.trunk if isinstance(self.visual, TrunkTower) else self.visual
-        text = self.text.transformer if isinstance(self.text, HuggingFaceTower) else self.text
+        image = self.visual.before if isinstance(self.visual, TrunkTower) else self.visual
+        text = self.text.before if isinstance(self.text, HuggingFaceTower) else self.text
         return [module for name, module in (("image", image), ("text", text)) if name in self.locked]
 
 

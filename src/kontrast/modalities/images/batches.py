@@ -31,6 +31,7 @@ from kontrast.modalities.images.prefetch import CAN_FORK, Ahead
 from kontrast.positives.groups import Members
 from kontrast.positives.images import views
 from kontrast.positives.images.view import Keys, Mode, Recipe
+from kontrast.preprocessing import Preprocessing
 
 Raw: TypeAlias = "Tensor | list[Tensor]"  # uint8 or uint16 pictures
 Drawn = TypeVar("Drawn")
@@ -99,6 +100,10 @@ class ImageBatches:
     def drawn(self, ids_B: Ids, epoch: int) -> tuple[Tensor, ...]:
         """The views of these samples in an epoch, whatever batch they come in."""
         return self._views(self._pictures(ids_B, epoch), ids_B, epoch)
+
+    def plain(self, ids_B: Ids, look: Preprocessing) -> Tensor:
+        """These samples as a model in use looks at them."""
+        return look(self._pictures(ids_B, 0)[0], white=self.source.white)
 
     def readable(self, draw: Callable[[], Drawn]) -> Drawn:
         """What is drawn, once no picture is asked for any more that was lost on the way."""

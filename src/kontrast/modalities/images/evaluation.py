@@ -18,6 +18,7 @@ from kontrast.modalities.images import bank as bank_of
 from kontrast.modalities.images.model import Model, load
 from kontrast.modalities.inference import columns_of
 from kontrast.modalities.modality import Request
+from kontrast.modalities.widths import of_run
 from kontrast.positives.images import papers
 from kontrast.positives.images.view import Recipe
 
@@ -38,7 +39,8 @@ def evaluated(path: Path, data: Any, request: Request) -> tuple[dict[str, Any], 
     if request.classes is not None or request.templates is not None:
         raise Unfit("--classes and --templates are for zero-shot, which needs a model of pictures and words (clip).")
     learned = load(path)
-    source = open_source(data, labels=request.labels, split=request.split, channels=_channels(learned))
+    how: dict[str, Any] = {"labels": request.labels, "follow_links": request.follow_links}
+    source = open_source(data, split=request.split, channels=_channels(learned), **how)
     messages = []
     if request.split is None and len(source.splits.get("test", ())):
         messages.append(f"split    {source.name} names a test split: only that is used; --split names another")
@@ -46,7 +48,7 @@ def evaluated(path: Path, data: Any, request: Request) -> tuple[dict[str, Any], 
     bank, told = bank_of.chosen(path, data, source, request, _channels(learned))
     messages += [told] if told else []
     look = source if bank is None else bank
-    columns, measured = columns_of(learned, None, request.seed, (look, look.ids))
+    columns, measured = columns_of(learned, None, request.seed, (look, look.ids), of_run(path))
     columns.pop("before")
     result = suite.evaluate(
         embedders(columns),

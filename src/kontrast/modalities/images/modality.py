@@ -182,7 +182,8 @@ class OpenedImages:
         samples, seed, questions = self.samples, self.plan.settings.seed, []
         if samples.check is not None:
             asked, among = each_once(samples.check), each_once(self._bank)
-            questions = gallery(embedders(columns), asked, among, seed=seed)
+            whole = {name: model for name, model in columns.items() if not name.startswith(formatting.FIRST)}
+            questions = gallery(embedders(whole), asked, among, seed=seed)
         ids = similar_ids(samples.source, samples.train_ids)[:SHEET_ROWS]
         shown = ImageBatches(
             samples.source, Sampler(samples.train_ids, 1, seed, 1), self.recipe, mode=self.plan.settings.view_mode

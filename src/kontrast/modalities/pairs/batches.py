@@ -1,7 +1,8 @@
 """Batches of pictures and captions: `batches(step)` is a pure function of (source, recipe, seed, step).
 
 Order, view parameters and the choice among several captions are keyed by (seed, epoch, sample id), never drawn in turn.
-Captions are turned into ids once, before the first step; a locked text tower reads them once then, too (`read`).
+Captions are turned into ids once, before the first step; a locked tower reads them once then, too (`read`), and a
+locked picture tower its pictures (`read_pictures`), in one or several looks.
 
     batch.ids_B      names the picture: the first sample with the same encoded bytes, or the sample's group
     batch.groups_B   names the caption: equal ids of tokens, equal name
@@ -11,31 +12,35 @@ so that a caption or a picture that comes twice in a batch is masked by the loss
 any sample has that one; a caption that no rule changes, or that would become another of its own picture's, has none.
 
 Shapes: B rows of this process, T tokens of the longest caption in the batch, N samples, K captions of all samples, M
-captions changed by rule, W features of a text tower before its projection, R captions read at once.
+captions changed by rule, W features of a tower before its projection, V looks at a picture, R rows read at once.
 """
 
 from __future__ import annotations
 
+import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from kontrast import keyed
+from kontrast import keyed, progress
 from kontrast.data.source import Source
 from kontrast.errors import Unfit
 from kontrast.keyed import Ids
 from kontrast.methods.method import Batch
 from kontrast.modalities.images.batches import ImageBatches
+from kontrast.modalities.pairs import kept
 from kontrast.negatives.by_rule import altered
+from kontrast.preprocessing import Preprocessing
 
 LOOKED_AT = 5000  # captions that the rules are tried on before training, to say what they change
 READ_AT_ONCE = 64  # captions of about one length
-READ_BYTES = 1 << 30  # a gigabyte: 700,000 captions at width 384
+PICTURES_AT_ONCE = 32
 NOBODY = -1  # the name of a caption that no sample has
 
 
@@ -46,6 +51,14 @@ class Words(Protocol):
     def pad_id(self) -> int: ...
     def __call__(self, texts: Sequence[str], *, full: bool = False) -> Tensor: ...
     def truncated(self, texts: Sequence[str]) -> str: ...
+
+
+class Tower(Protocol):
+    """A locked tower: the network that stands still, and what it makes of pixels or ids before its projection."""
+
+    @property
+    def before(self) -> nn.Module: ...
+    def read(self, item: Tensor, /) -> Tensor: ...
 
 
 class PairBatches:
@@ -76,6 +89,8 @@ class PairBatches:
         self._count_N[ids], self._first_N[ids] = count, np.cumsum(count) - count
         self._picture_N = picture_names(source)
         self._read_KW: Tensor | None = None
+        self._seen_RW: Tensor | None = None
+        self._looks = 1
         self.waited = 0.0
         if rules:
             self._texts_K = flat
@@ -83,15 +98,16 @@ class PairBatches:
             self.messages = (*self.messages, self._changed())
 
     def __call__(self, step: int) -> Batch:
-        """This process's rows of a step: views (pictures, {"input_ids": (B, T)}, once read with "read": (B, W))."""
+        """This process's rows of a step: views (pictures, {"input_ids": (B, T)}, once read with "read": (B, W)). Once
+        read, pictures are features (B, W), too."""
         began = time.perf_counter()
-        batch = self.images(step)
+        batch = self.images(step) if self._seen_RW is None else self._seen(step)
         device = batch.ids_B.device
         ids_B = batch.ids_B.cpu().numpy()
         chosen_B = torch.from_numpy(self.chosen(ids_B, self.images.sampler.epoch(step)))
         words = {"input_ids": self._ids_KT[chosen_B, : int(self._length_K[chosen_B].max())]}
         if self._read_KW is not None:
-            words["read"] = self._read_KW[chosen_B]
+            words["read"] = self._read_KW[chosen_B].float()
         batch = replace(
             batch,
             views=(batch.views[0], {name: tensor.to(device) for name, tensor in words.items()}),
@@ -103,25 +119,81 @@ class PairBatches:
         self.waited += time.perf_counter() - began
         return batch
 
-    @torch.no_grad()
-    def read(self, by: Callable[[Tensor], Tensor], device: torch.device) -> None:
+    def read(self, tower: Tower, device: torch.device) -> None:
         """Let a tower that stands still read each caption once, now, instead of in every step.
 
         Captions of one length go together, always the same ones, so a resumed run has the same bits. Not done where the
-        run would read fewer captions than there are, or where their vectors would take more than `READ_BYTES`.
+        run would read fewer captions than there are, or where their features would take too much (`kept`).
         """
         count = len(self._ids_KT)
         if count > self.images.sampler.steps * self.images.sampler.batch_size:
             return
-        made: Tensor | None = None
-        for rows in torch.argsort(self._length_K, stable=True).split(READ_AT_ONCE):
-            read_RW = by(self._ids_KT[rows, : int(self._length_K[rows].max())].to(device)).float().cpu()
-            made = read_RW.new_empty(count, read_RW.shape[1]) if made is None else made
-            if made.nbytes > READ_BYTES:
-                return
-            made[rows] = read_RW
-        self._read_KW = made
-        self.messages = (*self.messages, f"the locked text tower read each of {count:,} captions once")
+        said = f"the locked text tower read each of {count:,} captions once"
+        key = kept.key_of(tower.before, "captions", vars(tower).get("pooler_type"), _digest(self._ids_KT))
+        self._read_KW = self._told(kept.kept(key, count, self._read_captions(tower, device)), said)
+
+    @torch.no_grad()
+    def _read_captions(self, tower: Tower, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
+        parts = torch.argsort(self._length_K, stable=True).split(READ_AT_ONCE)
+        passing = progress.passing(parts, "reading captions", each=READ_AT_ONCE, total=len(self._ids_KT))
+        for rows in passing:
+            read_RW = tower.read(self._ids_KT[rows, : int(self._length_K[rows].max())].to(device))
+            yield rows, read_RW.float().cpu()
+
+    def read_pictures(self, tower: Tower, look: Preprocessing, looks: int = 1) -> None:
+        """The same for pictures: each is read as `look` makes it ready, and `looks` - 1 times as the recipe draws it.
+
+        The views are those of the first epochs; a step takes one of the looks, keyed by epoch and sample. What is read
+        does not depend on the run's batches. Pictures that are lost on the way get stand-ins, as in every run.
+        """
+        images = self.images
+        sampler, source = images.sampler, images.source
+        count = len(sampler.ids) * looks
+        drawn = (images.recipe, images.mode, sampler.seed) if looks > 1 else ()
+        ids = _digest(torch.from_numpy(sampler.ids))
+        key = kept.key_of(tower.before, "pictures", source.fingerprint, ids, look, source.white, looks, drawn)
+        times = f", each in {looks} looks" if looks > 1 else ""
+        said = f"the locked picture tower read {len(sampler.ids):,} pictures once{times}"
+        lost = len(sampler.lost)
+        self._seen_RW = self._told(kept.kept(key, count, self._read_pictures(tower, look, looks)), said)
+        self._looks = looks
+        if len(sampler.lost) > lost:  # others stand there in their place, for this run alone
+            kept.forget(key)
+
+    @torch.no_grad()
+    def _read_pictures(
+        self, tower: Tower, look: Preprocessing, looks: int
+    ) -> Iterator[tuple[npt.NDArray[np.int64], Tensor]]:
+        images, place = self.images, np.arange(len(self.images.sampler.ids))
+
+        def drawn(rows: npt.NDArray[np.int64]) -> list[Tensor]:
+            """The looks at these pictures; at others where some were lost."""
+            own_B = images.sampler.ids[rows]
+            ids_B = images.sampler.standing(own_B, own_B, 0)
+            return [images.plain(ids_B, look), *(images.drawn(ids_B, epoch)[0] for epoch in range(looks - 1))]
+
+        parts = np.array_split(place, max(1, -(-len(place) // PICTURES_AT_ONCE)))
+        for rows in progress.passing(parts, "reading pictures", each=PICTURES_AT_ONCE, total=len(place)):
+            for view, pixels in enumerate(images.readable(lambda these=rows: drawn(these))):  # type: ignore[misc]
+                yield rows * looks + view, tower.read(pixels).float().cpu()
+
+    def _told(self, found: Tensor | None, said: str) -> Tensor | None:
+        """What was kept, and in which precision."""
+        if found is not None:
+            half = "" if found.dtype == torch.float32 else "; they are many, so the features are kept in fp16"
+            self.messages = (*self.messages, f"{said}{half}")
+        return found
+
+    def _seen(self, step: int) -> Batch:
+        """This process's rows of a step, their pictures as a locked tower has read them."""
+        sampler = self.images.sampler
+        ids_B, total, seed = sampler.own(step), sampler.steps, sampler.seed
+        row_B = np.searchsorted(sampler.ids, ids_B) * self._looks
+        if self._looks > 1:
+            row_B = row_B + keyed.below(self._looks, "look", seed, sampler.epoch(step), ids_B)
+        assert self._seen_RW is not None
+        features_BW = self._seen_RW[torch.from_numpy(row_B)].float().to(self.images.device)
+        return Batch((features_BW,), torch.from_numpy(ids_B).to(self.images.device), step, total, seed)
 
     def _others(self, batch: Batch, ids_B: Ids, chosen_B: Ids, step: int) -> Batch:
         """The captions of this batch as the rules change them."""
@@ -153,6 +225,11 @@ class PairBatches:
         share_B = keyed.uniform("caption", self.images.sampler.seed, epoch, ids_B)
         drawn_B: Ids = self._first_N[ids_B] + np.floor(share_B * self._count_N[ids_B]).astype(np.int64)
         return drawn_B
+
+
+def _digest(rows: Tensor) -> str:
+    """A name for these integers."""
+    return f"{tuple(rows.shape)} {hashlib.blake2b(rows.numpy().tobytes(), digest_size=16).hexdigest()}"
 
 
 def _lengths(ids_KT: Tensor, pad_id: int) -> Tensor:

@@ -14,6 +14,7 @@ from kontrast.modalities.images.bank import chosen
 from kontrast.modalities.inference import columns_of
 from kontrast.modalities.modality import Request
 from kontrast.modalities.pairs.model import load_pairs
+from kontrast.modalities.widths import of_run
 
 
 def evaluated(path: Path, data: Any, request: Request) -> tuple[dict[str, Any], list[str]]:
@@ -24,12 +25,12 @@ def evaluated(path: Path, data: Any, request: Request) -> tuple[dict[str, Any], 
     classes = request.classes
     from_file = classes is not None and Path(classes).is_file()
     labels = request.labels if classes is None or from_file else classes
-    source = open_source(data, labels=labels, split=request.split, channels=3)
+    source = open_source(data, labels=labels, split=request.split, channels=3, follow_links=request.follow_links)
     if source.pictures is None:
         raise Unfit(f"{source.name} holds {source.kind}; two towers are tested on pictures with captions or labels.")
     if request.split is None and len(source.splits.get("test", ())):
         source = source.split("test")
-    columns, measured = columns_of(load_pairs(path), None, request.seed, (source, source.ids))
+    columns, measured = columns_of(load_pairs(path), None, request.seed, (source, source.ids), of_run(path))
     columns.pop("before")
     names = zero_shot.class_names(Path(classes)) if from_file and classes is not None else None
     of_pictures = [name for name in request.protocols if "pairs" not in protocol_named(name).models]

@@ -13,6 +13,7 @@ from kontrast.data.sampler import Sampler
 from kontrast.data.source import Source
 from kontrast.encoders.clip.presets import PAPER
 from kontrast.encoders.images.backbones import known
+from kontrast.encoders.images.folders import stored
 from kontrast.errors import Unfit
 from kontrast.evaluate import formatting, two_towers
 from kontrast.exchange import formats, open_clip
@@ -59,7 +60,8 @@ class Pairs:
         folder = weights_from or settings.encoder
         if folder is None or not Path(folder).is_dir():
             return None
-        return settings.encoder or str(folder), open_clip.image_size(Path(folder))
+        size = open_clip.image_size(Path(folder)) if open_clip.holds(Path(folder)) else stored(folder).look.size
+        return settings.encoder or str(folder), size
 
     def recipe(self, plan: Plan, source: Source) -> Recipe | None:
         return view_recipe(plan.settings, source)
@@ -95,19 +97,24 @@ class OpenedPairs:
             seed=s.seed,
             sigmoid=plan.config.loss == "sigmoid",
         )
+        began = Path(weights_from or s.encoder)
+        joined = began.is_dir() and open_clip.holds(began)  # else what joins the two towers begins at random
         if self.pairs.image_size != s.image_size:
             size = self.pairs.image_size
             raise Unfit(f"These weights take pictures of {size} pixels: --image-size {size}.")
         self.recipe = replace(recipe, mean=self.pairs.look.mean, std=self.pairs.look.std)
         self.encoder = self.pairs.towers
-        self.learned = weights_from is not None or s.pretrained or Path(s.encoder).is_dir()
+        self.learned = weights_from is not None or s.pretrained or joined
 
     def batches(self, source: Source, sampler: Sampler, *, training: bool) -> Batches:
         pictures = image_batches(self.plan, self.samples, self.recipe, source, sampler)
         rules = rules_of(self.plan.settings.negatives or "") if training else ()
         views = PairBatches(pictures, self.pairs.captions, cut=self.encoder.text.cuttable, rules=rules)
-        if training and (reader := self.encoder.reader()):
-            views.read(reader, self.samples.device)
+        looks = self.plan.config.looks
+        if (training or looks) and (words := self.encoder.reader("text")):
+            views.read(words, self.samples.device)
+        if looks and (seen := self.encoder.reader("image")):
+            views.read_pictures(seen, self.pairs.look, looks if training else 1)
         return views
 
     def model(self, encoder: Any) -> PairModel:

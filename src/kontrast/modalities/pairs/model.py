@@ -21,21 +21,17 @@ from kontrast import progress
 from kontrast.data.open import Source, open_source
 from kontrast.data.pixels.decode import to_channels
 from kontrast.data.readers.python import all_sentences
-from kontrast.encoders.clip import bpe
-from kontrast.encoders.clip.bpe import Captions
 from kontrast.encoders.clip.hugging_face import HuggingFaceTower
-from kontrast.encoders.clip.presets import PAPER, SMALL_TEXT, model_cfg
+from kontrast.encoders.clip.presets import PAPER, model_cfg
 from kontrast.encoders.clip.towers import towers
-from kontrast.encoders.text import tokens
 from kontrast.errors import Unfit, shown
 from kontrast.exchange import open_clip
 from kontrast.exchange.pair_folder import Pairs
 from kontrast.keyed import Ids
 from kontrast.modalities.inference import BATCH, evaluating, file_of, picture_of, words_of
+from kontrast.modalities.pairs import apart
 from kontrast.modalities.texts.model import ROLES
 from kontrast.preprocessing import Preprocessing
-
-CONTEXT = 64  # tokens of a caption for a Hugging Face text tower
 
 
 class PairModel:
@@ -59,9 +55,9 @@ class PairModel:
         source = self.read(data)
         return self.embed_source(source, source.ids).numpy()
 
-    def read(self, data: Any, split: str | None = None) -> Source:
+    def read(self, data: Any, split: str | None = None, **how: Any) -> Source:
         """The data: pictures, or sentences alone. Unfit where they hold neither."""
-        source = open_source(data, split=split, channels=3)
+        source = open_source(data, split=split, channels=3, **how)
         if source.pictures is None and _role(source) is None:
             raise Unfit(f"{source.name} holds {source.kind}; sentences or pictures were expected.")
         return source
@@ -158,30 +154,27 @@ def started(
 ) -> Pairs:
     """Towers to begin with, and the tokenizer that fits them.
 
-    image  "small", a size of the paper, a timm name, or an open_clip folder (then with its text tower and tokenizer)
+    image  "small", a size of the paper, a timm name, an open_clip folder (then with its text tower and tokenizer), or
+           the folder of a picture encoder (see `apart`)
     text   "small" with a vocabulary learned from the captions; "clip" with CLIP's own; a folder with a Hugging Face
            encoder and its weights; "" for what the image tower suggests
     look   how pictures are made ready for towers that have seen none
     sigmoid  with the bias that SigLIP learns
     """
+    if Path(image).is_dir() and not open_clip.holds(Path(image)):
+        return apart.started(Path(image), text, captions, look.size, seed=seed, sigmoid=sigmoid)
     if Path(image).is_dir():
         kept = load_pairs(image).pairs
         if sigmoid:
             kept.towers.judge_alone()
         return kept
     text = text or ("clip" if image in PAPER else "small")
-    if text == "small":
-        words = bpe.learned(captions, context=SMALL_TEXT["context_length"])
-    elif text == "clip":
-        words = bpe.openai()
-    elif Path(text).is_dir():
-        words = Captions(tokens.read(Path(text), max_length=CONTEXT), "whitespace")
-    else:
-        raise Unfit(f"The text tower {text!r} is neither small, clip, nor a folder.")
+    words = apart.tokenizer(text, captions)
     config = model_cfg(image, text, image_size=look.size, vocab_size=words.inner.size, own_words=text != "clip")
+    if Path(text).is_dir():
+        config["text_cfg"]["hf_pooler_type"] = apart.pooler(Path(text))
     made = towers(config, seed=seed, folder=Path(text) if Path(text).is_dir() else None)
     if sigmoid:
         made.judge_alone()
-    if isinstance(made.text, HuggingFaceTower):
-        open_clip.with_text_tower(made, Path(text))
+    apart.fill_text(made, text)
     return Pairs(made, words, look)

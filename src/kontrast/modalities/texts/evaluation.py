@@ -16,6 +16,7 @@ from kontrast.evaluate.registry import protocol_named
 from kontrast.modalities.inference import columns_of
 from kontrast.modalities.modality import Request
 from kontrast.modalities.texts.model import TextModel, load_text
+from kontrast.modalities.widths import of_run
 
 
 def embedders(columns: Mapping[str, TextModel]) -> dict[str, Embed]:
@@ -30,7 +31,7 @@ def evaluated(path: Path, data: Any, request: Request) -> tuple[dict[str, Any], 
     """
     if request.classes is not None or request.templates is not None:
         raise Unfit("--classes and --templates are for zero-shot, which needs a model of pictures and words (clip).")
-    columns, _ = columns_of(load_text(path), None, request.seed)
+    columns, _ = columns_of(load_text(path), None, request.seed, None, of_run(path))
     columns.pop("before")
     if isinstance(data, str | Path) and Path(data).is_dir():
         return _sets(columns, Path(data), request)
