@@ -9,6 +9,8 @@ from tests.exchange.folders import about, look, trained
 
 from kontrast import exchange
 from kontrast.errors import Failed
+from kontrast.exchange import card
+from kontrast.exchange.card import About
 
 
 def test_a_folder_that_gives_other_vectors_is_not_certified(tmp_path: Path) -> None:
@@ -35,3 +37,9 @@ def test_the_card_tells_data_method_metrics_and_loaders(tmp_path: Path) -> None:
     ):
         assert part in card
     assert card.startswith("---\nlibrary_name: pytorch\n")
+
+
+def test_the_card_says_which_columns_stand_alone() -> None:
+    said = card.fewer(About("simcse", "sentences", settings={"widths": "8, 16"}), "truncate_dim={width}")
+    assert "its first 8, 16 columns" in said
+    assert "truncate_dim=8" in said and card.fewer(About("simcse", "sentences")) == ""

@@ -134,3 +134,26 @@ def test_two_writes_give_the_same_bytes(tmp_path):
     for path in sorted((tmp_path / "one").rglob("*.*")):
         if path.is_file():
             assert path.read_bytes() == (tmp_path / "two" / path.relative_to(tmp_path / "one")).read_bytes(), path
+
+
+def test_a_linear_layer_after_the_pooling_is_written_and_read(tmp_path):
+    """`--tune head`: a Dense without an activation, which sentence-transformers has too."""
+    encoder = small("mean", normalize=True)
+    torch.nn.init.normal_(encoder.add_head().weight, generator=torch.Generator().manual_seed(0))
+    write(tmp_path / "m", encoder.eval(), ABOUT)
+    again = text_encoder(str(tmp_path / "m"), seed=0).eval()
+    texts = ["a red fox runs", "she wrote a letter"]
+    torch.testing.assert_close(embed(again, texts), embed(encoder, texts))
+    with pytest.raises(Unfit, match="--tune head: this encoder's folder has no place"):
+        small("cls").add_head()
+
+
+def test_a_model_trained_for_fewer_columns_says_which_and_is_cut_by_sentence_transformers(tmp_path):
+    library = pytest.importorskip("sentence_transformers")
+    net = small("mean")
+    write(tmp_path, net, About("simcse", "five sentences", settings={"widths": "4,8"}))
+    told = json.loads((tmp_path / "config_sentence_transformers.json").read_text())
+    assert told["matryoshka_dims"] == [4, 8, 16] and "truncate_dim" not in told
+    assert "truncate_dim=4" in (tmp_path / "README.md").read_text()
+    theirs = library.SentenceTransformer(str(tmp_path), device="cpu", truncate_dim=4).encode(TEXTS)
+    np.testing.assert_allclose(theirs, embed(net, TEXTS)[:, :4], rtol=1e-4, atol=1e-5)

@@ -126,10 +126,10 @@ def fewer(about: About, cut: str = "vectors[:, :{width}]") -> str:
     """What a run with `--widths` says of its first columns; "" where there was none. cut: how fewer are had."""
     if not (widths := about.settings.get("widths")):
         return ""
-    least = str(widths).split(",")[0].strip()
+    listed = [word.strip() for word in str(widths).split(",")]
     return (
-        f"## Fewer columns\n\nTrained so that its first {', '.join(str(widths).split(','))} columns stand alone "
-        f"(Matryoshka): keep as many as there is room for, `{cut.format(width=least)}`, and take cosines of those."
+        f"## Fewer columns\n\nTrained so that its first {', '.join(listed)} columns stand alone "
+        f"(Matryoshka): keep as many as there is room for, `{cut.format(width=listed[0])}`, and take cosines of those."
     )
 
 

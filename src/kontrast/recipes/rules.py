@@ -102,17 +102,21 @@ def by_pairs(facts: Facts, requested: Settings, published: Settings) -> dict[str
         few = f"{n:,} pairs are enough to move them" if "lock" not in own else "as you say"
         table["lr"] = (1e-4, "trained towers are moved gently")
         return table | ({} if "lock" in own else {"lock": ("", few)})
-    batch = requested.batch_size or min(250, max(2, n // 4))
-    epochs = requested.epochs or 30
+    batch = requested.batch_size or min(500, max(2, n // 2))
+    epochs = requested.epochs or 60
     steps = max(1, n // batch) * epochs
     return table | {
         "lock": (lock, f"both towers are trained and {n:,} pairs are few: each is read once, projections learn"),
-        "looks": (1, "a locked tower sees each picture once, as it was trained to; an epoch then takes seconds"),
-        "drop": (0.5, "of what the towers read; few pairs are learned by heart without it"),
-        "batch_size": (batch, f"measured with two locked towers; at most a quarter of the {n:,} samples"),
+        "looks": (
+            3,
+            "a locked tower reads each picture as it was trained to and in two crops, once; epochs take seconds",
+        ),
+        "drop": (0.5, "of what the picture tower read; few pairs are learned by heart without it"),
+        "drop_text": (0.1, "of what the text tower read; each picture has several captions to differ by"),
+        "batch_size": (batch, f"measured with two locked towers; at most half of the {n:,} samples"),
         "epochs": (epochs, f"{steps:,} steps of {batch} on what the towers have read"),
         "warmup": (epochs / 20, "a twentieth of the run"),
-        "lr": (1e-3, "for projections alone; measured with two locked towers"),
+        "lr": (3e-3, "for projections alone; measured with two locked towers"),
         "precision": ("fp32", "two projections cost next to nothing"),
     }
 

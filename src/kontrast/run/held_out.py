@@ -89,6 +89,7 @@ class HeldOut:
             held_out = {f"held_out_{name}": value for name, value in scores.items()}
             self.log({"step": state.step, "epoch": epoch, **held_out})
             beside = f"best {best.score:.4f} at step {best.step}" if best.weights else "none is worth keeping yet"
+            beside += f", still known {self.frozen.looks[-1].known:.2f}" if self.frozen is not None else ""
             self.say(f"step {state.step}: {name} {score:.4f} on {check.name} ({beside})")
 
     def begin(self) -> None:

@@ -61,14 +61,14 @@ def test_both_towers_stand_still_by_default_with_a_reason_and_the_users_word_win
     run = trained(data, folders, tmp_path / "run", say=said.append)
     told = "\n".join(said)
     assert "lock image text (published )" in told and "108 pairs are few" in told
-    assert "read 108 pictures once" in told and "read each of 216 captions once" in told
-    assert run.plan.config.drop == 0.5 and run.plan.settings.epochs == 8 and run.plan.settings.batch_size == 27
+    assert "read 108 pictures once, each in 3 looks" in told and "read each of 216 captions once" in told
+    assert run.plan.config.drop == 0.5 and run.plan.settings.epochs == 8 and run.plan.settings.batch_size == 54
     own = trained(data, folders, tmp_path / "own", "lock=text", "drop=0", dry_run=True)
     assert (own.plan.config.lock, own.plan.config.looks, own.plan.settings.lr) == ("text", 0, 1e-4)
 
 
 def test_a_loaded_model_makes_of_raw_data_what_the_kept_features_make(data, folders, cache, tmp_path):
-    run = trained(data, folders, tmp_path / "run", validate="none")
+    run = trained(data, folders, tmp_path / "run", "looks=1", validate="none")
     model, source = kontrast.load(run.path), open_source(data, channels=3)
     shapes = {len(np.load(file)): torch.from_numpy(np.load(file)) for file in cache.iterdir()}
     heads = run.model.encoder
@@ -140,11 +140,11 @@ def test_swapped_captions_read_as_chance(data, folders, cache, tmp_path):
         table.column_names.index("captions"), "captions", table["captions"].take(pa.array(order))
     )
     pq.write_table(swapped, tmp_path / "swapped.parquet")
-    more = {"epochs": 10, "lr": 5e-3, "validate": str(data)}
+    more = {"epochs": 10, "batch_size": 30, "lr": 5e-3, "validate": str(data)}
     true = trained(data, folders, tmp_path / "true", **more).summary["evaluation"]
     found = trained(tmp_path / "swapped.parquet", folders, tmp_path / "run", **more).summary["evaluation"]
     chance = found["about"]["chance"]["recall_at_10"]
-    assert found["learned"]["recall_at_10"] < 2 * chance < true["learned"]["recall_at_10"]
+    assert found["learned"]["recall_at_10"] < 1.2 * chance < 1.8 * chance < true["learned"]["recall_at_10"]  # at most 2
 
 
 @pytest.mark.parametrize("name, value, why", [
