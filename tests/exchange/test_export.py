@@ -71,8 +71,8 @@ def test_the_image_tower_is_exported_with_any_batch():
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("kind", ["bert", "text tower"])
 def test_onnx_gives_the_same_vectors(tmp_path, kind):
-    pytest.importorskip("onnxscript", reason="needs kontrast[onnx]")
-    runtime = pytest.importorskip("onnxruntime", reason="needs kontrast[onnx]")
+    pytest.importorskip("onnxscript", reason="needs kontrast[peers]")
+    runtime = pytest.importorskip("onnxruntime", reason="needs kontrast[peers]")
     if kind == "bert":
         net, shape = bert("mean"), {0: Dim("batch", min=2, max=512), 1: Dim("length", min=2, max=128)}
         given = {"tokens": net.tokenizer(FEW)}

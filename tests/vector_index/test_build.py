@@ -26,7 +26,7 @@ def maker(folder, vectors, seconds):
         return torch.from_numpy(vectors[ids])
 
     wanted = Wanted(open_source([f"sentence {row} of many" for row in range(len(vectors))]), embed)
-    build(folder, Meta("model", "w", "data", len(vectors), WIDTH, 16, "float32", 1, 0, wanted.text), wanted)
+    build(folder, Meta("model", "w", "data", len(vectors), WIDTH, 4, "float32", 1, 0, wanted.text), wanted)
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -40,7 +40,7 @@ def content(folder: Path) -> dict[str, bytes]:
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # a fork of a process with threads
 def test_makers_killed_at_random_leave_the_same_bytes(tmp_path):
     vectors, _ = made_up(400)
-    alone = index_of(tmp_path / "alone", vectors, shard=16)
+    alone = index_of(tmp_path / "alone", vectors, shard=4)
     chance = random.Random(0)
     fork = multiprocessing.get_context("fork")
     makers = [fork.Process(target=maker, args=(tmp_path / "shared", vectors, 0.05)) for _ in range(4)]
@@ -48,13 +48,13 @@ def test_makers_killed_at_random_leave_the_same_bytes(tmp_path):
         each.start()
     for number, each in enumerate(makers):  # each dies within its shards
         end = time.monotonic() + 60
-        while len(list(tmp_path.glob("shared/seals/*.json"))) < 2 + 4 * number and time.monotonic() < end:
+        while len(list(tmp_path.glob("shared/seals/*.json"))) < 2 + 3 * number and time.monotonic() < end:
             time.sleep(0.005)
         time.sleep(chance.uniform(0, 0.05))
         each.kill()
         each.join()
     made = len(list(tmp_path.glob("shared/seals/*.json")))
-    assert 0 < made < 25, f"{made} of 25 shards were made before the makers were killed"
+    assert 0 < made < 100, f"{made} of 100 shards were made before the makers were killed"
     maker(tmp_path / "shared", vectors, 0)
     assert content(tmp_path / "shared") == content(alone.folder)
 

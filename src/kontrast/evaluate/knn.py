@@ -60,7 +60,7 @@ def neighbours(
     for first in progress.passing(range(0, size, block), "searching", each=block, total=size):
         some = bank_KD[first : first + block]
         if isinstance(some, np.ndarray):
-            some = torch.from_numpy(np.array(some))  # a copy: memory-mapped files are read-only
+            some = torch.from_numpy(some if some.flags.writeable else np.array(some))  # memory-mapped files are not
         block_KD = some.to(query_QD.device).float() if unit else _unit(some.to(query_QD.device), "bank")
         best_Qk = torch.cat([best_Qk, _best_keys(query_QD, block_KD, first, min(k, len(block_KD)))], dim=1)
         best_Qk = best_Qk.topk(min(k, best_Qk.shape[1]), dim=1).values

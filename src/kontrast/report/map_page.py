@@ -178,7 +178,7 @@ def _figure(drawing: Drawing) -> Any:
         fill_color="colour",
         fill_alpha="alpha",
         line_color=None,
-        nonselection_fill_alpha=0.12,
+        nonselection_fill_alpha=0.3,
         nonselection_fill_color="colour",
         nonselection_line_color=None,
         selection_fill_alpha=0.95,
