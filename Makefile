@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(shell cat pyproject.toml | cksum | cut -d' ' -f1)
 NEEDED_GB := 8
+# One thread a process, a process a core: the tests are many small ones.
+TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m 'not proof'
 SPEED := losses views chunks end_to_end
 
 .PHONY: demo test proof bench docs check dist guide pictures install
@@ -31,7 +33,7 @@ demo: install
 	@$(BIN)/kontrast search runs/demo digits --query 0 -k 5 --sheet runs/demo/search.png
 
 test: install
-	@$(BIN)/python -m pytest -m 'not proof'
+	@$(TESTS)
 
 proof: install
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[peers]'
@@ -47,7 +49,7 @@ docs: install
 	@echo "The site is in build/site: python3 -m http.server -d build/site"
 
 check: install
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/python -m pytest -m 'not proof'
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(TESTS)
 
 dist: install
 	@rm -rf dist && $(BIN)/python -m build --no-isolation

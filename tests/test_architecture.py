@@ -63,15 +63,17 @@ ALLOWED = {
     "modalities/pairs": "data data/pixels data/readers encoders/clip encoders/images encoders/text errors evaluate"
     " exchange files keyed methods modalities modalities/images modalities/texts negatives positives/images"
     " preprocessing progress recipes report settings training",
+    # what is asked after the run
+    "vector_index": "data errors evaluate keyed progress report",
     # what a user starts
     "verify": "data distributed encoders encoders/clip encoders/images encoders/text errors files keyed losses methods"
     " modalities/images positives/images settings training",
-    "run": "data data/pixels distributed encoders errors exchange files keyed methods modalities negatives"
+    "run": "data data/pixels distributed encoders errors evaluate exchange files keyed methods modalities negatives"
     " positives/images progress recipes report settings training verify",
     "estimator": "run",
     "terminal": "errors progress",
-    "commands": "data data/readers errors evaluate exchange files modalities modalities/images positives/images report"
-    " run settings",
+    "commands": "data data/readers errors evaluate exchange files keyed modalities modalities/images positives/images"
+    " progress report run settings strict_json terminal vector_index",
     "cli": "commands distributed errors recipes run settings strict_json terminal training verify",
 }
 ONLY_TORCH = {"similarity", "losses", "losses/engine", "negatives"}  # of other people's packages

@@ -16,7 +16,22 @@ from PIL import Image
 
 from kontrast.cli import main
 
-VERBS = {"train", "preview", "evaluate", "embed", "search", "methods", "verify", "info"}
+VERBS = {
+    "compare",
+    "duplicates",
+    "embed",
+    "evaluate",
+    "index",
+    "info",
+    "map",
+    "methods",
+    "mine",
+    "preview",
+    "search",
+    "train",
+    "verify",
+    "worth",
+}
 TRAIN = set(
     [
         "--batch-size",

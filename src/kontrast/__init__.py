@@ -31,8 +31,11 @@ _WHERE = {
     "explore": "kontrast.report",  # as it was called
     "exchange": "kontrast.exchange",
     "train": "kontrast.run.start:train",
+    "worth": "kontrast.run.worth:worth",
     "Run": "kontrast.run.result:Run",
     "load": "kontrast.modalities.registry:load",
+    "index": "kontrast.commands.index:index",
+    "Index": "kontrast.vector_index.layout:Index",
     "mixed": "kontrast.modalities.pairs.model:mixed",
     "Model": "kontrast.modalities.images.model:Model",
     "ContrastiveEmbedder": "kontrast.estimator:ContrastiveEmbedder",
@@ -43,6 +46,7 @@ _WHERE = {
 __all__ = ["__version__", *_WHERE]  # noqa: PLE0604
 
 if TYPE_CHECKING:
+    from kontrast.commands.index import index as index
     from kontrast.errors import Failed as Failed
     from kontrast.errors import Unfit as Unfit
     from kontrast.estimator import ContrastiveEmbedder as ContrastiveEmbedder
@@ -51,7 +55,9 @@ if TYPE_CHECKING:
     from kontrast.modalities.registry import load as load
     from kontrast.run.result import Run as Run
     from kontrast.run.start import train as train
+    from kontrast.run.worth import worth as worth
     from kontrast.settings import Settings as Settings
+    from kontrast.vector_index.layout import Index as Index
 
 
 moved.understood()

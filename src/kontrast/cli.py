@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import App, CycloptsError, Parameter, convert
 
 from kontrast import __version__, strict_json
+from kontrast.commands.index_verbs import VERBS, Debug, Json
 from kontrast.errors import Failed, Interrupted, Unfit
 from kontrast.settings import Settings
 from kontrast.terminal import Progress, folded, put
@@ -21,6 +22,11 @@ from kontrast.training.signals import caught
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+Links = Annotated[
+    bool, Parameter(help="Follow symbolic links that leave the folder of the data, and those to folders.")
+]
 
 
 def _exact(type_: Any, tokens: Any) -> Any:
@@ -41,9 +47,6 @@ app = App(
     result_action="return_value",
     suppress_keyboard_interrupt=False,  # a signal has a sentence of its own
 )
-
-Debug = Annotated[bool, Parameter(help="Show the traceback of a failure.")]
-Json = Annotated[bool, Parameter(name="--json", help="Print one JSON object instead of words.")]
 
 
 @app.command
@@ -92,6 +95,34 @@ def train(
 
 
 @app.command
+def worth(
+    data: str,
+    *,
+    settings: Annotated[Settings | None, Parameter(name="*")] = None,
+    minutes: float = 10.0,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> int:
+    """Is it worth adapting a trained encoder to DATA? Tries the ways of --tune on a sample, beside the frozen weights.
+
+    Parameters
+    ----------
+    data
+        Pictures: a folder or a table. With --labels or --same the test goes by them.
+    minutes
+        About how long it may take.
+    """
+    from kontrast.commands.worth import lines
+    from kontrast.run.worth import worth as measured
+
+    with Progress() as progress:
+        words = (settings or Settings()).requested()
+        result = measured(data, minutes=minutes, say=progress.say, show=progress.show, **words)
+    put(strict_json.dumps(result) if as_json else "\n".join(lines(result)))
+    return 0
+
+
+@app.command
 def preview(
     data: str,
     *,
@@ -129,6 +160,7 @@ def evaluate(
     split: str | None = None,
     labels: str | None = None,
     train_data: str | None = None,
+    follow_links: Links = False,
     seed: int = 0,
     as_json: Json = False,
     debug: Debug = False,
@@ -169,6 +201,7 @@ def evaluate(
         train_data=train_data,
         classes=classes,
         templates=templates,
+        follow_links=follow_links,
         seed=seed,
     )
     if as_json:
@@ -185,12 +218,13 @@ def embed(
     *,
     out: Annotated[str, Parameter(name=["--out", "-o"])],
     split: str | None = None,
+    follow_links: Links = False,
     debug: Debug = False,
 ) -> int:
     """Write one vector per sample: FILE.npy with FILE.csv beside it (row, name), or FILE.parquet."""
     from kontrast.commands.embed import embed as write
 
-    for line in write(run, data, Path(out), split=split):
+    for line in write(run, data, Path(out), split=split, follow_links=follow_links):
         put(line)
     return 0
 
@@ -198,36 +232,58 @@ def embed(
 @app.command
 def search(
     run: str,
-    data: str,
+    data: str | None = None,
     *,
-    query: str,
+    query: Annotated[list[str] | None, Parameter(consume_multiple=False)] = None,
+    queries: str | None = None,
     k: Annotated[int, Parameter(name=["--k", "-k"])] = 10,
+    where: str | None = None,
     sheet: str | None = None,
     split: str | None = None,
+    model: str | None = None,
+    follow_links: Links = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> int:
-    """Find what is alike, exactly: the k nearest samples of DATA to words, to a picture file or to a row of DATA.
+    """Find what is alike, exactly: the k nearest samples of DATA, or rows of an INDEX, to words, a picture or a row.
 
     Parameters
     ----------
+    run
+        A run or model folder, and DATA to search; or the folder of an index alone.
     query
-        Words (for a model that reads them), a picture or text file, or the row number of a sample of DATA.
+        Words (for a model that reads them), a picture or text file, or the row number of a sample. Of an index, also
+        several: --query A --query B.
+    queries
+        Of an index: a text file with a query a line.
+    where
+        Of an index: a condition over its columns in SQL, such as "label = 'cat' and split = 'test'".
     sheet
         Write the query and what was found as one picture.
+    model
+        Of an index: the folder of its model, where that has moved.
     """
-    from kontrast.commands.search import search as find
+    from kontrast.commands.search import asked_of
 
-    found = find(run, data, query, k, sheet=Path(sheet) if sheet else None, split=split)
+    how = {"queries": queries, "where": where, "split": split, "model": model}
+    drawn = Path(sheet) if sheet else None
+    found = asked_of(run, data, query or [], k=k, sheet=drawn, follow_links=follow_links, **how)
     if as_json:
-        print(strict_json.dumps(found))
-    else:
-        put(f"nearest to {found['query']} among {found['searched']:,}:")
-        for hit in found["hits"]:
+        print(strict_json.dumps(found[0] if len(found) == 1 else found))
+        return 0
+    for one in found:
+        put(f"nearest to {one['query']} among {one['searched']:,}:")
+        for hit in one["hits"]:
             put(f"{hit['score']:7.4f}  {hit['row']:>7}  {hit['name']}")
-        if sheet:
-            put(f"sheet    {sheet}")
+        if "recall_at_10" in one:
+            put(f"recall   {one['recall_at_10']:.3f} of the true ten nearest are found (measured on rows of the index)")
+    if sheet:
+        put(f"sheet    {sheet}")
     return 0
+
+
+for verb in VERBS:
+    app.command(verb)
 
 
 @app.command

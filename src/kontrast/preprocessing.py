@@ -13,7 +13,9 @@ from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, fields
 from typing import TypeAlias
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.nn.functional import interpolate
 
@@ -31,6 +33,22 @@ INTERPOLATIONS = {"bicubic": "bicubic", "bilinear": "bilinear", "nearest": "near
 RESIZE_MODES = ("shortest", "longest", "squash")
 
 
+def resize(pixels: Tensor, height: int, width: int, interpolation: str) -> Tensor:
+    """(B, C, H, W) to (B, C, height, width), antialiased.
+
+    8-bit grey and RGB by Pillow itself, as timm, torchvision and open_clip do: torch's own 8-bit kernel differs by a
+    level in 0.4 % of the pixels, and in a quarter of them where Pillow resizes columns before rows (tall pictures).
+    A trained network makes 0.2 % and 3 % of a vector's length out of that.
+    """
+    if pixels.dtype == torch.uint8 and pixels.device.type == "cpu" and pixels.shape[1] in (1, 3):
+        kind = Image.Resampling[interpolation.upper()]
+        rows = pixels.permute(0, 2, 3, 1).squeeze(3).contiguous().numpy()
+        resized = np.stack([np.asarray(Image.fromarray(row).resize((width, height), kind)) for row in rows])
+        return torch.from_numpy(resized.reshape(len(rows), height, width, -1)).permute(0, 3, 1, 2).contiguous()
+    smooth = interpolation != "nearest"
+    return interpolate(pixels, (height, width), mode=INTERPOLATIONS[interpolation], antialias=smooth)
+
+
 @dataclass(frozen=True)
 class Preprocessing:
     """How pictures are made ready: resize, cut out the central square, scale to 0 to 1, normalise.
@@ -44,8 +62,8 @@ class Preprocessing:
     fill           what "longest" fills with, from 0 to 1, one number a channel; empty: 0
     white          the value of 16-bit pictures that stood for 1 in training, where it saw such
 
-    `preprocessing(pictures)` is (B, C, size, size) float32; within 1/255 of timm's, torchvision's and open_clip's own
-    evaluation transforms of these numbers. 8-bit pixels are rounded after the resize, as Pillow does.
+    `preprocessing(pictures)` is (B, C, size, size) float32; of 8-bit pictures what timm's, torchvision's and
+    open_clip's own evaluation transforms of these numbers give.
     """
 
     size: int
@@ -75,8 +93,7 @@ class Preprocessing:
         height, width = self._resized(*pictures.shape[2:])
         pixels = pictures if pictures.dtype == torch.uint8 else pictures.float()
         if (height, width) != pictures.shape[2:]:
-            smooth = self.interpolation != "nearest"
-            pixels = interpolate(pixels, (height, width), mode=INTERPOLATIONS[self.interpolation], antialias=smooth)
+            pixels = resize(pixels, height, width, self.interpolation)
         (top, above, rows), (left, before, columns) = self._window(height), self._window(width)
         pixels = pixels[:, :, top : top + rows, left : left + columns].float() / white_of(pictures.dtype, white)
         pixels = pixels.clamp_(0, 1)

@@ -28,11 +28,13 @@ class Settings:
         max_minutes: Stop cleanly after this many minutes of training.
         batch_size: Samples in one comparison, in total over all processes and chunks.
         chunk: Rows that go through the encoder at once, or `auto`; the gradient stays that of the whole batch.
-        norm: With chunks: `group`, `frozen` or `per-chunk`. Without: `group` and `frozen` replace BatchNorm.
+        norm: `group` and `frozen` replace the encoder's BatchNorm, `batch` keeps it; with chunks also `per-chunk`.
         encoder: `small`, any timm or torchvision name, or a folder with weights; for sentences also `static`.
         pooler: Of a sentence's tokens: cls, cls-before-pooler, mean, first-last, top2, max, last, weighted-mean or
             mean-sqrt-len; the folder's own if not given.
         pretrained: Start from published weights (asks the hub; says so when offline).
+        tune: Which trained weights move: full, last:N layers, head (a linear layer after them) or lora:R (its rank).
+        layer_decay: Factor on the rate from each layer of the encoder to the one before it, towards the input.
         image_size: Side of the pictures that the encoder sees, in pixels.
         channels: 1 for grey, 3 for colour; read from the data if not given.
         white: Value of 16-bit pictures that stands for white; if not given 4095 where none goes beyond, else 65535.
@@ -78,6 +80,8 @@ class Settings:
     encoder: str | None = None
     pooler: str | None = None
     pretrained: bool | None = None
+    tune: str | None = None
+    layer_decay: float | None = None
     image_size: int | None = None
     channels: int | None = None
     white: int | None = None
@@ -142,6 +146,8 @@ class Resolved:
     encoder: str
     pooler: str | None = None
     pretrained: bool
+    tune: str | None = None
+    layer_decay: float | None = None
     image_size: int = 0
     channels: int = 0
     white: int | None = None
@@ -193,7 +199,7 @@ _AT_LEAST = {"epochs": 1, "batch_size": 2, "image_size": 1, "channels": 1, "whit
     "evaluate_every": 1,
     **dict.fromkeys(("weight_decay", "warmup", "seed", "workers", "checkpoint_every"), 0),
 }
-_ABOVE_ZERO = ("temperature", "lr", "max_minutes")
+_ABOVE_ZERO = ("temperature", "lr", "max_minutes", "layer_decay")
 _CHOICES = {
     "pooler": (
         "cls",
@@ -208,7 +214,7 @@ _CHOICES = {
     ),
     "similarity": ("cosine", "dot", "euclidean", "squared_euclidean"),
     "precision": ("fp32", "bf16", "fp16"),
-    "norm": ("group", "frozen", "per-chunk"),
+    "norm": ("batch", "group", "frozen", "per-chunk"),
     "view_mode": ("exact", "fast"),
 }
 
@@ -234,6 +240,8 @@ def checked(settings: Settings) -> Settings:
         value = getattr(settings, name)
         if value is not None and value not in choices:
             raise Unfit(f"--{name.replace('_', '-')} {value!r} is unknown{nearest(value, choices)}")
+    if settings.layer_decay is not None and settings.layer_decay > 1:
+        raise Unfit(f"--layer-decay must be at most 1, got {settings.layer_decay}.")
     if settings.chunk not in (None, "auto") and not _whole(settings.chunk):
         raise Unfit(f"--chunk must be a number of rows or auto, got {settings.chunk!r}.")
     widths_of(settings.widths)

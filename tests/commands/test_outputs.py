@@ -48,7 +48,7 @@ def test_what_it_made_it_writes_anew(tmp_path):
     out, sheet = tmp_path / "v.npy", tmp_path / "s.png"
     for _ in range(2):
         outputs.claim_vectors("--out", out, ("digits",))
-        _write(out, IDS, NAMES, VECTORS)
+        _write(out, IDS, NAMES, [VECTORS])
         outputs.claim_picture("--sheet", sheet, ("digits",))
         outputs.write_picture(sheet, Image.new("RGB", (4, 4)))
     assert np.array_equal(np.load(out), VECTORS)
@@ -61,7 +61,7 @@ def test_a_table_it_made_it_writes_anew(tmp_path):
     out = tmp_path / "v.parquet"
     for _ in range(2):
         outputs.claim_vectors("--out", out, ())
-        _write(out, IDS, ["a", "b", "c"], VECTORS)
+        _write(out, IDS, ["a", "b", "c"], [VECTORS])
     assert pq.read_table(out).column("name").to_pylist() == ["a", "b", "c"]
     pq.write_table(pq.read_table(out).replace_schema_metadata(None), out)
     assert "did not make" in kept(outputs.claim_vectors, "--out", out, ())
@@ -81,7 +81,7 @@ def test_somebody_elses_picture_stays(tmp_path, ending):
 
 @pytest.mark.parametrize("name", ["v.npy", "v.csv"])
 def test_one_of_the_two_alone_is_a_strangers(tmp_path, name):
-    _write(tmp_path / "v.npy", IDS, NAMES, VECTORS)
+    _write(tmp_path / "v.npy", IDS, NAMES, [VECTORS])
     (tmp_path / name).unlink()
     assert "did not make" in kept(outputs.claim_vectors, "--out", tmp_path / "v.npy", ())
 

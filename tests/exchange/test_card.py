@@ -27,7 +27,7 @@ def test_the_card_tells_data_method_metrics_and_loaders(tmp_path: Path) -> None:
         "# resnet18 with the 3x3 CIFAR stem, trained with simclr",
         "on 200 pictures",
         "learned: kNN 0.8, random weights 0.3",
-        "own encoder.py (which needs torch, safetensors, pillow and timm, not kontrast)",
+        "own encoder.py (which needs torch, numpy, safetensors, pillow and timm, not kontrast)",
         "| | learned | random weights |",
         "| knn_top1 | 0.8123 | 0.3 |",
         "| recall_at_1 | 0.5 |  |",

@@ -136,6 +136,18 @@ def test_two_writes_give_the_same_bytes(tmp_path):
             assert path.read_bytes() == (tmp_path / "two" / path.relative_to(tmp_path / "one")).read_bytes(), path
 
 
+def test_a_linear_layer_after_the_pooling_is_written_and_read(tmp_path):
+    """`--tune head`: a Dense without an activation, which sentence-transformers has too."""
+    encoder = small("mean", normalize=True)
+    torch.nn.init.normal_(encoder.add_head().weight, generator=torch.Generator().manual_seed(0))
+    write(tmp_path / "m", encoder.eval(), ABOUT)
+    again = text_encoder(str(tmp_path / "m"), seed=0).eval()
+    texts = ["a red fox runs", "she wrote a letter"]
+    torch.testing.assert_close(embed(again, texts), embed(encoder, texts))
+    with pytest.raises(Unfit, match="--tune head: this encoder's folder has no place"):
+        small("cls").add_head()
+
+
 def test_a_model_trained_for_fewer_columns_says_which_and_is_cut_by_sentence_transformers(tmp_path):
     library = pytest.importorskip("sentence_transformers")
     net = small("mean")

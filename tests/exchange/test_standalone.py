@@ -9,7 +9,8 @@ import torch
 from safetensors.torch import load_file
 from tests.exchange.folders import about, elsewhere, look, pasted, picture, pixels_of, probe, trained
 
-from kontrast import exchange
+from kontrast import exchange, load
+from kontrast.encoders.images.by_name import image_encoder_by_name
 
 
 @pytest.mark.parametrize(
@@ -41,3 +42,15 @@ def test_plain_folders_load_by_their_own_encoder_py(
         torch.testing.assert_close(there["y"], encoder(x), rtol=1e-6, atol=1e-6)
     ready = look(size, channels)([pixels_of(picture("L" if channels == 1 else "RGB"))])
     torch.testing.assert_close(there["ready"], ready[0], rtol=0, atol=1e-6)
+
+
+def test_a_linear_layer_after_the_features_is_written_and_read(tmp_path: Path) -> None:
+    """`--tune head`: timm has no place for it, so the folder brings its own encoder.py."""
+    encoder = image_encoder_by_name("test_vit", image_size=32, seed=3)
+    torch.nn.init.normal_(encoder.add_head().weight, generator=torch.Generator().manual_seed(0))
+    encoder.eval()
+    certificate = exchange.write(tmp_path / "m", encoder, look(32, 3), about())
+    assert certificate.layout == "plain" and certificate.difference < 1e-4
+    again = load(tmp_path / "m").encoder
+    pixels = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+    assert torch.equal(again(pixels), encoder(pixels))

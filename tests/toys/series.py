@@ -132,7 +132,7 @@ class Opened:
         return Model(encoder)
 
     def score(self, model, source, ids):
-        return "recall_at_1", measured({"learned": model}, source, ids)["learned"]["recall_at_1"]
+        return {"recall_at_1": measured({"learned": model}, source, ids)["learned"]["recall_at_1"]}
 
     def export(self, folder, model, about):
         folder.mkdir()

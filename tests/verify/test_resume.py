@@ -1,5 +1,8 @@
 """The check of resuming is red where a checkpoint forgets."""
 
+import shutil
+from pathlib import Path
+
 from tests.verify import faults
 
 from kontrast.training import checkpoints
@@ -18,3 +21,10 @@ def test_a_checkpoint_without_the_queue_is_seen(monkeypatch):
     assert reds(resume.check(("moco", "simclr", "byol"))) == {
         f"{name}: tensors that differ after a resume" for name in ("moco", "simclr")
     }
+
+
+def test_nothing_is_written_beside_a_method_from_a_file(tmp_path):
+    file = tmp_path / "vicreg.py"
+    shutil.copy(Path(__file__).parents[2] / "examples" / "vicreg.py", file)
+    assert not reds(resume.check((f"{file}:VICReg",)))
+    assert [path.name for path in tmp_path.iterdir() if path.name != "__pycache__"] == ["vicreg.py"]

@@ -21,6 +21,7 @@ from kontrast.data.readers.files import extensions
 from kontrast.errors import Unfit
 
 MARK = "kontrast"
+PAGE = b'name="generator" content="kontrast"'  # in the head of a page
 SOFTWARE = 0x0131  # the EXIF tag
 NAMES = ["row", "id", "name"]  # head of the table of names beside vectors
 
@@ -80,6 +81,21 @@ def write_picture(out: Path, picture: Image.Image) -> None:
     exif[SOFTWARE] = MARK
     with files.whole(out) as part:
         picture.save(part, exif=exif)
+
+
+def claim_page(flag: str, out: Path, inputs: Iterable[Any]) -> None:
+    """The same for a page, which says in its head who wrote it."""
+    if out.suffix != ".html":
+        raise Unfit(f"{flag} {out}: expected a name that ends in .html.")
+    claimed(flag, out, inputs, _our_page)
+
+
+def _our_page(path: Path) -> bool:
+    try:
+        with open(path, "rb") as file:
+            return PAGE in file.read(1000)
+    except OSError:
+        return False
 
 
 def _listed(out: Path) -> bool:

@@ -16,9 +16,9 @@ from kontrast.modalities.modality import InUse
 Vectors = npt.NDArray[np.float32]
 
 
-def opened(model: InUse, data: Any, split: str | None) -> Source:
-    """All of the data (both parts of `digits`), as the model takes them."""
-    return model.read(data, split or ("all" if isinstance(data, str) and data == "digits" else None))
+def opened(model: InUse, data: Any, split: str | None, **how: Any) -> Source:
+    """All of the data (both parts of `digits`), as the model takes them; `how` they are opened, where it is said."""
+    return model.read(data, split or ("all" if isinstance(data, str) and data == "digits" else None), **how)
 
 
 def vectors(model: InUse, source: Source) -> Vectors:

@@ -54,3 +54,11 @@ def mlp(
     if last_norm is not None:
         layers.append(BatchNorm(widths[-1], scale=last_norm == "scale", shift=False))
     return nn.Sequential(*layers)
+
+
+def identity(width: int) -> nn.Linear:
+    """A linear layer that changes nothing yet."""
+    head = nn.utils.skip_init(nn.Linear, width, width)
+    nn.init.eye_(head.weight)
+    nn.init.zeros_(head.bias)
+    return head  # type: ignore[no-any-return]

@@ -36,11 +36,14 @@ def neighbours_to_ask(bank_size: int) -> int:
     return max(1, min(200, bank_size // 5))
 
 
-def neighbours(query_QD: Vectors, bank_KD: Vectors, k: int) -> tuple[Tensor, Tensor]:
+def neighbours(
+    query_QD: Vectors, bank_KD: Vectors, k: int, *, unit: bool = False, block: int = 0
+) -> tuple[Tensor, Tensor]:
     """The k rows of the bank with the highest cosine to each query: scores (Q, k) fp32 and rows (Q, k) int64.
 
-    Best first; equal scores by row number, ascending. Rows need not have unit length. fp32 products on the query's
-    device; a NumPy bank (also memory-mapped, also fp16) is read block by block.
+    Best first; equal scores by row number, ascending. Rows need not have unit length; `unit` says that those of the
+    bank have it, and are finite: they are read once and not divided. fp32 products on the query's device; a bank that
+    is no tensor (NumPy's, also memory-mapped, also fp16) is read by slices of `block` rows (0: 65,536).
     Raises ValueError for a k outside 1..K, for widths that differ and for vectors that are not finite.
     """
     query_QD = torch.as_tensor(query_QD)
@@ -52,13 +55,13 @@ def neighbours(query_QD: Vectors, bank_KD: Vectors, k: int) -> tuple[Tensor, Ten
             f"query and bank must be (Q, D) and (K, D) of one width D; got {tuple(query_QD.shape)} "
             f"and {tuple(bank_KD.shape)}."
         )
-    query_QD = _unit(query_QD, "query")
+    query_QD, block = _unit(query_QD, "query"), block or BANK_BLOCK
     best_Qk = torch.empty(len(query_QD), 0, dtype=torch.int64, device=query_QD.device)
-    for first in progress.passing(range(0, size, BANK_BLOCK), "searching", each=BANK_BLOCK, total=size):
-        block = bank_KD[first : first + BANK_BLOCK]
-        if isinstance(block, np.ndarray):
-            block = torch.from_numpy(np.array(block))  # a copy: memory-mapped files are read-only
-        block_KD = _unit(block.to(query_QD.device), "bank")
+    for first in progress.passing(range(0, size, block), "searching", each=block, total=size):
+        some = bank_KD[first : first + block]
+        if isinstance(some, np.ndarray):
+            some = torch.from_numpy(np.array(some))  # a copy: memory-mapped files are read-only
+        block_KD = some.to(query_QD.device).float() if unit else _unit(some.to(query_QD.device), "bank")
         best_Qk = torch.cat([best_Qk, _best_keys(query_QD, block_KD, first, min(k, len(block_KD)))], dim=1)
         best_Qk = best_Qk.topk(min(k, best_Qk.shape[1]), dim=1).values
     return _unpacked(best_Qk)

@@ -1,7 +1,7 @@
 """The plain layout, for what no other library can name: config.json, model.safetensors and a self-contained encoder.py.
 
 encoder.py holds the source of our own functions where they are short (the small net, the CIFAR stem), so what it builds
-is what was trained. It needs torch, safetensors and Pillow, and timm or torchvision where the backbone is theirs.
+is what was trained. It needs torch, NumPy, safetensors and Pillow, and timm or torchvision for a backbone of theirs.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from kontrast.encoders.images.encoder import ImageEncoder, small_net
 from kontrast.exchange.card import About, Certificate
 from kontrast.exchange.image_folder import Seeing, Told, certified, no_pictures
 from kontrast.exchange.timm import MODES, write_weights
-from kontrast.preprocessing import DEFAULTS, INTERPOLATIONS, RESIZE_MODES, WHITE, Preprocessing, white_of
+from kontrast.preprocessing import DEFAULTS, INTERPOLATIONS, RESIZE_MODES, WHITE, Preprocessing, resize, white_of
 
 _FRAME = '''\
 """The picture encoder of this folder. Needs {needs}; nothing else.
@@ -43,6 +43,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 {imports}import torch
 from PIL import Image, ImageOps
 from safetensors.torch import load_file
@@ -128,13 +129,13 @@ class Standalone:
 def needs(encoder: ImageEncoder) -> str:
     """The packages that encoder.py imports, in words."""
     name = encoder.spec["name"]
-    return "torch, safetensors and pillow" if name == "small" else f"torch, safetensors, pillow and {library_of(name)}"
+    return "torch, numpy, safetensors" + (" and pillow" if name == "small" else f", pillow and {library_of(name)}")
 
 
 def preprocessing_py(look: Preprocessing) -> str:
     """The source of our own preprocessing, and its numbers as LOOK."""
     constants = f"WHITE = {WHITE!r}\nINTERPOLATIONS = {INTERPOLATIONS!r}\nRESIZE_MODES = {RESIZE_MODES!r}"
-    parts = [constants, inspect.getsource(white_of), inspect.getsource(Preprocessing), f"LOOK = {look!r}"]
+    parts = [constants, *(inspect.getsource(each) for each in (white_of, resize, Preprocessing)), f"LOOK = {look!r}"]
     return "\n\n\n".join(part.strip() for part in parts)
 
 
@@ -160,6 +161,8 @@ def encoder_py(encoder: ImageEncoder, look: Preprocessing) -> str:
     if spec["norm"] == "group":
         parts.append(_GROUP_NORM)
         body.append("put_group_norm(net)")
+    if spec.get("head"):
+        body.append(f"net = nn.Sequential(net, nn.Linear({encoder.width}, {encoder.width}))")
     lines = "".join(f"    {line}\n" for line in [*body, "return net"])
     parts.append(
         f'def build() -> nn.Module:\n    """The network that was trained, with weights as they come."""\n{lines}'

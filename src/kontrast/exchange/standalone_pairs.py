@@ -1,7 +1,7 @@
 """Two towers as a folder of their own, where open_clip cannot name the image tower: our small net.
 
 config.json, model.safetensors (open_clip's names), tokenizer.json, and encoder.py: the source of our own towers, so
-what it builds is what was trained. It needs torch, safetensors, tokenizers and Pillow.
+what it builds is what was trained. It needs torch, NumPy, safetensors, tokenizers and Pillow.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from kontrast.preprocessing import Preprocessing
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
 _FRAME = '''\
-"""The picture and text encoders of this folder. Needs torch, safetensors, tokenizers, pillow; nothing else.
+"""The picture and text encoders of this folder. Needs torch, numpy, safetensors, tokenizers, pillow; nothing else.
 
     from encoder import load, prepare, words
     net = load()
@@ -51,6 +51,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 from PIL import Image, ImageOps
 from safetensors.torch import load_file

@@ -38,6 +38,8 @@ class Timm:
             return f"timm knows no {spec['name']}"
         if spec["stem"] != "imagenet" or spec["norm"] == "group":
             return "timm's name for it says neither the CIFAR stem nor GroupNorm"
+        if spec.get("head"):
+            return "timm's name for it does not say the linear layer after its features (--tune head)"
         look = model.look
         if look.resize_mode == "longest" and look.fill != border(look.mean):
             return "timm fills borders with the mean, and this model was trained with others"

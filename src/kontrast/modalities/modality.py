@@ -61,6 +61,7 @@ class Request:
     train_data  labelled data that neighbours and probes may learn from
     classes     for zero-shot: the column with the names, or a text file with a name a line
     templates   for zero-shot: "80", "7" or a text file with a sentence a line
+    follow_links  read what symbolic links in a folder of pictures lead to, wherever it lies
     """
 
     protocols: tuple[str, ...] = ()
@@ -70,6 +71,7 @@ class Request:
     classes: str | None = None
     templates: str | None = None
     seed: int = 0
+    follow_links: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,8 +101,8 @@ class InUse(Protocol):
     def embed(self, data: Any) -> Any: ...
     def embed_text(self, sentences: Sequence[str]) -> Tensor: ...
 
-    def read(self, data: Any, split: str | None = None) -> Source:
-        """The data as the model takes them; Unfit where it cannot."""
+    def read(self, data: Any, split: str | None = None, **how: Any) -> Source:
+        """The data as the model takes them; `how` they are opened goes to `open_source`. Unfit where it cannot."""
 
     def embed_source(self, source: Source, ids: Ids) -> Tensor:
         """Vectors (N, H), fp32, on the CPU, of these samples of what `read` gave."""
@@ -133,8 +135,8 @@ class Opened(Protocol):
     def model(self, encoder: Any) -> Any:
         """The model in use that has this trained encoder."""
 
-    def score(self, model: Any, source: Source, ids: Ids) -> tuple[str, float]:
-        """(name, number): how good it is on held-out data; higher is better."""
+    def score(self, model: Any, source: Source, ids: Ids) -> dict[str, float]:
+        """name -> number: how good it is on held-out data; higher is better, and the first one decides."""
 
     def export(self, folder: Path, model: Any, about: About) -> Certificate:
         """Write the folder that other libraries load, read it again, and compare."""

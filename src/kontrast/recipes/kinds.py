@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
+from kontrast.recipes import trained
 from kontrast.recipes.rules import SMALL_PICTURE, Facts, by_pairs, by_size, by_text
 from kontrast.settings import Settings
+
+Table: TypeAlias = dict[str, tuple[Any, str]]
+Trained: TypeAlias = Callable[[Facts, Settings, Table], Table]
 
 
 @dataclass(frozen=True)
@@ -17,11 +21,13 @@ class Kind:
     recipe     name of the published recipe that is the nearest; where a method has none of that name, its first counts
     rules      (facts, what was asked, the recipe) -> setting or field of the Config -> (value, the reason in a line)
     negatives  words of `--negatives` that its batches make
+    trained    what differs where the weights come from somewhere: (facts, what was asked, the rules so far) -> the same
     """
 
     recipe: Callable[[Facts], str]
     rules: Callable[[Facts, Settings, Settings], dict[str, tuple[Any, str]]]
     negatives: tuple[str, ...] = ()
+    trained: Trained | None = None
 
 
 def of_pictures(facts: Facts) -> str:
@@ -35,7 +41,7 @@ def of_sentences(facts: Facts) -> str:
 
 
 KINDS = {
-    "images": Kind(of_pictures, by_size, ("random",)),
+    "images": Kind(of_pictures, by_size, ("random",), trained.of_pictures),
     "pairs": Kind(of_pictures, by_pairs, ("rules",)),
     "texts": Kind(of_sentences, by_text, ("random", "rules")),
 }

@@ -67,11 +67,14 @@ def planned(requested: Settings, facts: Facts) -> Plan:
     as_published = vars(methods.configured(name, {})) | pairs(paper.set, "recipe")
     choices = []
     rules = {**FIXED, **kind.rules(facts, requested, paper)}
+    gentle = kind.trained(facts, requested, rules) if kind.trained and facts.weights else {}
+    rules |= gentle
     if entry.outside:
         rules |= _as_its_file_says(paper, as_published)
     batch = rules["batch_size"][0]
     steps = max(1, facts.n // batch) * rules["epochs"][0]
-    for field, (value, reason) in {**rules, **known.rules(Scale(facts.n, batch, steps, own, as_published))}.items():
+    of_method = known.rules(Scale(facts.n, batch, steps, own, as_published))
+    for field, (value, reason) in {**rules, **of_method, **gentle}.items():
         if field not in NAMES:
             if field not in own:
                 own[field] = value

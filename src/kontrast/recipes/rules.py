@@ -27,6 +27,7 @@ class Facts:
     fast_bf16: bool  # the processor multiplies bf16 in hardware
     partners: bool = False  # sentences come with their positives
     weights: tuple[str, int] | None = None  # those it begins with: the encoder's name, the size of its pictures
+    held_out: int = 0  # samples for checks
 
 
 def power_of_two(limit: float) -> int:

@@ -24,6 +24,7 @@ from kontrast.report.image_neighbours import Question
 FACTS = {  # field of config.yaml -> what a stranger calls it
     "data": "data",
     "encoder": "encoder",
+    "tune": "what moves",
     "views": "views",
     "epochs": "epochs",
     "batch_size": "batch",
@@ -66,6 +67,7 @@ def write(
     facts = [(name, config[key]) for key, name in FACTS.items() if config.get(key) is not None]
     parts = [
         sections.evaluation(evaluation),
+        sections.frozen(summary.get("frozen") or {}),
         sections.questions(neighbours),
         *more,
         sections.curves(charts, log, messages),

@@ -112,16 +112,16 @@ def questions(asked: Sequence[Question]) -> str:
     return _section("See for yourself", _asked(asked), "\n".join(cards))
 
 
-def quotes(asked: Sequence[Quote], title: str, caption: str, *, raw: str = "") -> str:
-    """Sentences, captions or pictures, each with what several encoders find nearest."""
+def quotes(asked: Sequence[Quote], title: str, caption: str, *, raw: str = "", own: str = "belongs to it") -> str:
+    """Sentences, captions or pictures, each with what several encoders find nearest; `own`: what marked ones are."""
     who = WHO | {"raw_input": RAW.get(raw, WHO["raw_input"])}
     if any(answer.own for one in asked for found in one.answers.values() for answer in found):
-        caption += ' <span class="key"></span> belongs to it.'
+        caption += f' <span class="key"></span> {own}.'
     cards = []
     for one in asked:
         lines = []
         for column, found in one.answers.items():
-            name, what = who.get(column, (column, ""))
+            name, what = who.get(column, (escape(column), ""))
             kind = "lines" if found and isinstance(found[0].content, str) else "pictures"
             shown = "".join(_answer(answer) for answer in found)
             lines.append(f'<div class="who">{name}<small>{what}</small></div><div class="{kind}">{shown}</div>')
@@ -185,3 +185,22 @@ def _image(pixels: Tensor) -> Image.Image:
 
 def _section(title: str, caption: str, body: str) -> str:
     return f"<section><h2>{title}</h2>{f'<p>{caption}</p>' if caption else ''}{body}</section>" if body else ""
+
+
+def frozen(found: Mapping[str, Any]) -> str:
+    """What the weights that a run began with scored, and all that were tried in their place."""
+    if not found:
+        return ""
+    names = [name for name in found["looks"][0] if name != "name"]
+    head = "".join(f"<th>{escape(name.replace('_', ' '))}</th>" for name in ("weights", *names))
+    lines = []
+    for look in found["looks"]:
+        cells = "".join(f"<td>{look[name]:.3f}</td>" for name in names)
+        who = escape(look["name"])
+        lines.append(f"<tr><th>{f'<strong>{who}</strong>' if look['name'] == found['kept'] else who}</th>{cells}</tr>")
+    caption = (
+        f"Measured on {found['data']}, on which the weights were chosen; kept: {found['kept']}. Known is the share of "
+        "what the first features told that can still be read from the new ones."
+    )
+    body = f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(lines)}</tbody></table></div>'
+    return _section("Beside the weights it began with", escape(caption), body)

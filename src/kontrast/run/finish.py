@@ -22,7 +22,19 @@ from kontrast.training.run_folder import Folder
 
 TRIES = 3
 Found = TypeVar("Found")
-SHOWN = ("encoder", "image_size", "views", "epochs", "batch_size", "temperature", "lr", "seed", "precision", "widths")
+SHOWN = (
+    "encoder",
+    "tune",
+    "image_size",
+    "views",
+    "epochs",
+    "batch_size",
+    "temperature",
+    "lr",
+    "seed",
+    "precision",
+    "widths",
+)
 
 
 def finish(
@@ -63,7 +75,9 @@ def finish(
             on = samples.check.name if samples.check else ""
             about = replace(about, evaluation=numbers, evaluated_on=f"{on}; {chosen}" if chosen else on)
             certificate.write_card(folder.path / "model", about)
-        summary |= {"learned": opened.sentence(result) if result else "", "evaluation": result}
+        told = [summary["frozen"]["sentence"]] if "frozen" in summary else []
+        told += [opened.sentence(result)] if result else []
+        summary |= {"learned": " ".join(told), "evaluation": result}
         summary |= {"chosen": chosen} if chosen else {}
         if "halfway" in result.get("about", {}):
             summary["halfway"] = result["about"]["halfway"]

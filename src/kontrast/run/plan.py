@@ -32,14 +32,15 @@ def planned_on(data: Any, requested: Settings, weights_from: str | Path | None =
     modality.check(source, requested)
     weights = modality.weights(requested, weights_from)
     checks, check_ids, train_ids = held_out(source, requested)
-    choose, checks = chosen_on(source, checks, requested)
+    choose, checks = chosen_on(source, checks, requested, bool(requested.evaluate_every or weights))
     check_ids = check_ids if choose is None or checks is None else checks.ids
     if requested.evaluate_every and checks is None:
         raise Unfit(f"--evaluate-every needs held-out data, and {source.name} keeps none back: give --validate DATA.")
     device = processes.device(requested.device)
     torch.set_num_threads(requested.threads or processes.threads())
     machine = Settings(device=device.type, threads=torch.get_num_threads())
-    plan = planned(requested.over(machine), replace(facts_of(source, len(train_ids), device), weights=weights))
+    facts = replace(facts_of(source, len(train_ids), device), weights=weights, held_out=len(check_ids))
+    plan = planned(requested.over(machine), facts)
     if plan.settings.batch_size > len(train_ids):
         raise Unfit(
             f"--batch-size {plan.settings.batch_size} is more than the {len(train_ids)} samples there are to train on."
@@ -100,10 +101,10 @@ def announce(plan: Plan, samples: Samples, say: Callable[[str], None]) -> None:
         say(f"         {line}")
     say(f"recipe   {plan.recipe}; what differs from it and why:")
     for choice in plan.choices:
-        if choice.published is not None and choice.value != choice.published:
-            say(
-                f"         {choice.name} {_short(choice.value)} (published {_short(choice.published)}): {choice.reason}"
-            )
+        if choice.value == choice.published or (choice.published is None and choice.name not in NOT_PUBLISHED):
+            continue
+        beside = "" if choice.published is None else f" (published {_short(choice.published)})"
+        say(f"         {choice.name} {_short(choice.value)}{beside}: {choice.reason}")
     s = plan.settings
     softmax = s.temperature and source.kind != "scored_pairs"
     size = f" on {s.image_size} px" if s.image_size else ""
@@ -111,6 +112,9 @@ def announce(plan: Plan, samples: Samples, say: Callable[[str], None]) -> None:
         f"plan     {s.encoder}{size}, {s.epochs} epochs, batch {s.batch_size}, {s.optimizer} lr {_short(s.lr)}, "
         f"{f'temperature {s.temperature:g}, ' if softmax else ''}{s.precision}, {samples.device}"
     )
+
+
+NOT_PUBLISHED = ("tune", "layer_decay", "norm", "evaluate_every")  # no paper says them, trained weights want them
 
 
 def _short(value: Any) -> str:

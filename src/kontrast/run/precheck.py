@@ -7,6 +7,7 @@ from pathlib import Path
 from kontrast import methods
 from kontrast.data.open import EMBEDDED
 from kontrast.distributed import processes
+from kontrast.encoders import tuning
 from kontrast.errors import Unfit
 from kontrast.modalities import registry
 from kontrast.negatives import check_fits, parsed
@@ -46,6 +47,8 @@ def before_reading(requested: Settings, weights_from: str | Path | None) -> None
     if requested.channels is not None and modality.channels not in (None, requested.channels):
         raise Unfit(f"--channels {requested.channels}: {name} reads pictures of {modality.channels} channels.")
     processes.device(requested.device)
+    if requested.tune is not None:
+        tuning.parsed(requested.tune)
     checks = requested.validate
     if checks not in (None, "part", "none", *EMBEDDED) and not Path(str(checks)).exists():
         raise Unfit(f"--validate {checks} does not exist; give data, part or none.")

@@ -95,7 +95,7 @@ def resumed(
         say(sentence)
     ready = put_together(plan, samples, written.weights_from)
     ready.folder = folder
-    if folder and (lines := folder.cut_log(kept["step"] if kept else 0)):
+    if folder and (lines := folder.cut_log(kept["step"] if kept else -1)):
         say(f"log.jsonl: {lines} lines cannot be read and are left out.")
     if kept is None:
         return ready

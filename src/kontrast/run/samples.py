@@ -53,13 +53,15 @@ def held_out(source: Source, requested: Settings) -> tuple[Source | None, Ids, I
     return source.part(held_ids, f"{len(held_ids)} held-out samples of {source.name}"), held_ids, train_ids
 
 
-def chosen_on(source: Source, check: Source | None, requested: Settings) -> tuple[Source | None, Source | None]:
+def chosen_on(
+    source: Source, check: Source | None, requested: Settings, wanted: bool
+) -> tuple[Source | None, Source | None]:
     """(where --evaluate-every chooses weights, or None: where they are reported; where they are reported).
 
     What chose the weights flatters them. So the data's own split for checks chooses where its test split reports, and
-    one half of the held-out samples where there are enough for two.
+    one half of the held-out samples where there are enough for two. wanted: weights are chosen at all.
     """
-    if not requested.evaluate_every or check is None:
+    if not wanted or check is None:
         return None, check
     own = next((name for name in FOR_CHECKS if len(source.splits.get(name, ())) > 1), None)
     if check.name == f"{source.name} (test)" and own is not None and canonical(requested.split or "") != own:

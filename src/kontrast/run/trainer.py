@@ -20,19 +20,20 @@ from kontrast.data.pixels.store import Lost
 from kontrast.data.sampler import Sampler
 from kontrast.data.source import Source
 from kontrast.distributed import gather, processes
+from kontrast.encoders import tuning
 from kontrast.errors import Failed, Unfit
 from kontrast.run import chunking, failure
 from kontrast.run.finish import finish
 from kontrast.run.guide import guided
+from kontrast.run.held_out import HeldOut
 from kontrast.run.ready import Ready
 from kontrast.run.result import Run, Start
 from kontrast.run.resume import configuration, misfit
 from kontrast.training import checkpoints, malloc, optimizers, schedules
-from kontrast.training.best_weights import BestWeights
+from kontrast.training.layerwise import layerwise
 from kontrast.training.loop import Course, Row, State, Training, fit
-from kontrast.training.scored_pairs import together
 from kontrast.training.signals import Signals
-from kontrast.training.watch import Watch, retrieval_at_1
+from kontrast.training.watch import Watch
 
 CORES = os.cpu_count() or 1
 
@@ -49,7 +50,6 @@ class Trainer:
     began: float = field(default_factory=time.monotonic)
     told: set[str] = field(default_factory=set)  # which pictures went, once that was said
     saved: int = 0  # the step of the last checkpoint
-    unlooked: str = ""  # why the held-out part was not looked at, once that is known
 
     def __post_init__(self) -> None:
         self.came.doing = "getting ready for the first step"
@@ -58,8 +58,9 @@ class Trainer:
         self.folder, self.method = self.ready.folder, self.ready.method
         self.settings = self.plan.settings
         encoder = self.opened.encoder
-        self.first_weights = {name: tensor.clone() for name, tensor in encoder.state_dict().items()}
         self.method = self.method.to(self.samples.device, memory_format=torch.channels_last)
+        self.constant = tuning.constant(self.method, encoder)
+        self.held_out = HeldOut(self.ready, self.method, self.say, self.log, self._tell_lost)
         if self.ready.start is not None:  # before the batches are made: a locked tower reads with these weights
             self._restore_weights(self.ready.start)
         self._build()
@@ -69,8 +70,14 @@ class Trainer:
 
     def _restore_weights(self, start: Start) -> None:
         weights = {k.removeprefix("method."): v for k, v in start[0].items() if k.startswith("method.")}
+        constant = {name: tensor for name, tensor in self.method.state_dict().items() if name in self.constant}
+        if start[1].get("began", self.ready.began_digest) != self.ready.began_digest:
+            raise Unfit(
+                f"--resume {self.came.run}: the weights that this run began with are not there any more as "
+                "they were; it could not go on as the same run. Put them back."
+            )
         with self._of_this_run(start):
-            self.method.load_state_dict(weights)
+            self.method.load_state_dict(constant | weights)
 
     @contextmanager
     def _of_this_run(self, start: Start) -> Iterator[None]:
@@ -92,6 +99,8 @@ class Trainer:
         for line in (*self.opened.encoder.messages, *batches.messages):
             self.say(f"         {line}")
         groups = self.method.parameter_groups()
+        if s.layer_decay not in (None, 1.0):
+            groups = layerwise(groups, tuning.layers(self.opened.encoder), s.layer_decay)
         optimizer = optimizers.named(groups, s.optimizer, lr=s.lr, weight_decay=s.weight_decay)
         rate = schedules.named(s.schedule, steps, warmup=round(s.warmup * per_epoch), per_epoch=per_epoch)
         course = Course(
@@ -106,7 +115,7 @@ class Trainer:
             evaluate_every=s.evaluate_every or 0,
         )
         self.training = Training(self.method, batches, optimizer, groups, course, State(), Watch(steps))
-        self.best = BestWeights()
+        self.held_out.training = self.training
         self.size, self.keep = chunking.sizes(self.method, batches(0), s, self.samples.device)
         if s.chunk is not None:
             if self.folder and s.chunk == "auto":
@@ -125,12 +134,14 @@ class Trainer:
         optimizers.restore(self.training.optimizer, self.training.groups, of_optimizer)
         self.training.state = State(**kept["loop"])
         self.training.watch = Watch(self.training.course.steps, **kept["watch"])
-        self.best = BestWeights.restored(tensors, kept.get("best", {}))
+        self.held_out.restore(tensors, kept)
 
     def run(self) -> Run:
         """Train to the end, or to a signal; then write what a run leaves."""
         training = self.training
         self.came.doing = "training"
+        if self.ready.start is None:
+            self.held_out.begin()
         with self.came.noted(), chunking.cut(self.method, self.size, self.keep, self.settings):
             ending = self._trained()
             (code,) = processes.largest(self.stop())
@@ -174,13 +185,8 @@ class Trainer:
 
     def _finished(self, ending: str, path: Path | None) -> Run:
         """With the best weights, and the folder written."""
-        state, watch, encoder = self.training.state, self.training.watch, self.method.encoder
-        if self.best.weights:
-            step = self.best.step
-            self.say(f"best     the weights of step {step} are kept, those that scored highest on the held-out data")
-            encoder.load_state_dict(self.best.weights)
-        model = self.opened.model(encoder.eval())
-        before = model.with_weights(self.first_weights) if self.opened.learned else None
+        state, watch = self.training.state, self.training.watch
+        model, more = self.held_out.kept()
         seconds = time.monotonic() - self.began
         summary = {
             "verdict": watch.verdict(state.step),
@@ -188,9 +194,11 @@ class Trainer:
             "steps": state.step,
             "seconds": round(seconds, 2),
             "samples_per_second": round(self.settings.batch_size * state.step / seconds, 1),
+            **more,
         }
         if self.folder:
-            finish(self.folder, self.ready.plan, self.samples, self.opened, (model, before), summary, self.say)
+            models = (model, self.ready.began)
+            finish(self.folder, self.ready.plan, self.samples, self.opened, models, summary, self.say)
         return Run(path, self.plan, ending, summary, model, int(watch.collapsed(state.step)))
 
     # What the loop asks for while it runs: `training.loop.Books`.
@@ -216,18 +224,21 @@ class Trainer:
         if self.folder is None:
             return
         training, step = self.training, self.training.state.step
-        tensors = {f"method.{name}": tensor for name, tensor in self.method.state_dict().items()}
-        tensors |= optimizers.tensors(training.optimizer, training.groups) | self.best.tensors()
+        state = self.method.state_dict()
+        tensors = {f"method.{name}": tensor for name, tensor in state.items() if name not in self.constant}
+        tensors |= optimizers.tensors(training.optimizer, training.groups) | self.held_out.best.tensors()
         kept = {
             "step": step,
             "loop": vars(training.state),
             "watch": training.watch.state(),
             "data": self.samples.source.fingerprint,
             "processes": gather.processes(),
-            "best": self.best.state(),
             "seed": self.settings.seed,
             "config": self.config,
+            **self.held_out.state(),
         }
+        if self.ready.began is not None:
+            kept["began"] = self.ready.began_digest
         try:
             checkpoints.save(self.folder.path / "checkpoints", tensors, kept)
             self.saved = step
@@ -235,61 +246,11 @@ class Trainer:
             self.say(f"The checkpoint of step {step} could not be written ({problem}); going on, trying again later.")
 
     def each_epoch(self, epoch: int) -> None:
-        """Loss and retrieval on the held-out part, where it is of the same kind and can be compared."""
-        here, there = self.samples.source, self.samples.check  # scored pairs are no positives, and not all are decided
-        if there is None or (there.kind, "similar" in there.columns) != (here.kind, "similar" in here.columns):
-            return
-        with self._looking():
-            row = self.held_out_row()
-            self.log({"step": self.training.state.step, "epoch": epoch, **row})
-
-    @contextmanager
-    def _looking(self) -> Iterator[None]:
-        """What cannot be looked at while training is said once, and costs no run."""
-        training = self.method.training
-        try:
-            yield
-        except (ValueError, OSError) as problem:
-            self.method.train(training)
-            if not self.unlooked:
-                self.unlooked = str(problem)
-                self.say(f"held-out data cannot be looked at while training: {problem}")
+        self.held_out.each_epoch(epoch)
 
     def evaluate(self) -> None:
-        """The score by which the best weights are chosen."""
-        assert self.samples.check is not None
-        state, best, check = self.training.state, self.best, self.samples.choose or self.samples.check
-        with self._looking():
-            name, score = self.opened.score(self.opened.model(self.method.encoder), check, check.ids)
-            best.look(score, state.step, self.method.encoder.state_dict())
-            epoch = state.step / self.training.course.per_epoch
-            self.log({"step": state.step, "epoch": epoch, f"held_out_{name}": score})
-            self.say(
-                f"step {state.step}: {name} {score:.4f} on {check.name} (best {best.score:.4f} at step {best.step})"
-            )
+        self.held_out.evaluate()
 
     def stop(self) -> int:
         """The exit code of a signal that came; 0: none did."""
         return self.came.code
-
-    @torch.no_grad()
-    def held_out_row(self) -> Row:
-        """Loss and retrieval on samples that training never sees, in batches of the training size."""
-        s, check, ids, method = self.settings, self.samples.check, self.samples.check_ids, self.method
-        assert check is not None
-        size = min(s.batch_size, len(ids))
-        if size < 2:
-            raise Unfit(f"{check.name} holds {len(ids)}, and a loss compares at least 2.")
-        sampler = Sampler(ids, size, s.seed + 1, self.training.course.steps, gather.rank(), gather.processes())
-        batches = self.opened.batches(check, sampler, training=False)
-        method.train(self.opened.masks)
-        rows = []
-        for number in range(len(ids) // size):
-            outcome = method.compare(method.embed(batches(number)).joined())
-            mine = together(outcome.embeddings)
-            found = retrieval_at_1(*(side[mine] for side in outcome.pair))
-            rows.append((float(processes.summed(outcome.loss)), float(found)))
-        method.train()
-        self._tell_lost(sampler, check)
-        loss, retrieval = np.mean(rows, axis=0)
-        return {"held_out_loss": float(loss), "held_out_retrieval_at_1": float(retrieval)}

@@ -24,7 +24,7 @@ from kontrast.encoders.weights import drawn_from
 from kontrast.errors import Unfit
 from kontrast.preprocessing import Preprocessing
 
-OWN = ("name", "channels", "image_size", "stem", "zero_init", "norm")  # of a spec; the rest is the library's
+OWN = ("name", "channels", "image_size", "stem", "zero_init", "norm", "head")  # of a spec; the rest is the library's
 CIFAR_STEM_UP_TO = 64  # pixels; the published CIFAR (32) and Tiny ImageNet (64) figures all use it
 
 
@@ -89,8 +89,10 @@ def image_encoder_by_name(
 def as_described(spec: Mapping[str, Any], *, seed: int) -> ImageEncoder:
     """The encoder that a `spec` describes, its norms too, with fresh weights."""
     own = dict(spec)
-    norm = own.pop("norm", "batch")
+    norm, head = own.pop("norm", "batch"), own.pop("head", False)
     made: ImageEncoder = normed(image_encoder_by_name(**own, seed=seed), norm)
+    if head:
+        made.add_head()
     return made
 
 

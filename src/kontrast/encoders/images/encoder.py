@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from kontrast.encoders.heads import identity
 from kontrast.preprocessing import Preprocessing
 
 
@@ -37,6 +38,13 @@ class ImageEncoder(nn.Module):
         self.spec = spec
         self.messages = messages
         self.look = look
+
+    def add_head(self) -> nn.Linear:
+        """A linear layer after the features, begun as the identity; it stays with the encoder."""
+        head = identity(self.width)
+        self.net = nn.Sequential(self.net, head)
+        self.spec["head"] = True
+        return head
 
     def forward(self, pixels_BChw: Tensor) -> Tensor:
         features_BH: Tensor = self.net(pixels_BChw)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from kontrast import progress
+from kontrast.encoders.heads import identity
 from kontrast.encoders.text.dropout import dropout
 from kontrast.encoders.text.tokens import Tokenizer
 from kontrast.encoders.weights import drawn_from
@@ -121,6 +122,18 @@ class TextEncoder(nn.Module):
         features_BH = self.after(features_BH)
         features_BH = normalize(features_BH, dim=1) if self.spec["normalize"] else features_BH
         return features_BH[:, : self.width] if features_BH.shape[1] > self.width else features_BH
+
+    def add_head(self) -> nn.Linear:
+        """A linear layer after all others, begun as the identity; it stays with the encoder. Unfit where none can."""
+        if self.pooler == "cls" or self.spec["name"] == "static":
+            raise Unfit("--tune head: this encoder's folder has no place for one more layer; take --tune last:1.")
+        dense = self.spec.get("dense", [])
+        width = dense[-1]["out"] if dense else self.hidden * len(self.pooler.split("+"))
+        head = identity(width)
+        self.after.extend([head, nn.Identity()])
+        linear = {"in": width, "out": width, "bias": True, "activation": "torch.nn.modules.linear.Identity"}
+        self.spec["dense"] = [*dense, linear]
+        return head
 
     def words(self) -> Tensor:
         """The vectors of the vocabulary, (vocabulary, H)."""

@@ -30,8 +30,9 @@ def chosen(path: Path, data: Any, source: Source, request: Request, channels: in
 
     path: the run or model folder. Unfit where --train-data has no labels.
     """
+    how: dict[str, Any] = {"labels": request.labels, "channels": channels, "follow_links": request.follow_links}
     if request.train_data is not None:
-        bank = open_source(request.train_data, labels=request.labels, channels=channels)
+        bank = open_source(request.train_data, **how)
         if bank.labels is None:
             raise Unfit(
                 f"--train-data {request.train_data} has no labels; name them with --labels folder or --labels COLUMN."
@@ -43,7 +44,7 @@ def chosen(path: Path, data: Any, source: Source, request: Request, channels: in
         return None, ""
     tested = next((name for name, ids in source.splits.items() if set(source.ids.tolist()) <= set(ids.tolist())), None)
     if tested not in (None, "train") and "train" in source.splits:
-        bank = open_source(data, labels=request.labels, split="train", channels=channels)
+        bank = open_source(data, split="train", **how)
         return bank, f"bank     {bank.name}: {len(bank.ids):,} items, its own training split"
     return _of_the_run(path, data, request, channels)
 

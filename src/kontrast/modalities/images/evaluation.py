@@ -39,7 +39,8 @@ def evaluated(path: Path, data: Any, request: Request) -> tuple[dict[str, Any], 
     if request.classes is not None or request.templates is not None:
         raise Unfit("--classes and --templates are for zero-shot, which needs a model of pictures and words (clip).")
     learned = load(path)
-    source = open_source(data, labels=request.labels, split=request.split, channels=_channels(learned))
+    how: dict[str, Any] = {"labels": request.labels, "follow_links": request.follow_links}
+    source = open_source(data, split=request.split, channels=_channels(learned), **how)
     messages = []
     if request.split is None and len(source.splits.get("test", ())):
         messages.append(f"split    {source.name} names a test split: only that is used; --split names another")

@@ -144,14 +144,18 @@ class OpenedImages:
     def model(self, encoder: Any) -> Model:
         return Model(encoder, self.look)
 
-    def score(self, model: Any, source: Source, ids: Ids) -> tuple[str, float]:
+    def score(self, model: Any, source: Source, ids: Ids) -> dict[str, float]:
+        """Scored pairs, or neighbours by label; else, and beside it for weights that know something, fresh views."""
         labelled = source.labels is not None and len(set(source.labels[ids].tolist()) - {-1}) > 1
         name = "spearman" if source.kind == "scored_pairs" else "knn_top1" if labelled else "recall_at_1"
-        if name == "recall_at_1":
-            return name, view_retrieval.score(model.embed_source, source, self.recipe)
-        test = "sts" if name == "spearman" else "knn"
-        result = suite.evaluate({"learned": model.embed_source}, source, protocols=[test])
-        return name, float(result["learned"][name])
+        found: dict[str, float] = {}
+        if name != "recall_at_1":
+            test = "sts" if name == "spearman" else "knn"
+            result = suite.evaluate({"learned": model.embed_source}, source, protocols=[test])
+            found[name] = float(result["learned"][name])
+        if not found or (self.learned and name == "knn_top1"):
+            found["recall_at_1"] = view_retrieval.score(model.embed_source, source, self.recipe)
+        return found
 
     def export(self, folder: Path, model: Any, about: About) -> Certificate:
         return formats.write(folder, model, about)

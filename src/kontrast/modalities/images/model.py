@@ -54,10 +54,10 @@ class Model:
         source = self.read(data)
         return self.embed_source(source, source.ids).numpy()
 
-    def read(self, data: Any, split: str | None = None) -> Source:
+    def read(self, data: Any, split: str | None = None, **how: Any) -> Source:
         """The data, with the channels that the encoder takes. Unfit where they hold no pictures."""
         channels = self.spec["channels"]
-        source = open_source(data, split=split, channels=channels if channels in (1, 3) else None)
+        source = open_source(data, split=split, channels=channels if channels in (1, 3) else None, **how)
         if source.pictures is None:
             raise Unfit(f"{source.name} holds {source.kind}, and this model sees pictures.")
         return source

@@ -25,7 +25,7 @@ def evaluated(path: Path, data: Any, request: Request) -> tuple[dict[str, Any], 
     classes = request.classes
     from_file = classes is not None and Path(classes).is_file()
     labels = request.labels if classes is None or from_file else classes
-    source = open_source(data, labels=labels, split=request.split, channels=3)
+    source = open_source(data, labels=labels, split=request.split, channels=3, follow_links=request.follow_links)
     if source.pictures is None:
         raise Unfit(f"{source.name} holds {source.kind}; two towers are tested on pictures with captions or labels.")
     if request.split is None and len(source.splits.get("test", ())):

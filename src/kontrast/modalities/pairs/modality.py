@@ -41,7 +41,7 @@ class Pairs:
     name = "pairs"
     channels: int | None = 3
     pictures, groups = True, False
-    unused: tuple[str, ...] = ("pooler", "crops", "zero_init", "pretrained", "same")
+    unused: tuple[str, ...] = ("pooler", "crops", "zero_init", "pretrained", "same", "tune", "layer_decay")
 
     def precheck(self, settings: Settings) -> None:
         name = settings.encoder
@@ -120,8 +120,12 @@ class OpenedPairs:
     def model(self, encoder: Any) -> PairModel:
         return PairModel(replace(self.pairs, towers=encoder))
 
-    def score(self, model: Any, source: Source, ids: Ids) -> tuple[str, float]:
-        return "recall_at_1", float(two_towers.evaluate({"learned": model}, source, ids)["learned"]["recall_at_1"])
+    def score(self, model: Any, source: Source, ids: Ids) -> dict[str, float]:
+        name, value = (
+            "recall_at_1",
+            float(two_towers.evaluate({"learned": model}, source, ids)["learned"]["recall_at_1"]),
+        )
+        return {name: value}
 
     def export(self, folder: Path, model: Any, about: About) -> Certificate:
         return formats.write(folder, model, about)

@@ -55,9 +55,9 @@ class PairModel:
         source = self.read(data)
         return self.embed_source(source, source.ids).numpy()
 
-    def read(self, data: Any, split: str | None = None) -> Source:
+    def read(self, data: Any, split: str | None = None, **how: Any) -> Source:
         """The data: pictures, or sentences alone. Unfit where they hold neither."""
-        source = open_source(data, split=split, channels=3)
+        source = open_source(data, split=split, channels=3, **how)
         if source.pictures is None and _role(source) is None:
             raise Unfit(f"{source.name} holds {source.kind}; sentences or pictures were expected.")
         return source

@@ -116,8 +116,9 @@ class OpenedTexts:
     def model(self, encoder: Any) -> TextModel:
         return TextModel(encoder)
 
-    def score(self, model: Any, source: Source, ids: Ids) -> tuple[str, float]:
-        return sentences.score(model.embed_text, source, self.plan.settings.seed)
+    def score(self, model: Any, source: Source, ids: Ids) -> dict[str, float]:
+        name, value = sentences.score(model.embed_text, source, self.plan.settings.seed)
+        return {name: value}
 
     def export(self, folder: Path, model: Any, about: About) -> Certificate:
         return formats.write(folder, model, about)

@@ -53,9 +53,9 @@ class TextModel:
         source = self.read(data)
         return self.embed_source(source, source.ids).numpy()
 
-    def read(self, data: Any, split: str | None = None) -> Source:
+    def read(self, data: Any, split: str | None = None, **how: Any) -> Source:
         """The data. Unfit where they hold no sentences."""
-        source = open_source(data, split=split, texts_only=True)
+        source = open_source(data, split=split, texts_only=True, **how)
         _role(source)
         return source
 

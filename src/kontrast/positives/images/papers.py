@@ -8,6 +8,7 @@
 | moco-v2      | .2 to 1  | .4 .4 .4 .1 (.8)                | .2   | .5       |          | ImageNet              |
 | swav         | .14 to 1, small .05 to .14 | .8 .8 .8 .2 (.8) | .2 | .5     |          | ImageNet, red std .228 |
 | byol, barlow-twins | .08 to 1 | .4 .4 .2 .1 (.8)          | .2   | 1 and .1 | 0 and .2 | ImageNet              |
+| gentle       | .3 to 1  | .2 .2 .2 .05 (.8)               |      |          |          | [0, 1]                |
 | clip         | .9 to 1  |                                 |      |          |          | CLIP's own            |
 
 All but clip are flipped half of the time. The orders of the papers differ in the place of the flip alone, which
@@ -102,6 +103,12 @@ def plain(size: int) -> Recipe:
     return Recipe("plain", (view, view), *UNSCALED, "the crop of Chen 2020, arXiv 2002.05709")
 
 
+def gentle(size: int) -> Recipe:
+    """For weights that know something: SimCLR's CIFAR views at half the strength, crops of .3 and more, no grey."""
+    view = replace(_colour(View(size, crop=(0.3, 1.0), interpolation="bicubic"), 0.2, 0.2, 0.2, 0.05), grey=0.0)
+    return Recipe("gentle", (view, view), *UNSCALED, "kontrast's own, for trained weights: LOG.md")
+
+
 def none(size: int) -> Recipe:
     """Both views are the picture itself: for pairs that the data brings, and for dropout as the only difference."""
     view = View(size, crop=None, interpolation="bicubic", flip=0.0)
@@ -110,7 +117,8 @@ def none(size: int) -> Recipe:
 
 RECIPES: dict[str, Callable[[int], Recipe]] = {
     **{"simclr": simclr, "simclr-cifar": simclr_cifar, "moco": moco, "moco-v2": moco_v2, "swav": swav, "byol": byol},
-    **{"barlow-twins": barlow_twins, "clip": clip, "affine": affine, "plain": plain, "none": none},
+    **{"barlow-twins": barlow_twins, "clip": clip, "affine": affine, "plain": plain, "gentle": gentle},
+    "none": none,
 }
 
 
