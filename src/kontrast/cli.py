@@ -267,7 +267,15 @@ def search(
 
     how = {"queries": queries, "where": where, "split": split, "model": model}
     drawn = Path(sheet) if sheet else None
-    found = asked_of(run, data, query or [], k=k, sheet=drawn, follow_links=follow_links, **how)
+    found = asked_of(
+        run,
+        data,
+        [query] if isinstance(query, str) else query or [],
+        k=k,
+        sheet=drawn,
+        follow_links=follow_links,
+        **how,
+    )
     if as_json:
         print(strict_json.dumps(found[0] if len(found) == 1 else found))
         return 0

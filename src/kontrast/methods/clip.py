@@ -2,17 +2,15 @@
 
 positives   a picture and its caption (one of its captions, if it has several)
 encoder     two towers into one space; no head: the towers' own projections are kept
-negatives   the other captions and pictures of the batch, and what is added to them (`--negatives`): with rules:..., the
-            batch's captions changed by rule, for pictures only, with gradient (NegCLIP: Yuksekgonul et al. 2023,
-            arXiv:2210.01936); equal captions and equal pictures are masked, not pushed apart
+negatives   the other captions and pictures of the batch, equal ones masked, and what `--negatives` adds: with rules:...
+            captions changed by rule, for pictures only, with gradient (NegCLIP: Yuksekgonul 2023, arXiv:2210.01936)
 similarity  cosine, with a learned temperature
 loss        clip: the mean of both directions' softmax (decoupled: without the positive in the denominator); or siglip
 
 Radford et al.: Learning Transferable Visual Models From Natural Language Supervision, ICML 2021, arXiv:2103.00020.
-Left out: half-precision weights, and the sharding of similarities over GPUs (kontrast's losses never store them).
+Left out: half-precision weights, and similarities sharded over GPUs (kontrast's losses never store them).
+Shapes: B pairs, T tokens, D embedding width.
 """
-
-# Shapes: B pairs, T tokens, D embedding width.
 
 from __future__ import annotations
 
@@ -57,21 +55,17 @@ class CLIP(nn.Module):
         super().__init__()
         if config.loss not in ("softmax", "sigmoid"):
             raise ValueError(f"loss must be softmax or sigmoid, got {config.loss!r}")
-        self.config = config
-        self.encoder = encoder
+        self.config, self.encoder, more = config, encoder, parsed(config.negatives)
         if config.loss == "sigmoid":
             encoder.judge_alone()
             if config.negatives or config.decoupled or config.similarity != "cosine":
-                raise ValueError(
-                    "loss=sigmoid judges pairs by cosine, each alone: no other negatives, nothing decoupled"
-                )
+                raise ValueError("loss=sigmoid judges pairs by cosine, each alone: no negatives, nothing decoupled")
         if config.temperature is not None:
             nn.init.constant_(encoder.logit_scale, -math.log(config.temperature))
         encoder.logit_scale.requires_grad_(config.learned)
         encoder.lock(*config.lock.split())
         self.hides = locked.rates(encoder, image=config.drop, text=config.drop_text)
-        requested = parsed(config.negatives)
-        self.texts, self.images = (Extra(requested, width, config.similarity, seed=seed + side) for side in (0, 1))
+        self.texts, self.images = (Extra(more, width, config.similarity, seed=seed + side) for side in (0, 1))
 
     def temperature(self) -> Tensor:
         """exp(-logit_scale), a scalar with gradient, in float32 or wider."""
@@ -82,14 +76,12 @@ class CLIP(nn.Module):
         """The two towers, each on its own half of the pair."""
         pixels_BChw, tokens = batch.views
         assert isinstance(pixels_BChw, Tensor) and isinstance(tokens, dict)
-        words = tokens["read" if "read" in tokens else "input_ids"]
-        seen = {"image": pixels_BChw, "text": words}
+        seen = {"image": pixels_BChw, "text": tokens["read" if "read" in tokens else "input_ids"]}
         seen = locked.hidden(self.encoder, seen, self.hides, (batch.seed, batch.step, batch.ids_B))
-        image_BD = self.encoder(seen["image"])
-        roles = {"image": image_BD, "text": self.encoder.encode_text(seen["text"])}
+        roles = {"image": self.encoder(seen["image"]), "text": self.encoder.encode_text(seen["text"])}
         if batch.others is not None:
             roles["others"] = self.encoder.encode_text(batch.others.views[0]["input_ids"])
-        return Embeddings.of(batch, image_BD, **roles)
+        return Embeddings.of(batch, roles["image"], **roles)
 
     def compare(self, z: Embeddings) -> Outcome:
         """Every picture against every caption, both ways. `ids_B` names the picture, `groups_B` the caption."""
@@ -110,8 +102,8 @@ class CLIP(nn.Module):
         else:
             ways = ((z["image"], z["text"], self.texts, z.others), (z["text"], z["image"], self.images, None))
             loss, guessing = (sum(parts) / 2 for parts in zip(*(self._one_way(z, *way, how) for way in ways)))
-        pair = (z["image"].detach(), z["text"].detach())
-        return Outcome(loss, guessing, z, pair=pair, diagnostics=diagnostics | {"temperature": temperature.detach()})
+        diagnostics = diagnostics | {"temperature": temperature.detach()}
+        return Outcome(loss, guessing, z, pair=(z["image"].detach(), z["text"].detach()), diagnostics=diagnostics)
 
     def _one_way(
         self, z: Embeddings, query_BD: Tensor, key_BD: Tensor, extra: Extra, drawn: Keys | None, how: dict[str, Any]
@@ -134,5 +126,5 @@ class CLIP(nn.Module):
         self.images.push(z["image"], z.names_B, z.step)
 
     def parameter_groups(self) -> list[Group]:
-        """Weights decay; gains, biases and the temperature do not (paper, section 2.5)."""
+        """Weights decay; gains, biases and the temperature do not (section 2.5)."""
         return groups(self)

@@ -94,7 +94,7 @@ def by_pairs(facts: Facts, requested: Settings, published: Settings) -> dict[str
     table = by_size(facts, requested, published)
     own = pairs(requested.set, "--set")
     text = str(own.get("text") or "")
-    if facts.weights is None or not Path(text).is_dir():
+    if facts.weights is None or not text or not Path(text).is_dir():
         return table
     n = facts.n
     lock = str(own.get("lock", "image text" if n <= FEW_PAIRS else ""))

@@ -59,7 +59,7 @@ class Trainer:
         self.settings = self.plan.settings
         encoder = self.opened.encoder
         self.method = self.method.to(self.samples.device, memory_format=torch.channels_last)
-        self.constant = tuning.constant(self.method, encoder)
+        self.constant = tuning.constant(self.method, encoder) if self.settings.tune else set()
         self.held_out = HeldOut(self.ready, self.method, self.say, self.log, self._tell_lost)
         if self.ready.start is not None:  # before the batches are made: a locked tower reads with these weights
             self._restore_weights(self.ready.start)
