@@ -53,6 +53,14 @@ def import_weights(
     ]
 
 
+def numbers(flag: str, words: str | None) -> tuple[float, ...] | None:
+    """What was typed as numbers with commas between them."""
+    try:
+        return None if words is None else tuple(float(word) for word in words.split(","))
+    except ValueError:
+        raise Unfit(f"{flag} {words}: numbers with commas between them were expected, such as 0.5,0.5,0.5.") from None
+
+
 def _about(file: Path, whose: Any, counted: str) -> About:
     with open(file, "rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()

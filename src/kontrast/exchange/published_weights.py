@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -119,13 +120,11 @@ class _Fit:
 
     @staticmethod
     def of(read: Read, name: str, channels: int, size: int, stem: str) -> _Fit:
-        with torch.device("meta"):  # shapes alone
-            net: nn.Module = backbone(name, channels, size, pretrained=False)
-            if stem == "cifar" and is_resnet(net):
-                put_cifar_stem(net, channels)
         uncounted = not any(each.endswith(COUNTER) for each in read.own)
         shapes = {
-            each: tensor.shape for each, tensor in net.state_dict().items() if not (uncounted and each.endswith(COUNTER))
+            each: shape
+            for each, shape in _shapes(name, channels, size, stem).items()
+            if not (uncounted and each.endswith(COUNTER))
         }
         more = [each for each in read.own if each not in shapes]
         return _Fit(
@@ -137,6 +136,16 @@ class _Fit:
             [each for each in more if each.startswith(CLASSIFIERS)],
             uncounted,
         )
+
+
+@lru_cache
+def _shapes(name: str, channels: int, size: int, stem: str) -> Mapping[str, torch.Size]:
+    """Of the tensors of a network without its classifier; none is made."""
+    with torch.device("meta"):
+        net: nn.Module = backbone(name, channels, size, pretrained=False)
+        if stem == "cifar" and is_resnet(net):
+            put_cifar_stem(net, channels)
+    return {each: tensor.shape for each, tensor in net.state_dict().items()}
 
 
 def _best(fits: Iterator[_Fit]) -> _Fit:
