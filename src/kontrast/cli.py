@@ -354,7 +354,7 @@ def import_(
     """
     from kontrast.commands.import_weights import import_weights, numbers
 
-    look = {"preset": pixels, "size": size, "interpolation": interpolation, "crop_pct": crop}
+    look: dict[str, Any] = {"preset": pixels, "size": size, "interpolation": interpolation, "crop_pct": crop}
     look |= {"mean": numbers("--mean", mean), "std": numbers("--std", std)}
     for line in import_weights(weights, out, name=name, stem=stem, **look):
         put(line)

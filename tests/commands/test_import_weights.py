@@ -83,9 +83,9 @@ def test_an_exploit_is_inert_and_refused(tmp_path):
         def __reduce__(self):
             return os.system, (f"touch {tmp_path / 'owned'}",)
 
-    for name, write in (("plain.pth", lambda file: pickle.dump({"state_dict": Exploit()}, open(file, "wb"))),
-                        ("zip.pth", lambda file: torch.save({"state_dict": {"conv1.weight": Exploit()}}, file))):  # fmt: skip
-        write(tmp_path / name)
+    (tmp_path / "plain.pth").write_bytes(pickle.dumps({"state_dict": Exploit()}))
+    torch.save({"state_dict": {"conv1.weight": Exploit()}}, tmp_path / "zip.pth")
+    for name in ("plain.pth", "zip.pth"):
         with pytest.raises(Unfit, match="is not opened"):
             import_weights(tmp_path / name, tmp_path / "model", **LOOK)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["plain.pth", "zip.pth"]

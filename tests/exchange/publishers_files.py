@@ -44,7 +44,8 @@ def without_classifier(net: nn.Module) -> Weights:
 
 
 def mlp(*names: str) -> Weights:
-    return {f"{name}.{part}": torch.zeros(2, 2)[: 2 if part == "weight" else 1] for name in names for part in ("weight", "bias")}
+    """Linear layers of these names, of no size to speak of."""
+    return {f"{name}.{part}": torch.zeros(2) for name in names for part in ("weight", "bias")}
 
 
 def moco(net: nn.Module, head: tuple[str, ...]) -> Any:
@@ -87,6 +88,15 @@ def solo(net: nn.Module) -> Any:
     return {"state_dict": inside | mlp("projector.0", "momentum_projector.0", "predictor.0", "classifier")}
 
 
+def simclr(net: nn.Module) -> Any:
+    """The projector in place of the classifier."""
+    return {"state_dict": under("backbone.", without_classifier(net) | mlp("fc.0", "fc.2")), "arch": "resnet18"}
+
+
+def apart(net: nn.Module, encoder: str, projector: str) -> Any:
+    return under(encoder, without_classifier(net)) | under(projector, mlp("0", "2"))
+
+
 def byol_lucidrains(net: nn.Module) -> Any:
     return (
         under("net.", net.state_dict())
@@ -118,9 +128,9 @@ PUBLISHED: dict[str, tuple[str, int, Callable[[nn.Module], Any]]] = {  # -> (who
     "SwAV": ("SwAV", 6, swav),
     "Barlow Twins, whole": ("Barlow Twins", 7, barlow),
     "Barlow Twins, encoder": ("timm's and torchvision's names", 0, without_classifier),
-    "SimCLR, backbone": ("SimCLR", 4, lambda net: {"state_dict": under("backbone.", without_classifier(net) | mlp("fc.0", "fc.2"))}),
-    "SimCLR, convnet": ("SimCLR", 4, lambda net: under("convnet.", without_classifier(net)) | mlp("projection.0", "projection.2")),
-    "SimCLR, encoder": ("SimCLR", 4, lambda net: under("encoder.", without_classifier(net)) | mlp("projector.0", "projector.2")),
+    "SimCLR, backbone": ("SimCLR", 4, simclr),
+    "SimCLR, convnet": ("SimCLR", 4, lambda net: apart(net, "convnet.", "projection.")),
+    "SimCLR, encoder": ("SimCLR", 4, lambda net: apart(net, "encoder.", "projector.")),
     "BYOL, byol-pytorch": ("BYOL", 122 + 122 + 2 + 6, byol_lucidrains),
     "BYOL, PyTorch-BYOL": ("BYOL", 4, byol_sthalles),
     "lightly": ("lightly", 120 + 6, lightly),
@@ -129,4 +139,4 @@ PUBLISHED: dict[str, tuple[str, int, Callable[[nn.Module], Any]]] = {  # -> (who
     "VISSL, flat": ("VISSL", 2, vissl_flat),
     "torchvision": ("timm's and torchvision's names", 2, lambda net: net.state_dict()),
     "torchvision, parallel": ("timm's and torchvision's names", 2, lambda net: under("module.", net.state_dict())),
-}  # fmt: skip
+}

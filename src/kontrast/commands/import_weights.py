@@ -33,7 +33,9 @@ def import_weights(
     claim_folder("--out", out)
     if file.is_dir():
         load(file)  # says what is wrong with it where it is no model
-        raise Unfit(f"{file} needs no import: it is a model folder already; give it as it is, such as --encoder {file}.")
+        raise Unfit(
+            f"{file} needs no import: it is a model folder already; give it as it is, such as --encoder {file}."
+        )
     if not file.is_file():
         raise Unfit(f"There is no file {file}.")
     read = published_weights.read(file)

@@ -45,7 +45,9 @@ PUBLISHERS = (  # the more telling first
     Publisher("MoCo", ("encoder_q.",), "encoder_q.", ("encoder_k.", "queue"), IMAGENET),
     Publisher("MoCo v3", ("base_encoder.",), "base_encoder.", ("momentum_encoder.", "predictor."), IMAGENET),
     Publisher("SwAV", ("projection_head.", "conv1."), "", ("projection_head.", "prototypes."), SWAV),
-    Publisher("Barlow Twins", ("backbone.", "projector.", "bn.running_mean"), "backbone.", ("projector.", "bn."), IMAGENET),
+    Publisher(
+        "Barlow Twins", ("backbone.", "projector.", "bn.running_mean"), "backbone.", ("projector.", "bn."), IMAGENET
+    ),
     *(
         Publisher("VISSL", (f"{trunk}_feature_blocks.",), f"{trunk}_feature_blocks.", (heads,), IMAGENET)
         for trunk, heads in (
@@ -65,7 +67,10 @@ PUBLISHERS = (  # the more telling first
     Publisher("solo-learn", ("backbone.", "projector."), "backbone.", _SOLO, pads_two=True),
     Publisher("solo-learn", ("encoder.", "projector.", "classifier."), "encoder.", _SOLO, pads_two=True),  # until 2022
     Publisher("SimCLR", ("encoder.", "projector."), "encoder.", ("projector.",)),
-    *(Publisher("a program that is not known", (within,), within, contrast=False) for within in ("backbone.", "encoder.")),
+    *(
+        Publisher("a program that is not known", (within,), within, contrast=False)
+        for within in ("backbone.", "encoder.")
+    ),
 )
 PLAIN = Publisher("timm's and torchvision's names", (), "", contrast=False)
 

@@ -17,7 +17,9 @@ def refused(file: Path) -> Unfit:
     if words := elsewhere(names):
         return Unfit(f"--encoder {file} is {words}.")
     whose = publisher_of(names)
-    what = "a file of weights that does not say of what" if whose is PLAIN else f"a checkpoint as {whose.name} writes it"
+    what = (
+        "a file of weights that does not say of what" if whose is PLAIN else f"a checkpoint as {whose.name} writes it"
+    )
     return Unfit(
         f"--encoder {file} is {what}; a name or a folder with a model is expected. To make a folder of it: "
         f"kontrast import {file} --out FOLDER."
