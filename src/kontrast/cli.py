@@ -327,7 +327,7 @@ def import_(
     crop: float | None = None,
     debug: Debug = False,
 ) -> int:
-    """Make a model folder of published weights (MoCo, SwAV, Barlow Twins, lightly, VISSL...), every tensor accounted for.
+    """Make a model folder of published weights (MoCo, SwAV, lightly, VISSL ...), every tensor accounted for.
 
     Parameters
     ----------

@@ -146,5 +146,5 @@ def test_the_card_says_where_it_is_from(tmp_path, resnet18):
 
 def test_numbers_are_read_or_refused():
     assert numbers("--mean", "0.5,1") == (0.5, 1.0) and numbers("--mean", None) is None
-    with pytest.raises(Unfit, match="--std 0.5;1: numbers with commas"):
+    with pytest.raises(Unfit, match=r"--std 0.5;1: numbers with commas"):
         numbers("--std", "0.5;1")

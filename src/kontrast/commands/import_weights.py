@@ -19,15 +19,15 @@ def import_weights(
 ) -> list[str]:
     """Write the encoder of a file of published weights as the folder `out`, which must not exist; returns lines.
 
-    weights  .pth, .pt, .tar, .bin or .safetensors as MoCo, SwAV, Barlow Twins, BYOL, SimCLR, lightly, solo-learn or VISSL
-             write it, or a state dict of timm or torchvision; of pickles nothing but tensors is read
+    weights  .pth, .pt, .tar, .bin or .safetensors as MoCo, SwAV, Barlow Twins, BYOL, SimCLR, lightly, solo-learn or
+             VISSL write it, or a state dict of timm or torchvision; of pickles nothing but tensors is read
     name     the network, timm's or torchvision's name; None: the ResNet of just these names and shapes
     stem     "cifar" for a 3x3 first convolution of padding 1 without a max-pool after it
     pixels   fields of `published_pixels.Asked`: preset, size, mean, std, interpolation, crop_pct
 
-    Raises Unfit, with nothing written, where a tensor is missing, of another shape or explained by nothing, where nobody
-    says how the pictures were made ready, and for what is loaded as it is. Failed where the folder, read again by its
-    library, gives other vectors.
+    Raises Unfit, with nothing written, where a tensor is missing, of another shape or explained by nothing, where
+    nobody says how the pictures were made ready, and for what is loaded as it is. Failed where the folder, read again
+    by its library, gives other vectors.
     """
     file, out = Path(weights), Path(out)
     claim_folder("--out", out)

@@ -33,8 +33,8 @@ def look(whose: Publisher, asked: Asked) -> tuple[Preprocessing, str]:
     known = IMAGENET if asked.preset else whose.pixels
     if known is None and (missing := [word for name, word in WORDS.items() if name not in said]):
         raise Unfit(
-            f"These weights ({whose.name}) do not say how their pictures were made ready, and vectors depend on it. Give "
-            f"{', '.join(missing)}; or {USUAL}, if that is how they were trained."
+            f"These weights ({whose.name}) do not say how their pictures were made ready, and vectors depend on it. "
+            f"Give {', '.join(missing)}; or {USUAL}, if that is how they were trained."
         )
     whole = {**({name: getattr(known, name) for name in WORDS} if known else {}), **said}
     whole |= {name: tuple(float(one) for one in whole[name]) for name in ("mean", "std")}

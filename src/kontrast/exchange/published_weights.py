@@ -162,26 +162,26 @@ def _refusal(read: Read, fit: _Fit, *, asked: bool) -> str:
     first = read.own.get("conv1.weight")
     if not asked and first is not None and first.ndim == 4 and len(first) in (128, 192, 256, 320):
         return (
-            f"{read.file} is a ResNet whose every layer is {len(first) // 64} times as wide; neither timm nor torchvision "
-            "has a network of that name, so nothing could load the folder."
+            f"{read.file} is a ResNet whose every layer is {len(first) // 64} times as wide; neither timm nor "
+            "torchvision has a network of that name, so nothing could load the folder."
         )
     if not asked and 2 * fit.wrong > len(fit.expected):
         return (
-            f"{read.file} ({read.whose.name}) is no ResNet of {', '.join(RESNETS)}. If it is another network of timm or "
-            "torchvision, name it: --as NAME."
+            f"{read.file} ({read.whose.name}) is no ResNet of {', '.join(RESNETS)}. If it is another network of timm "
+            "or torchvision, name it: --as NAME."
         )
     told = [
-        f"{len(names)} {what}, such as {', '.join(names[:3])}"
+        f"{len(names)} {what} ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})"
         for what, names in (
-            ("tensors are missing", [f"{read.whose.encoder}{each}" for each in fit.missing]),
-            ("have another shape", [read.named[each] for each in fit.misshapen]),
-            ("are explained by nothing", fit.strange),
+            ("missing", [f"{read.whose.encoder}{each}" for each in fit.missing]),
+            ("of another shape", [read.named[each] for each in fit.misshapen]),
+            ("explained by nothing", fit.strange),
         )
         if names
     ]
     return (
         f"{read.file} ({read.whose.name}) is not {fit.name}{'' if asked else ', the nearest network'}: "
-        f"{'; '.join(told)}. Nothing is written."
+        f"{', '.join(told)}. Nothing is written."
     )
 
 
@@ -208,12 +208,12 @@ def _stem(read: Read, asked: str | None) -> str:
         return "imagenet"
     if read.whose.pads_two:
         raise Unfit(
-            f"{read.file} has {read.whose.name}'s 3x3 stem, which pads by 2; no network of timm, torchvision or kontrast "
-            "does, and vectors would differ."
+            f"{read.file} has {read.whose.name}'s 3x3 stem, which pads by 2; no network of timm, torchvision or "
+            "kontrast does, and vectors would differ."
         )
     if asked is None:
         raise Unfit(
-            f"{read.file} begins with a 3x3 convolution, and no shape tells how it pads and whether a max-pool follows. "
-            "If it is the stem of SimCLR's CIFAR experiments (padding 1, stride 1, no max-pool): --stem cifar."
+            f"{read.file} begins with a 3x3 convolution, and no shape tells how it pads and whether a max-pool "
+            "follows. If it is the stem of SimCLR's CIFAR experiments (padding 1, stride 1, no max-pool): --stem cifar."
         )
     return "cifar"

@@ -76,7 +76,7 @@ PLAIN = Publisher("timm's and torchvision's names", (), "", contrast=False)
 
 ELSEWHERE = {  # what needs no import, by its marks
     ("token_embedding.", "visual."): "the two towers of CLIP as OpenAI and open_clip name them. Put it as "
-    "open_clip_model.safetensors (or open_clip_pytorch_model.bin) beside its open_clip_config.json and give that folder",
+    "open_clip_model.safetensors or open_clip_pytorch_model.bin beside its open_clip_config.json; give that folder",
     ("text_model.", "vision_model."): "the two towers of CLIP as transformers names them. Give its folder",
     ("embeddings.word_embeddings.",): "a sentence encoder (SimCSE, sentence-transformers). Give its folder",
     ("bert.embeddings.",): "a sentence encoder (SimCSE, BERT). Give its folder",
