@@ -50,10 +50,11 @@ def test_a_publishers_file_gives_the_vectors_of_its_network(tmp_path, resnet18, 
     assert (tmp_path / "model" / "model.safetensors").is_file() and not list((tmp_path / "model").glob("*.p*"))
 
 
-HARMS = [(layout, harm) for layout in PUBLISHED for harm in ("renamed", "missing")]
+HARMS = [(layout, "renamed") for layout in PUBLISHED]
+HARMS += [("MoCo v2", "missing"), ("torchvision", "missing"), ("VISSL", "missing"), ("lightly", "misshapen")]
 
 
-@pytest.mark.parametrize(("layout", "harm"), [*HARMS, ("SwAV", "strange"), ("lightly", "misshapen")])
+@pytest.mark.parametrize(("layout", "harm"), [*HARMS, ("SwAV", "strange")])
 def test_one_tensor_amiss_is_refused_by_its_name(tmp_path, resnet18, layout, harm):
     content = PUBLISHED[layout][2](resnet18)
     state = content
@@ -91,12 +92,11 @@ def test_an_exploit_is_inert_and_refused(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["plain.pth", "zip.pth"]
 
 
-@pytest.mark.parametrize(("layout", "std"), [("MoCo v2", 0.229), ("SwAV", 0.228), ("VISSL", 0.229)])
-def test_pixels_that_the_publisher_fixes_come_along(tmp_path, resnet18, layout, std):
-    lines = import_weights(saved(tmp_path, PUBLISHED[layout][2](resnet18)), tmp_path / "model")
-    assert any(line.startswith("pixels   as ") and "own program" in line for line in lines)
+def test_pixels_that_the_publisher_fixes_come_along(tmp_path, resnet18):
+    lines = import_weights(saved(tmp_path, PUBLISHED["SwAV"][2](resnet18)), tmp_path / "model")
+    assert any(line.startswith("pixels   as SwAV's own program has them") for line in lines)
     look = kontrast.load(tmp_path / "model").look
-    assert (look.size, look.mean, look.std) == (224, (0.485, 0.456, 0.406), (std, 0.224, 0.225))
+    assert (look.size, look.mean, look.std) == (224, (0.485, 0.456, 0.406), (0.228, 0.224, 0.225))
     assert (look.interpolation, look.crop_pct) == ("bilinear", 0.875)
 
 

@@ -15,6 +15,8 @@ def test_the_publishers_word_stands_unless_the_user_has_another():
     assert made == IMAGENET and words.startswith("as MoCo's own program has them: mean (0.485")
     made, words = look(MOCO, Asked(size=96))
     assert (made.size, made.mean) == (96, IMAGENET.mean) and words.startswith("as asked")
+    vissl = publisher_of(["trunk._feature_blocks.conv1.weight"])
+    assert look(vissl, Asked())[0] == IMAGENET
     swav = publisher_of(["conv1.weight", "projection_head.0.weight"])
     assert look(swav, Asked())[0] == SWAV and look(swav, Asked(preset="imagenet"))[0] == IMAGENET
 
