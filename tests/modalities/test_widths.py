@@ -43,14 +43,14 @@ def test_a_run_with_widths_shows_each_and_says_so(tmp_path):
     run = kontrast.train("digits", method="simclr", widths="16, 32", epochs=1, out=str(out), say=said.append, threads=1)
     assert run.plan.settings.widths == "16, 32" and of_run(out) == (16, 32) and of_run(out / "model") == ()
     told = "\n".join(said)
-    assert "first 16 first 32" in told
+    assert " 1-16 " in told and " 1-32 " in told
     evaluation = json.loads((out / "summary.json").read_text())["evaluation"]
     assert {"learned", "first_16", "first_32"} <= evaluation.keys() and evaluation["about"]["width"]["first_16"] == 16
     card = (out / "model" / "README.md").read_text()
     assert "its first 16, 32 columns stand alone" in card.replace("  ", " ") and "vectors[:, :16]" in card
     result, lines = evaluate(out, "digits", protocols=["knn"])
-    assert {"first_16", "first_32"} <= result.keys() and "first 32" in lines[0] + lines[1]
-    assert "first 16" in (out / "report.html").read_text()
+    assert {"first_16", "first_32"} <= result.keys() and " 1-32 " in "".join(lines)
+    assert "<th>1-16</th>" in (out / "report.html").read_text()
 
 
 @pytest.mark.parametrize("words", ["a", "0", "8,,9", "-3", "1.5"])

@@ -87,9 +87,10 @@ def test_two_trained_towers_stand_still_where_pairs_are_few(folders):
 def test_a_sentence_model_is_moved_more_gently_than_a_language_model(folders, partners, rate):
     def plan(name):
         asked = Settings(method="simcse", encoder=str(folders / name))
-        return planned(asked, Facts(5_000, 0, 0, False, False, partners))
+        return planned(asked, Facts(5_000, 0, 0, False, False, partners, held_out=500))
 
     gentle, published = plan("sentences"), plan("language")
     assert gentle.settings.lr == rate < published.settings.lr and gentle.settings.epochs == 1
     reason = next(choice.reason for choice in gentle.choices if choice.name == "lr")
     assert ("TSDAE" in reason) is not partners
+    assert (gentle.settings.evaluate_every is not None) is partners and published.settings.evaluate_every is None

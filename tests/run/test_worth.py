@@ -4,15 +4,13 @@ import json
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 from tests.run.test_frozen import encoder, pictures  # noqa: F401  (fixtures)
 
 import kontrast
 from kontrast import cli, keyed
-from kontrast.data.open import open_source
 from kontrast.errors import Unfit
-from kontrast.run.worth import Question, _range, _sample, answer
+from kontrast.run.worth import _sample, answer
 
 
 def found(difference, low, high, known=0.98):
@@ -55,41 +53,10 @@ def test_the_curve_says_whether_more_data_would_help():
     assert "250 pictures gave nearly all" in judged({"full": found(0.03, 0.01, 0.05)}, curve=flat)["answer"]
 
 
-def test_ranges_hold_the_mean_of_other_items_as_often_as_they_say():
-    """Of 300 draws of 200 items with mean 0.3, about 95 % of the ranges hold it; those for three ways are wider."""
-    draw = torch.Generator().manual_seed(0)
-    inside = 0
-    for _ in range(300):
-        value_N = (torch.rand(200, generator=draw) < 0.3).double()
-        low, high = _range(value_N)
-        inside += low <= 0.3 <= high
-    assert 0.90 < inside / 300 < 0.98
-    wide = _range(value_N, ways=3)
-    assert wide[0] < low and wide[1] > high
-
-
 def test_a_sample_is_as_large_as_the_time_allows():
     ids = np.arange(50_000)
     sizes = [len(_sample(ids, steps, 128)) for steps in (40, 100, 400, 10**6)]
     assert sizes == sorted(sizes) and sizes[-1] == 20_000 and sizes[0] < 1_000
-
-
-class Plain:
-    """Pixels as features."""
-
-    def embed_source(self, source, ids):
-        return torch.stack([image.float().flatten() for image in source.images(ids)])
-
-
-def test_neighbours_are_asked_by_label_and_by_group(pictures):  # noqa: F811
-    source = open_source(str(pictures), labels="folder")
-    even, odd = source.part(source.ids[::2]), source.part(source.ids[1::2])
-    hits = Question("label", even, odd, source.labels, None, 0.25).hits(Plain())
-    assert hits.double().mean() > 0.9
-    shuffled = source.labels[keyed.permuted(np.arange(len(source.labels)), len(source.labels), "shuffled")]
-    assert Question("label", even, odd, shuffled, None, 0.25).hits(Plain()).double().mean() < 0.5
-    assert Question("group", even, None, source.labels, None, 0.25).hits(Plain()).double().mean() > 0.9
-    assert Question("group", even, None, shuffled, None, 0.25).hits(Plain()).double().mean() < 0.5
 
 
 @pytest.fixture(scope="module")

@@ -79,7 +79,7 @@ class Model:
         source = self.read(data)
         return self.embed_source(source, source.ids).numpy()
 
-    def read(self, data, split=None):
+    def read(self, data, split=None, **_):
         source = open_source(data, split=split)
         if source.kind != "series":
             raise Unfit(f"{source.name} holds {source.called}, and this model takes series.")

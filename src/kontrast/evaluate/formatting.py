@@ -26,8 +26,8 @@ def columns(result: Mapping[str, Any]) -> list[str]:
 
 
 def heading(column: str) -> str:
-    """A column's name in a table."""
-    return COLUMNS.get(column, column.replace("_", " "))
+    """A column's name in a table; "1-64" for the first 64 columns of the vectors."""
+    return COLUMNS.get(column, column.replace(FIRST, "1-"))
 
 
 class Row(NamedTuple):

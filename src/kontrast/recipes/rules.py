@@ -133,7 +133,10 @@ def by_text(facts: Facts, requested: Settings, published: Settings) -> dict[str,
     why = "for random weights" if fresh else "as published"
     if knows:
         rate, why = (GENTLE, GENTLY) if facts.partners else (LEAST, ALONE)
-    return {
+    looks = {}
+    if knows and facts.partners and facts.held_out:
+        looks["evaluate_every"] = (max(20, steps // 4), "steps; the best weights are kept, the first ones among them")
+    return looks | {
         "batch_size": (batch, f"at most 128 and at most a quarter of the {facts.n:,} samples"),
         "epochs": (epochs, f"{steps:,} steps of {batch} on {facts.n:,} samples"),
         "warmup": (epochs / 20, "a twentieth of the run") if fresh else (published.warmup, "as published"),

@@ -27,8 +27,10 @@ from kontrast.evaluate.known import known
 from kontrast.exchange.open_clip import interpolated
 from kontrast.modalities.modality import Opened
 
-KNOWN = 0.9  # share below which too much was forgotten, where no labels say what matters
-FELL = 0.7  # share below which too much was forgotten in any case, and a run is told at once
+KNOWN = 0.75  # share that weights must still know to be kept, where no labels say what matters
+LABELLED = 0.5  # the same where labels do
+FORGOT = 0.9  # share below which forgetting is named as a cause
+FELL = 0.7  # share below which a run is told at once, if its score is no better either
 SHARES = (0.25, 0.5, 0.75)  # of the last weights, in the mixtures that are tried
 ITEMS = 1000  # whose features are compared, at most
 AS_THEY_WERE = "as they were"
@@ -118,7 +120,7 @@ class Frozen:
 
     def worth(self, look: Look) -> bool:
         """Whether weights still know enough to be kept."""
-        return look.known >= (KNOWN if "recall_at_1" in next(iter(look.scores)) else FELL)
+        return look.known >= (KNOWN if "recall_at_1" in next(iter(look.scores)) else LABELLED)
 
     def _noise(self) -> float:
         """Half the standard error of a share of so many items."""
@@ -171,7 +173,7 @@ def cause(looks: list[Look], verdict: str) -> str:
     least = min((look.known for look in (*on_the_way, last)), default=1.0)
     if verdict.startswith("collapsed") or least < FELL:
         return f"the rate: weights moved so far that only {least:.0%} of what they knew could be read (a smaller --lr)"
-    if last.known < KNOWN and last.score <= first.score:
+    if last.known < KNOWN or (last.known < FORGOT and last.score <= first.score):
         return (
             f"forgetting: {last.known:.0%} of what they knew can still be read (fewer --epochs, --tune last:2, a "
             "smaller --lr)"

@@ -104,8 +104,10 @@ class HeldOut:
 
     def _tell_fall(self, look: Look) -> None:
         assert self.frozen is not None
-        if (told := warning(look, self.settings.lr)) and not any(warning(old, 0.0) for old in self.frozen.looks[:-1]):
-            self.say(f"{look.name}: {told}")
+        first, *others, _ = self.frozen.looks
+        fell = [one for one in (*others, look) if warning(one, 0.0) and not one.score > first.score]
+        if fell == [look]:
+            self.say(f"{look.name}: {warning(look, self.settings.lr)}")
 
     def kept(self) -> tuple[Any, dict[str, Any]]:
         """(the model in use with the weights that are kept, more for the summary)."""

@@ -20,25 +20,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from torch import Tensor
 
-from kontrast import keyed
 from kontrast.data.source import Source
 from kontrast.encoders import tuning
 from kontrast.errors import Unfit
-from kontrast.evaluate.knn import knn_scores
 from kontrast.evaluate.known import known
-from kontrast.evaluate.retrieval import ranks
 from kontrast.evaluate.splits import some
-from kontrast.evaluate.view_retrieval import drawn
 from kontrast.keyed import Ids
 from kontrast.recipes.rules import power_of_two
 from kontrast.recipes.trained import EPOCHS
 from kontrast.run.frozen import KNOWN
 from kontrast.run.plan import opened, planned_on
 from kontrast.run.precheck import before_reading, words
+from kontrast.run.question import LEAST_TESTED, Question, asked_of, resampled
 from kontrast.run.ready import Ready, put_together
 from kontrast.run.samples import held_out
 from kontrast.run.trainer import Trainer
@@ -50,44 +45,9 @@ TESTED = 1_000  # items at most
 MOST = 20_000  # samples that are trained on, at most
 BATCH = 128  # at most, so that a sample has steps enough
 EACH = 0.16  # of the time, for the steps of one way on the whole sample; there are three, and a curve of 3/4 of one
-RESAMPLED = 2_000
 LEAST_STEPS = 8  # of a way, or it says nothing
-LEAST_TESTED = 20  # items
 
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Question:
-    """What is asked of every way: `hits` says for each tested item whether it was found. chance: by guessing.
-
-    bank     whose labels vote; None: of the other items, the nearest must be of the same group
-    answers  by id of both: labels or groups; None: each item's other view is searched, drawn by `recipe`
-    """
-
-    name: str
-    items: Source
-    bank: Source | None
-    answers: Ids | None
-    recipe: Any
-    chance: float
-
-    def hits(self, model: Any) -> Tensor:
-        """(N,) bool."""
-        ids = self.items.ids
-        if self.answers is None:
-            first_NH, second_NH = (model.embed_source(view, ids) for view in drawn(self.items, self.recipe, 0))
-            place_N = torch.arange(len(ids))
-            return ranks(first_NH, second_NH, place_N, place_N) <= 1
-        item_NH, answer_N = model.embed_source(self.items, ids), torch.from_numpy(self.answers[ids])
-        if self.bank is None:
-            unit_NH = torch.nn.functional.normalize(item_NH, dim=1)
-            nearest_N = (unit_NH @ unit_NH.T).fill_diagonal_(-2.0).argmax(1)
-            return answer_N[nearest_N] == answer_N
-        bank_KH = model.embed_source(self.bank, self.bank.ids)
-        label_K = torch.from_numpy(self.answers[self.bank.ids])
-        score_NC = knn_scores(item_NH, bank_KH, label_K, classes=int(self.answers.max()) + 1)
-        return score_NC.argmax(1) == answer_N
 
 
 def worth(
@@ -159,7 +119,7 @@ class Trial:
         ids = _sample(train_ids, int(EACH * (seconds - (time.monotonic() - began)) / step_seconds), batch)
         if len(ids) < 2 * batch:
             raise Unfit(f"--minutes {seconds / 60:g}: a step takes {step_seconds:.1f} s here; give more minutes.")
-        test = _test(ready, tested, self.source.part(ids))
+        test = asked_of(ready, tested, self.source.part(ids))
         self.say(
             f"worth    {len(ids):,} of {len(train_ids):,} pictures, tested on {len(tested.ids):,} others: {test.name}"
         )
@@ -179,7 +139,7 @@ class Trial:
         result: dict[str, Any] = {"test": test.name, "chance": test.chance, "items": len(test.items.ids)}
         result |= {
             "samples": len(ids),
-            "frozen": {"score": float(frozen_N.double().mean()), "range": _range(frozen_N.double())},
+            "frozen": {"score": float(frozen_N.double().mean()), "range": resampled(frozen_N.double())},
         }
         result |= {"ways": ways, "curve": curve, "best": best, "seconds": round(time.monotonic() - began, 1)}
         return result | answer(result, len(train_ids))
@@ -216,7 +176,7 @@ class Trial:
         found = {
             "score": float(hit_N.double().mean()),
             "difference": float(difference_N.mean()),
-            "range": _range(difference_N, ways=3),
+            "range": resampled(difference_N, ways=3),
             "known": round(still, 4),
             "moves": moves,
             "seconds": round(seconds, 1),
@@ -243,37 +203,6 @@ def _sample(ids: Ids, steps: int, batch: int) -> Ids:
     while count >= 2 * batch and count // batch * _epochs(count) > max(steps, LEAST_STEPS):
         count = int(0.9 * count)
     return some(ids, count, "worth sample", 0)
-
-
-def _test(ready: Ready, tested: Source, bank: Source) -> Question:
-    """Groups or labels, where there are some that tell; else the other view."""
-    if tested.groups is not None:
-        group, many_N = tested.groups, np.unique_counts(tested.groups[tested.ids])
-        shared = np.isin(group[tested.ids], many_N.values[many_N.counts > 1])
-        items = tested.part(tested.ids[shared & (group[tested.ids] >= 0)])
-        if len(items.ids) >= LEAST_TESTED:
-            counts = many_N.counts[many_N.counts > 1]
-            chance = float((counts * (counts - 1)).sum() / counts.sum() / max(1, len(items.ids) - 1))
-            return Question("neighbours of the same group", items, None, group, None, chance)
-    elif tested.labels is not None:
-        label = tested.labels
-        items, bank = (part.part(part.ids[label[part.ids] >= 0]) for part in (tested, bank))
-        counts = np.bincount(label[bank.ids])
-        if len(items.ids) >= LEAST_TESTED and (counts > 0).sum() > 1:
-            chance = float(counts.max() / counts.sum())
-            return Question("neighbours of the same label", items, bank, label, None, chance)
-    views, look = ready.samples.recipe, ready.began.look
-    assert views is not None
-    name = f"the other view of each ({views.name}); without labels the test asks what training asks"
-    return Question(name, tested, None, None, replace(views, mean=look.mean, std=look.std), 1 / len(tested.ids))
-
-
-def _range(value_N: Tensor, ways: int = 1) -> list[float]:
-    """The 95 % range of the mean over resamplings of the items, for so many ways together."""
-    numbers = keyed.below(len(value_N), "resampled", np.arange(RESAMPLED * len(value_N)))
-    mean_R = value_N[torch.from_numpy(numbers.astype(np.int64)).view(RESAMPLED, -1)].mean(1)
-    edge = 0.025 / ways
-    return [float(torch.quantile(mean_R, q)) for q in (edge, 1 - edge)]
 
 
 def _share(hit_N: Tensor) -> str:
