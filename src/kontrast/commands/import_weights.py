@@ -41,7 +41,8 @@ def import_weights(
     read = published_weights.read(file)
     look, pixels_in_words = published_pixels.look(read.whose, published_pixels.Asked(**pixels))
     found = published_weights.encoder(read, look, name, stem)
-    counted = f"{found.used} of {found.used} used, {len(found.unneeded)} not needed{_kinds(found.unneeded)}"
+    kinds = _kinds(found.unneeded, read.whose.encoder)
+    counted = f"{found.used} of {found.used} used, {len(found.unneeded)} not needed{kinds}"
     with new_folder("--out", out) as folder:
         certificate = formats.write_encoder(folder, found.encoder, look, _about(file, read.whose, counted))
     return [
@@ -74,7 +75,8 @@ def _about(file: Path, whose: Any, counted: str) -> About:
     )
 
 
-def _kinds(names: Iterable[str]) -> str:
-    """What they are, by the first two words of their names."""
-    kinds = list(dict.fromkeys(".".join(name.removeprefix("module.").split(".")[:2]) for name in names))
+def _kinds(names: Iterable[str], encoder: str) -> str:
+    """What they are, by the first words of their names; beside or in the encoder by two."""
+    words = [name.removeprefix("module.").split(".") for name in names]
+    kinds = list(dict.fromkeys(".".join(each[: 2 if encoder.startswith(f"{each[0]}.") else 1]) for each in words))
     return f" ({', '.join(kinds[:4])}{', ...' if len(kinds) > 4 else ''})" if kinds else ""
