@@ -36,6 +36,7 @@ _WHERE = {
     "load": "kontrast.modalities.registry:load",
     "index": "kontrast.commands.index:index",
     "Index": "kontrast.vector_index.layout:Index",
+    "import_weights": "kontrast.commands.import_weights:import_weights",
     "mixed": "kontrast.modalities.pairs.model:mixed",
     "Model": "kontrast.modalities.images.model:Model",
     "ContrastiveEmbedder": "kontrast.estimator:ContrastiveEmbedder",
@@ -46,6 +47,7 @@ _WHERE = {
 __all__ = ["__version__", *_WHERE]  # noqa: PLE0604
 
 if TYPE_CHECKING:
+    from kontrast.commands.import_weights import import_weights as import_weights
     from kontrast.commands.index import index as index
     from kontrast.errors import Failed as Failed
     from kontrast.errors import Unfit as Unfit

@@ -320,6 +320,55 @@ def export(
     return 0
 
 
+@app.command(name="import")
+def import_(
+    weights: str,
+    *,
+    out: Annotated[str, Parameter(name=["--out", "-o"])],
+    name: Annotated[str | None, Parameter(name="--as")] = None,
+    stem: str | None = None,
+    pixels: str | None = None,
+    size: int | None = None,
+    mean: str | None = None,
+    std: str | None = None,
+    interpolation: str | None = None,
+    crop: float | None = None,
+    debug: Debug = False,
+) -> int:
+    """Make a model folder of published weights (MoCo, SwAV, lightly, VISSL ...), every tensor accounted for.
+
+    Parameters
+    ----------
+    weights
+        A file of theirs: .pth, .pt, .tar, .ckpt or .safetensors. Of pickles nothing but tensors is read.
+    out
+        The folder to write, which must not exist yet.
+    name
+        The network, by timm's or torchvision's name; a ResNet is known by its tensors.
+    stem
+        cifar: a 3x3 first convolution, padding 1, without a max-pool; no file tells.
+    pixels
+        imagenet: 224 pixels cut from 256, bilinear, ImageNet's mean and std. Where the publisher fixes them, known.
+    size
+        Side in pixels of what the network saw.
+    mean
+        Such as 0.485,0.456,0.406, of pixels from 0 to 1.
+    std
+        The same.
+    interpolation
+        bicubic, bilinear or nearest.
+    crop
+        Share of the resized side that is cut out, such as 0.875 for 224 of 256.
+    """
+    from kontrast.commands.import_weights import import_weights, numbers
+
+    look: dict[str, Any] = {"preset": pixels, "size": size, "interpolation": interpolation, "crop_pct": crop}
+    look |= {"mean": numbers("--mean", mean), "std": numbers("--std", std)}
+    for line in import_weights(weights, out, name=name, stem=stem, **look):
+        put(line)
+    return 0
+
+
 @app.command
 def methods(name: str | None = None, *, debug: Debug = False) -> int:
     """List the methods, or show one: its card, its published recipes and every number with its source.

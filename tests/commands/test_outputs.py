@@ -107,3 +107,20 @@ def test_nothing_joins_a_folder_of_data(tmp_path, monkeypatch):
     outputs.claim_vectors("--out", data / "vectors.npy", (str(data),))
     monkeypatch.chdir(tmp_path)
     assert "part of it" in kept(outputs.claim_picture, "--out", Path("pictures/s.png"), ("pictures",))
+
+
+def test_a_folder_comes_whole_or_not_at_all(tmp_path):
+    out = tmp_path / "deep" / "out"
+    outputs.claim_folder("--out", out)
+    with pytest.raises(KeyError), outputs.new_folder("--out", out) as folder:
+        folder.mkdir()
+        raise KeyError
+    assert not list(out.parent.iterdir())
+    with outputs.new_folder("--out", out) as folder:
+        folder.mkdir()
+        (folder / "config.json").touch()
+        assert not out.exists()
+    assert [path.name for path in out.parent.iterdir()] == ["out"] and (out / "config.json").is_file()
+    assert "nothing is overwritten" in kept(outputs.claim_folder, "--out", out)
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    assert "exists already" in kept(outputs.claim_folder, "--out", tmp_path / "link")

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from kontrast.errors import Unfit
+from kontrast.commands.outputs import claim_folder, new_folder
 from kontrast.exchange import formats
 from kontrast.exchange.card import About
 from kontrast.modalities.registry import load
@@ -22,20 +20,11 @@ def export(run: str | Path, to: str, out: Path) -> list[str]:
     It is written beside `out` and takes its name when it has been read again and gives the same vectors. Unfit, with
     the formats that can, where this one cannot say the model; Failed, with nothing left behind, where vectors differ.
     """
-    if out.exists() or out.is_symlink():
-        raise Unfit(f"--out {out} exists already; give a folder that does not: nothing is overwritten.")
+    claim_folder("--out", out)
     model = load(run)
     written_by = formats.checked(to, model)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        place = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-    except OSError as problem:
-        raise Unfit(f"--out {out} cannot be made: {problem.strerror}.") from None
-    try:
-        certificate = written_by.write(place / out.name, model, about(Path(run)))
-        (place / out.name).rename(out)
-    finally:
-        shutil.rmtree(place)
+    with new_folder("--out", out) as folder:
+        certificate = written_by.write(folder, model, about(Path(run)))
     return [
         f"format   {to}, read by {certificate.loaders}",
         f"same     largest difference {certificate.difference:.2g} between what was read again and the model; its "

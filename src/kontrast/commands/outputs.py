@@ -9,7 +9,10 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Callable, Iterable
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +51,27 @@ def claimed(flag: str, out: Path, inputs: Iterable[Any], ours: Callable[[Path], 
         raise Unfit(f"{flag} {out}: there is no folder {folder}.")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise Unfit(f"{flag} {out} cannot be written: permission denied.")
+
+
+def claim_folder(flag: str, out: Path) -> None:
+    """Unfit where there is something already: a folder is never written into."""
+    if out.exists() or out.is_symlink():
+        raise Unfit(f"{flag} {out} exists already; give a folder that does not: nothing is overwritten.")
+
+
+@contextmanager
+def new_folder(flag: str, out: Path) -> Iterator[Path]:
+    """A folder to write into, beside `out`; it takes that name at the end, and is gone after a failure."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        place = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    except OSError as problem:
+        raise Unfit(f"{flag} {out} cannot be made: {problem.strerror}.") from None
+    try:
+        yield place / out.name
+        (place / out.name).rename(out)
+    finally:
+        shutil.rmtree(place)
 
 
 def claim_picture(flag: str, out: Path, inputs: Iterable[Any]) -> None:

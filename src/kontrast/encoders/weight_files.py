@@ -20,7 +20,10 @@ from kontrast import files
 from kontrast.errors import Unfit
 
 USUAL = ("model.safetensors", "pytorch_model.bin")
-WRAPPED = ("state_dict", "model_state_dict", "model")  # where a training checkpoint keeps its weights
+WRAPPED = (  # where a training checkpoint keeps its weights, from the outside in
+    *("state_dict", "model_state_dict", "online_network_state_dict"),
+    *("classy_state_dict", "base_model", "model", "trunk"),
+)
 CONVERT = "in the program that wrote it: safetensors.torch.save_file(model.state_dict(), 'model.safetensors')"
 
 

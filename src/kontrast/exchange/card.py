@@ -21,6 +21,7 @@ class About:
     settings        what was chosen for the run, in the order to be shown
     evaluation      whose -> metric -> fraction or number: {"learned": {"knn_top1": 0.9}, "random_weights": ...}
     evaluated_on    what the evaluation was made on
+    how             how it was trained, in words
     license         of the weights, as the data allow; the card says "unknown" where nobody said
     """
 
@@ -30,6 +31,7 @@ class About:
     settings: Mapping[str, Any] = field(default_factory=dict)
     evaluation: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     evaluated_on: str = ""
+    how: str = "by contrast, without labels,"
     license: str = "unknown"
 
 
@@ -75,8 +77,8 @@ def card(
     sections = [
         _front(about, library),
         f"# {name}{stem}, trained with {about.method}",
-        f"A picture encoder: {channels} x {size} x {size} pixels in, a vector of {width} numbers out. Trained by "
-        f"contrast, without labels, on {about.data}. Similar pictures have a large cosine.",
+        f"A picture encoder: {channels} x {size} x {size} pixels in, a vector of {width} numbers out. Trained "
+        f"{about.how} on {about.data}. Similar pictures have a large cosine.",
         about.verdict,
         "## Load it",
         f"Read by {loaders}. Read again after writing and compared with the encoder in memory: largest difference "
