@@ -99,7 +99,7 @@ def test_a_format(folder: Path) -> None:
     again = call(folder, "format", "export", "run", "--to", "npz", "--out", "there", refused=True)
     assert "exists already" in again
     other = call(folder, "format", "export", "run", "--to", "open_clip", "--out", "other", refused=True)
-    assert "What can: standalone, npz." in other and not (folder / "other").exists()
+    assert "What can: standalone, onnx, npz." in other and not (folder / "other").exists()
 
 
 def test_a_source_of_negatives(folder: Path) -> None:

@@ -309,14 +309,14 @@ def export(
     run
         A run folder or a model folder.
     to
-        Such as timm, standalone (its own encoder.py), sentence-transformers or open_clip; a wrong word lists them all.
+        timm, transformers, sentence-transformers, torchvision, open_clip, onnx, or standalone (its own encoder.py).
     out
         The folder to write, which must not exist yet.
     """
     from kontrast.commands.export import export as write
 
     for line in write(run, to, Path(out)):
-        print(line)
+        put(line)
     return 0
 
 

@@ -28,10 +28,16 @@ from kontrast.preprocessing import Preprocessing
 
 ABOUT = About("simclr", "noise")
 WORDS = ["a red ball", "two dogs run", "the sea at night", "a small house"] * 3
-PLANTED = {"resnet18": ["timm", "standalone"], "small": ["standalone"], "cifar": ["standalone"]} | {
-    "deep": ["standalone"], "texts": ["sentence-transformers"], "pairs": ["standalone-pairs"],
-    "siglip": ["standalone-pairs"], "clip": ["open_clip"],
-}  # fmt: skip
+PLANTED = {
+    "resnet18": ["timm", "standalone", "transformers", "torchvision", "onnx"],
+    "small": ["standalone", "onnx"],
+    "cifar": ["standalone", "onnx"],
+    "deep": ["standalone"],
+    "texts": ["sentence-transformers", "onnx"],
+    "pairs": ["standalone-pairs", "onnx"],
+    "siglip": ["standalone-pairs", "onnx"],
+    "clip": ["open_clip", "transformers", "onnx"],
+}
 
 
 def model(name: str) -> Any:
@@ -62,7 +68,7 @@ def test_what_fits_is_written_and_loads_and_nothing_else_fits(tmp_path: Path, na
     for format_name, known in formats.FORMATS.items():
         why = known.says_it(made)
         assert bool(why) != (format_name in PLANTED[name]) and not why.endswith(".")
-        if not why:
+        if not why and format_name != "onnx":  # which takes seconds, and has tests of its own
             certificate = known.write(tmp_path / format_name, made, ABOUT)
             assert certificate.difference <= 1e-6 * certificate.largest and certificate.largest > 0
             assert known.read(tmp_path / format_name) is not None

@@ -43,6 +43,8 @@ class Certificate:
     loaders     who reads the folder, in words
     difference  largest absolute difference of a feature;  largest  the largest absolute feature, for scale
     card        the text of README.md for what is known about the model by now
+    program     how the folder is loaded without kontrast; see `elsewhere.proven`. "": its own reader is all there is
+    unit        that gives vectors of length 1, whatever the model's are
     """
 
     layout: str
@@ -50,6 +52,8 @@ class Certificate:
     difference: float
     largest: float
     card: Callable[[About], str]
+    program: str = ""
+    unit: bool = False
 
     def write_card(self, folder: Path, about: About) -> None:
         """Write README.md, once before the model is evaluated and again with its figures."""

@@ -6,7 +6,7 @@ for where it is there, and compared with the model in memory.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,7 +19,12 @@ TOLERANCE = 1e-4  # largest difference over largest value; the same kernels in f
 
 
 class Format(Protocol):
-    """A format. `model` is a model in use, as `kontrast.load` gives it."""
+    """A format. `model` is a model in use, as `kontrast.load` gives it.
+
+    needs  modules that `kontrast export` must find, to prove the folder by the library it is for -> what brings each
+    """
+
+    needs: Mapping[str, str]
 
     def says_it(self, model: Any) -> str:
         """Why the format cannot say this model, in words that end a sentence; "" where it can."""

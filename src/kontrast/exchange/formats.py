@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,14 @@ from kontrast.errors import Unfit
 from kontrast.exchange.card import About, Certificate
 from kontrast.exchange.format import Format
 from kontrast.exchange.image_folder import Pictures
+from kontrast.exchange.onnx import Onnx
 from kontrast.exchange.open_clip import OpenClip
 from kontrast.exchange.sentence_transformers import SentenceTransformers
 from kontrast.exchange.standalone import Standalone
 from kontrast.exchange.standalone_pairs import StandalonePairs
 from kontrast.exchange.timm import Timm
+from kontrast.exchange.torchvision import Torchvision
+from kontrast.exchange.transformers import Transformers
 from kontrast.preprocessing import Preprocessing
 
 FORMATS: dict[str, Format] = {  # a run's own model/ is written in the first that can say it
@@ -23,6 +27,9 @@ FORMATS: dict[str, Format] = {  # a run's own model/ is written in the first tha
     "sentence-transformers": SentenceTransformers(),
     "open_clip": OpenClip(),
     "standalone-pairs": StandalonePairs(),
+    "transformers": Transformers(),
+    "torchvision": Torchvision(),
+    "onnx": Onnx(),
 }
 
 
@@ -38,6 +45,9 @@ def checked(name: str, model: Any) -> Format:
     if why := FORMATS[name].says_it(model):
         can = ", ".join(fitting(model)) or "none"
         raise Unfit(f"--to {name} cannot hold this model: {why}. What can: {can}.")
+    for module, brought_by in FORMATS[name].needs.items():
+        if find_spec(module) is None:
+            raise Unfit(f"--to {name} is proven by {module}, which is not installed: pip install {brought_by}")
     return FORMATS[name]
 
 

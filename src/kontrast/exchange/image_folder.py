@@ -43,12 +43,14 @@ def no_pictures(model: Any) -> str:
 
 @dataclass(frozen=True)
 class Told:
-    """What a card says of its folder: the layout's name, the hub's library, who loads it in words, code to paste."""
+    """What a card says of its folder: the layout's name, the hub's library, who loads it in words, code to paste; and
+    the `program` that proves it."""
 
     layout: str
     library: str
     loaders: str
     usage: str
+    program: str = ""
 
 
 def certified(folder: Path, model: Seeing, about: About, again: torch.nn.Module, told: Told) -> Certificate:
@@ -61,7 +63,7 @@ def certified(folder: Path, model: Seeing, about: About, again: torch.nn.Module,
         how = {"library": told.library, "loaders": told.loaders, "usage": told.usage}
         return card(spec, width, model.look, known, difference=difference, **how)
 
-    certificate = Certificate(told.layout, told.loaders, difference, largest, text)
+    certificate = Certificate(told.layout, told.loaders, difference, largest, text, told.program)
     certificate.write_card(folder, about)
     return certificate
 

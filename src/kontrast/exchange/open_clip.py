@@ -37,8 +37,24 @@ TEXT_PARTS = ("text_projection", "positional_embedding", "token_embedding", "tra
 NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size")  # scalars in OpenAI's state dicts
 
 
+PROGRAM = """\
+import open_clip, torch
+net, _, prepare = open_clip.create_model_and_transforms("local-dir:.")
+words = open_clip.get_tokenizer("local-dir:.")
+net.eval()
+@torch.no_grad()
+def pictures(given):
+    return torch.cat([net.encode_image(prepare(each)[None]) for each in given]).numpy()
+@torch.no_grad()
+def sentences(given):
+    return net.encode_text(words(given)).numpy()
+"""
+
+
 class OpenClip:
     """See `format.Format`. All towers but those with our own small net, which open_clip cannot name."""
+
+    needs: Mapping[str, str] = {"open_clip": "open_clip_torch"}
 
     def says_it(self, model: Any) -> str:
         if why := no_towers(model):
@@ -54,7 +70,7 @@ class OpenClip:
             ids = again.captions(WORDS, full=not again.towers.text.cuttable)
             return again.towers(pixels), again.towers.encode_text(ids)
 
-        return certified(folder, pairs, about, vectors, ("open_clip", "open_clip and kontrast"))
+        return certified(folder, pairs, about, vectors, ("open_clip", "open_clip and kontrast", PROGRAM))
 
     def read(self, folder: Path) -> Pairs:
         """The towers as kontrast loads them: open_clip need not be there."""

@@ -56,21 +56,26 @@ def start_folder(folder: Path, pairs: Pairs, config: str) -> None:
 
 @torch.no_grad()
 def certified(
-    folder: Path, pairs: Pairs, about: About, again: Callable[[Tensor], tuple[Tensor, Tensor]], told: tuple[str, str]
+    folder: Path,
+    pairs: Pairs,
+    about: About,
+    again: Callable[[Tensor], tuple[Tensor, Tensor]],
+    told: tuple[str, str, str],
 ) -> Certificate:
     """Compare what was read again with the towers in memory, on noise and two captions, and write the card.
 
-    again: pixels -> the vectors of the pictures and of `WORDS`;  told: the layout's name, and who loads it in words
+    again: pixels -> the vectors of the pictures and of `WORDS`;  told: the layout's name, who loads it in words,
+           and the program that proves it
     """
     towers, size = copy.deepcopy(pairs.towers).cpu().float().eval(), pairs.image_size
     pixels = torch.randn((PROBES, 3, size, size), generator=keyed.generator("certificate"))
     live = towers(pixels), towers.encode_text(pairs.captions(WORDS, full=not towers.text.cuttable))
     difference, largest = compared(folder, live, again(pixels))
-    layout, loaders = told
+    layout, loaders, program = told
 
     def text(known: About) -> str:
         return pair_card(towers.width, size, known, loaders=loaders, difference=difference)
 
-    certificate = Certificate(layout, loaders, difference, largest, text)
+    certificate = Certificate(layout, loaders, difference, largest, text, program)
     certificate.write_card(folder, about)
     return certificate

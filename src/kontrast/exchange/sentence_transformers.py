@@ -12,6 +12,7 @@ BERT's own pooler. A static encoder is a StaticEmbedding, which AutoModel does n
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +38,24 @@ PROBES = (
 MODULES = "sentence_transformers.models"
 
 
+USAGE = """\
+```python
+from sentence_transformers import SentenceTransformer
+
+vectors = SentenceTransformer("model").encode(["A dog runs.", "A cat sleeps."])
+```"""
+PROGRAM = """\
+from sentence_transformers import SentenceTransformer
+net = SentenceTransformer(".", device="cpu")
+def sentences(given):
+    return net.encode(given, show_progress_bar=False)
+"""
+
+
 class SentenceTransformers:
     """See `format.Format`. It can say every sentence encoder."""
+
+    needs: Mapping[str, str] = {"sentence_transformers": "sentence-transformers"}
 
     def says_it(self, model: Any) -> str:
         return "" if isinstance(model.encoder, TextEncoder) else "it holds sentence encoders alone"
@@ -72,15 +89,32 @@ def write(folder: str | Path, encoder: TextEncoder, about: About) -> Certificate
         content["matryoshka_dims"] = [each for each in widths if each < encoder.width] + [encoder.width]
     _json(folder / "config_sentence_transformers.json", {"__version__": {}, **content})
     again = text_encoder(str(folder), seed=0)
+    others = "" if static else ", transformers (AutoModel, AutoTokenizer)"
+    loaders = f"sentence-transformers (5 or newer){others} and kontrast"
+    return certified(folder, encoder, about, again, ("sentence-transformers", loaders), usage=USAGE, program=PROGRAM)
+
+
+def certified(
+    folder: Path,
+    encoder: TextEncoder,
+    about: About,
+    again: TextEncoder,
+    told: tuple[str, str],
+    *,
+    usage: str,
+    program: str,
+) -> Certificate:
+    """Compare what was read again with the encoder in memory, and write the card; Failed if they differ.
+
+    told: the layout's name, and who loads it in words;  usage: code to paste;  program: see `elsewhere`
+    """
     difference, largest = compared(folder, [embed(encoder, PROBES)], [embed(again, PROBES)])
-    loaders = (
-        "sentence-transformers (5 or newer) and kontrast"
-        if static
-        else ("sentence-transformers (5 or newer), transformers (AutoModel, AutoTokenizer) and kontrast")
-    )
-    certificate = Certificate(
-        "sentence-transformers", loaders, difference, largest, lambda known: _card(encoder, known, loaders, difference)
-    )
+    layout, loaders = told
+
+    def text(known: About) -> str:
+        return _card(encoder, known, loaders, difference, usage)
+
+    certificate = Certificate(layout, loaders, difference, largest, text, program)
     certificate.write_card(folder, about)
     return certificate
 
@@ -99,8 +133,8 @@ def _static(folder: Path, encoder: TextEncoder) -> list[tuple[str, str]]:
     return [("StaticEmbedding", path.name)]
 
 
-def _transformer(folder: Path, encoder: TextEncoder) -> list[tuple[str, str]]:
-    """The encoder's own files and those of its pooling; the modules in order."""
+def transformer_files(folder: Path, encoder: TextEncoder) -> dict[str, Any]:
+    """Write config.json, model.safetensors and the tokenizer, as AutoModel reads them; returns the configuration."""
     spec, weights, pooler = encoder.spec, encoder.net.state_dict(), encoder.pooler
     if spec["name"] == "bert":
         config = _bert_config(spec, encoder.tokenizer.pad_id)
@@ -115,6 +149,14 @@ def _transformer(folder: Path, encoder: TextEncoder) -> list[tuple[str, str]]:
     _json(folder / "config.json", config | ({"output_hidden_states": True} if by_layers else {}))
     _weights(folder, weights)
     encoder.tokenizer.save(folder)
+    return config
+
+
+def _transformer(folder: Path, encoder: TextEncoder) -> list[tuple[str, str]]:
+    """The encoder's own files and those of its pooling; the modules in order."""
+    spec, pooler = encoder.spec, encoder.pooler
+    by_layers = pooler in ("first-last", "top2")
+    config = transformer_files(folder, encoder)
     _json(folder / "sentence_bert_config.json", {"max_seq_length": spec["max_length"], "do_lower_case": spec["lower"]})
     modules = [("Transformer", "")]
     if by_layers:
@@ -173,7 +215,7 @@ def _json(path: Path, content: Any) -> None:
     files.write(path, json.dumps(content, indent=2) + "\n")
 
 
-def _card(encoder: TextEncoder, about: About, loaders: str, difference: float) -> str:
+def _card(encoder: TextEncoder, about: About, loaders: str, difference: float, usage: str) -> str:
     tags = ["sentence-transformers", "sentence-similarity", "contrastive-learning", about.method]
     licence = [f"license: {json.dumps(about.license)}"] if about.license != "unknown" else []
     front = [
@@ -194,8 +236,7 @@ def _card(encoder: TextEncoder, about: About, loaders: str, difference: float) -
         "## Load it",
         f"Read by {loaders}. Read again after writing and compared with the encoder in memory: largest difference "
         f"{difference:.1e}.",
-        "```python\nfrom sentence_transformers import SentenceTransformer\n\n"
-        'vectors = SentenceTransformer("model").encode(["A dog runs.", "A cat sleeps."])\n```',
+        usage,
         f"Pooling: {encoder.pooler}.",
         fewer(about, 'SentenceTransformer("model", truncate_dim={width})'),
         "## How good it is",

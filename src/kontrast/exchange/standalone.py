@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import json
 import runpy
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -101,8 +102,21 @@ def put_group_norm(net: nn.Module) -> None:
 '''
 
 
+PROGRAM = """\
+import sys, torch
+sys.path.insert(0, ".")
+from encoder import load, prepare
+net = load()
+@torch.no_grad()
+def pictures(given):
+    return torch.cat([net(prepare(each)[None]) for each in given]).numpy()
+"""
+
+
 class Standalone:
     """See `format.Format`. It can say every picture encoder."""
+
+    needs: Mapping[str, str] = {}
 
     def says_it(self, model: Any) -> str:
         return no_pictures(model)
@@ -118,7 +132,7 @@ class Standalone:
         mode = MODES.get(encoder.spec["channels"], "RGB")
         usage = USAGE.format(width=encoder.width, needs=needs(encoder), mode=mode)
         loaders = f"its own encoder.py (which needs {needs(encoder)}, not kontrast) and by kontrast"
-        return certified(folder, model, about, self.read(folder), Told("plain", "pytorch", loaders, usage))
+        return certified(folder, model, about, self.read(folder), Told("plain", "pytorch", loaders, usage, PROGRAM))
 
     def read(self, folder: Path) -> nn.Module:
         """The network as the folder's own encoder.py loads it."""

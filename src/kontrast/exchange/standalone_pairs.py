@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import inspect
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -179,8 +180,24 @@ def encoder_py(
     )
 
 
+PROGRAM = """\
+import sys, torch
+sys.path.insert(0, ".")
+import encoder as own
+net = own.load()
+@torch.no_grad()
+def pictures(given):
+    return torch.cat([net.encode_image(own.prepare(each)[None]) for each in given]).numpy()
+@torch.no_grad()
+def sentences(given):
+    return net.encode_text(own.words(given)).numpy()
+"""
+
+
 class StandalonePairs:
     """See `format.Format`. Towers with our own small net; others are open_clip's."""
+
+    needs: Mapping[str, str] = {}
 
     def says_it(self, model: Any) -> str:
         if why := no_towers(model):
@@ -195,7 +212,7 @@ class StandalonePairs:
         def vectors(pixels: Tensor) -> tuple[Tensor, Tensor]:
             return net.encode_image(pixels), net.encode_text(again.words(WORDS))
 
-        return certified(folder, model.pairs, about, vectors, ("plain", "its own encoder.py and by kontrast"))
+        return certified(folder, model.pairs, about, vectors, ("plain", "its own encoder.py and by kontrast", PROGRAM))
 
     def read(self, folder: Path) -> ModuleType:
         """The folder's own encoder.py, imported: its `load()` gives the net, its `words` read captions."""

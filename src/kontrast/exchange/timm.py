@@ -9,6 +9,7 @@ picture size of a ViT.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,20 @@ from kontrast.preprocessing import Preprocessing
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # Pillow's name for so many channels
 
 
+PROGRAM = """\
+import timm, torch
+net = timm.create_model("local-dir:.", pretrained=True).eval()
+prepare = timm.data.create_transform(**timm.data.resolve_model_data_config(net))
+@torch.no_grad()
+def pictures(given):
+    return torch.cat([net(prepare(each.convert("{mode}"))[None]) for each in given]).numpy()
+"""
+
+
 class Timm:
     """See `format.Format`. Where an architecture's name is the whole truth: its own stem, its own norms."""
+
+    needs: Mapping[str, str] = {}
 
     def says_it(self, model: Any) -> str:
         if why := no_pictures(model):
@@ -51,9 +64,11 @@ class Timm:
         written = config(encoder, model.look, f"kontrast_{about.method}")
         files.write(folder / "config.json", json.dumps(written, indent=2) + "\n")
         write_weights(folder, encoder)
-        usage = USAGE.format(width=encoder.width, mode=MODES.get(encoder.spec["channels"], "RGB"))
+        mode = MODES.get(encoder.spec["channels"], "RGB")
+        usage = USAGE.format(width=encoder.width, mode=mode)
         loaders = "timm, transformers, sentence-transformers (6.2 or newer) and kontrast"
-        return certified(folder, model, about, self.read(folder), Told("timm", "timm", loaders, usage))
+        told = Told("timm", "timm", loaders, usage, PROGRAM.format(mode=mode))
+        return certified(folder, model, about, self.read(folder), told)
 
     def read(self, folder: Path) -> nn.Module:
         """The network as timm itself loads it."""
