@@ -66,6 +66,8 @@ class Settings:
         workers: Processes that read pictures and draw views; on a GPU, threads that decode.
         checkpoint_every: Minutes between checkpoints inside an epoch.
         set: Any field of the method's own configuration, as NAME=VALUE.
+        log: Trackers that show the run too, of tensorboard, wandb and mlflow, as tensorboard,wandb; nothing is sent
+            anywhere unless WANDB_MODE or MLFLOW_TRACKING_URI asks for it.
         strict: Stop at the first broken file instead of skipping it.
         follow_links: Follow symbolic links that leave the folder of the data, and those to folders.
     """
@@ -113,6 +115,7 @@ class Settings:
     workers: int | None = None
     checkpoint_every: float | None = None
     set: list[str] | None = None
+    log: str | None = None
     strict: bool | None = None
     follow_links: bool | None = None
 
@@ -179,6 +182,7 @@ class Resolved:
     workers: int
     checkpoint_every: float
     set: list[str] | None = None
+    log: str | None = None
     strict: bool
     follow_links: bool
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from tests.exchange.test_formats import model
+from tests.exchange.test_transformers import bert
 
 import kontrast
 from kontrast.commands.export import export
 from kontrast.errors import Failed, Unfit
 from kontrast.exchange import elsewhere, formats, open_clip
-from tests.exchange.test_formats import model
-from tests.exchange.test_transformers import bert
 
 pytestmark = [pytest.mark.proof, pytest.mark.filterwarnings("ignore")]
 SHORT = {"epochs": 1, "threads": 1, "validate": "none", "say": lambda _: None}

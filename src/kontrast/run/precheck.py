@@ -14,6 +14,7 @@ from kontrast.negatives import check_fits, parsed
 from kontrast.recipes.kinds import KINDS
 from kontrast.recipes.rules import FIXED
 from kontrast.settings import Settings, checked, pairs
+from kontrast.training import trackers
 
 
 def path(given: str | Path, flag: str) -> Path:
@@ -47,6 +48,7 @@ def before_reading(requested: Settings, weights_from: str | Path | None) -> None
     if requested.channels is not None and modality.channels not in (None, requested.channels):
         raise Unfit(f"--channels {requested.channels}: {name} reads pictures of {modality.channels} channels.")
     processes.device(requested.device)
+    trackers.named(requested.log)
     if requested.tune is not None:
         tuning.parsed(requested.tune)
     checks = requested.validate

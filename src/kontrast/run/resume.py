@@ -18,11 +18,11 @@ from kontrast.run.plan import planned_on
 from kontrast.run.ready import Ready, put_together, steps
 from kontrast.run.result import Run
 from kontrast.settings import Settings
-from kontrast.training import checkpoints, signals
+from kontrast.training import checkpoints, signals, trackers
 from kontrast.training.run_folder import Folder
 from kontrast.verify import contract
 
-FREE = ("max_minutes", "checkpoint_every", "workers")  # may be said anew: every bit stays
+FREE = ("max_minutes", "checkpoint_every", "workers", "log")  # may be said anew: every bit stays
 PLACES = ("data",)  # of config.yaml; what lies there is compared by its content
 
 
@@ -61,6 +61,7 @@ def resumed(
     except FileNotFoundError as problem:
         refused = [f"{problem} Starting this run from its beginning."]
     free = Settings(**{name: getattr(requested, name) for name in FREE})
+    trackers.named(free.over(begun).log)
     moved = isinstance(data, str | Path) and written.data not in (str(data), str(Path(data).resolve()))
     try:
         began = written.weights_from

@@ -33,6 +33,7 @@ from kontrast.training import checkpoints, malloc, optimizers, schedules
 from kontrast.training.layerwise import layerwise
 from kontrast.training.loop import Course, Row, State, Training, fit
 from kontrast.training.signals import Signals
+from kontrast.training.trackers import Bridge
 from kontrast.training.watch import Watch
 
 CORES = os.cpu_count() or 1
@@ -67,6 +68,7 @@ class Trainer:
         if self.ready.start is not None:
             self._restore_books(self.ready.start)
         self.config = {} if self.folder is None else configuration(self.folder.config())
+        self.bridge = None if self.folder is None else Bridge(self.folder, self.settings.log, self.say)
 
     def _restore_weights(self, start: Start) -> None:
         weights = {k.removeprefix("method."): v for k, v in start[0].items() if k.startswith("method.")}
@@ -138,6 +140,13 @@ class Trainer:
 
     def run(self) -> Run:
         """Train to the end, or to a signal; then write what a run leaves."""
+        try:
+            return self._run()
+        finally:
+            if self.bridge:
+                self.bridge.close()
+
+    def _run(self) -> Run:
         training = self.training
         self.came.doing = "training"
         if self.ready.start is None:
@@ -199,6 +208,10 @@ class Trainer:
         if self.folder:
             models = (model, self.ready.began)
             finish(self.folder, self.ready.plan, self.samples, self.opened, models, summary, self.say)
+        if self.bridge:
+            of = summary.get("evaluation", {}).items()
+            scores = {f"{who}/{name}": value for who, found in of for name, value in found.items() if who != "about"}
+            self.bridge.send({"step": state.step, **scores})
         return Run(path, self.plan, ending, summary, model, int(watch.collapsed(state.step)))
 
     # What the loop asks for while it runs: `training.loop.Books`.
@@ -208,6 +221,8 @@ class Trainer:
         self.waits.extend(value for name, value in row.items() if name == "data_wait")
         if self.folder:
             self.folder.log(row)
+        if self.bridge:
+            self.bridge.send(row)
         if self.show:
             self.show(row, self.training.course.steps)
         state = self.training.state
