@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import App, CycloptsError, Parameter, convert
 
 from kontrast import __version__, strict_json
-from kontrast.commands.index_verbs import VERBS, Debug, Json
+from kontrast.commands.index_verbs import VERBS, Debug, Json, Links
 from kontrast.errors import Failed, Interrupted, Unfit
 from kontrast.settings import Settings
 from kontrast.terminal import Progress, folded, put
@@ -22,11 +22,6 @@ from kontrast.training.signals import caught
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-
-Links = Annotated[
-    bool, Parameter(help="Follow symbolic links that leave the folder of the data, and those to folders.")
-]
 
 
 def _exact(type_: Any, tokens: Any) -> Any:
@@ -241,6 +236,8 @@ def search(
     sheet: str | None = None,
     split: str | None = None,
     model: str | None = None,
+    precision: str | None = None,
+    width: int = 0,
     follow_links: Links = False,
     as_json: Json = False,
     debug: Debug = False,
@@ -262,10 +259,14 @@ def search(
         Write the query and what was found as one picture.
     model
         Of an index: the folder of its model, where that has moved.
+    precision
+        Of an index: find candidates in its smaller vectors, int8, binary or float16; rank them by the stored ones.
+    width
+        Of these, the columns that were kept; all if not given.
     """
     from kontrast.commands.search import asked_of
 
-    how = {"queries": queries, "where": where, "split": split, "model": model}
+    how = {"queries": queries, "where": where, "split": split, "model": model, "precision": precision}
     drawn = Path(sheet) if sheet else None
     found = asked_of(
         run,
@@ -273,6 +274,7 @@ def search(
         [query] if isinstance(query, str) else query or [],
         k=k,
         sheet=drawn,
+        width=width,
         follow_links=follow_links,
         **how,
     )

@@ -25,7 +25,7 @@ def index(model: str | Path, data: Any, out: str | Path, **how: Any) -> Index:
     model       a run folder or a model folder
     data        a path, or the name of an embedded set
     how         dtype "float32" or "float16"; thumbnail, pixels of the pictures kept for looking (64; 0: none); split,
-                labels, columns and same as `kontrast.data.open_source` takes them
+                labels, columns, same and follow_links as `kontrast.data.open_source` takes them
 
     Any number of processes may be given the same words at once: each makes the shards that nobody else makes, and all
     return when the index is whole, to the same bytes. Unfit where the folder holds something else.

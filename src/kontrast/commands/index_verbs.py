@@ -13,6 +13,9 @@ from kontrast.terminal import put
 
 Debug = Annotated[bool, Parameter(help="Show the traceback of a failure.")]
 Json = Annotated[bool, Parameter(name="--json", help="Print one JSON object instead of words.")]
+Links = Annotated[
+    bool, Parameter(help="Follow symbolic links that leave the folder of the data, and those to folders.")
+]
 Out = Annotated[str, Parameter(name=["--out", "-o"])]
 
 
@@ -25,6 +28,7 @@ def index(
     labels: str | None = None,
     columns: list[str] | None = None,
     same: str | None = None,
+    follow_links: Links = False,
     dtype: str = "float32",
     thumbnail: int = 64,
     precision: str | None = None,
@@ -60,6 +64,7 @@ def index(
     from kontrast.commands.index import written
 
     options: dict[str, Any] = {"split": split, "labels": labels, "columns": columns, "same": same}
+    options["follow_links"] = follow_links or None
     smaller: dict[str, Any] = {"precision": precision, "width": width, "least": least}
     _print(written(model, data, Path(out), dtype=dtype, thumbnail=thumbnail, **smaller, **options))
     return 0

@@ -32,18 +32,22 @@ def asked_of(
     where: str | None = None,
     split: str | None = None,
     model: str | None = None,
+    precision: str | None = None,
+    width: int = 0,
     follow_links: bool = False,
 ) -> list[dict[str, Any]]:
     """What the command line asked for: one query of a run and data, or several of an index."""
     if data is not None or not is_index(run):
         if data is None:
             raise Unfit(f"{run} is no index: give the data to search, or make one: kontrast index {run} DATA --out F.")
-        for flag, value in (("--where", where), ("--queries", queries), ("--model", model)):
+        for flag, value in (("--where", where), ("--queries", queries), ("--model", model), ("--precision", precision)):
             if value:
                 raise Unfit(f"{flag} is asked of an index alone: kontrast index {run} {data} --out FOLDER makes one.")
         if len(query) != 1:
             raise Unfit("--query: one query was expected; several are answered by an index (kontrast index).")
         return [search(run, data, query[0], k, sheet=sheet, split=split, follow_links=follow_links)]
+    if width and not precision:
+        raise Unfit("--width is of smaller vectors: name --precision int8, binary or float16 with it.")
     if follow_links:
         raise Unfit(f"--follow-links: {run} is an index, whose data were read when it was made.")
     if split:
@@ -53,7 +57,14 @@ def asked_of(
     except (OSError, UnicodeDecodeError) as problem:
         raise Unfit(f"--queries {queries} cannot be read as text: {problem}.") from None
     return search_index(
-        run, [*query, *(line for line in lines if line.strip())], k, where=where, sheet=sheet, model=model
+        run,
+        [*query, *(line for line in lines if line.strip())],
+        k,
+        where=where,
+        sheet=sheet,
+        model=model,
+        precision=precision,
+        width=width,
     )
 
 

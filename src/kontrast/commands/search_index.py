@@ -22,6 +22,7 @@ from kontrast.modalities.registry import load
 from kontrast.report.contact_sheet import sheet as drawn
 from kontrast.report.contact_sheet import shown
 from kontrast.vector_index.build import weights_of
+from kontrast.vector_index.by_smaller import Smaller
 from kontrast.vector_index.layout import Index
 from kontrast.vector_index.search import EXACT, nearest
 
@@ -46,6 +47,8 @@ def search_index(
     where: str | None = None,
     sheet: Path | None = None,
     model: str | Path | None = None,
+    precision: str | None = None,
+    width: int = 0,
     exact: int = EXACT,
 ) -> list[dict[str, Any]]:
     """For each query the k rows of an index with the highest cosine, itself left out if it is one.
@@ -54,9 +57,10 @@ def search_index(
     where    an SQL condition over the columns of the index
     sheet    a picture file to draw queries and answers on
     model    the folder of the model, where it has moved since the index was made
+    precision, width  of the smaller vectors that candidates come from; None: all rows are looked at as they are
 
     Each is {"query", "searched", "hits": [{"row", "name", "score"}]}, "row" being the sample's id; "recall_at_10" is
-    there where faiss chose the candidates.
+    there where faiss or smaller vectors chose the candidates.
     """
     if k < 1:
         raise Unfit(f"-k must be at least 1, got {k}.")
@@ -67,9 +71,12 @@ def search_index(
     index = folder if isinstance(folder, Index) else Index.open(folder)
     if sheet is not None and not index.meta.thumbnail:
         raise Unfit(f"--sheet draws pictures, and {index.folder} holds none.")
+    smaller = Smaller(index, precision, width) if precision else None
     asked = _asked(index, queries, model)
     more = any(one.row is not None for one in asked)
-    found = nearest(index, torch.stack([one.vector for one in asked]), k + more, where=where, exact=exact)
+    found = nearest(
+        index, torch.stack([one.vector for one in asked]), k + more, where=where, exact=exact, smaller=smaller
+    )
     ids = index.items.column("id").to_numpy()
     results, lines = [], []
     for one, rows, cosines in zip(asked, found.rows.tolist(), found.cosines.tolist()):

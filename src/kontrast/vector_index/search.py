@@ -1,4 +1,4 @@
-"""What is nearest in an index: exact by blocked products, or candidates of faiss ranked again exactly.
+"""What is nearest in an index: exact by blocked products, or candidates of faiss or smaller vectors, ranked again exactly.
 
 Nothing approximate is given without its measured recall. Rows that a condition leaves out are never found.
 
@@ -19,6 +19,7 @@ from kontrast import keyed, progress
 from kontrast.errors import Unfit
 from kontrast.evaluate.knn import neighbours
 from kontrast.keyed import Ids
+from kontrast.vector_index.by_smaller import Smaller
 from kontrast.vector_index.layout import Index
 
 EXACT = 2_000_000  # rows up to which every row is looked at
@@ -43,11 +44,20 @@ class Found:
     recall: float | None = None
 
 
-def nearest(index: Index, query_QD: torch.Tensor, k: int, *, where: str | None = None, exact: int = EXACT) -> Found:
+def nearest(
+    index: Index,
+    query_QD: torch.Tensor,
+    k: int,
+    *,
+    where: str | None = None,
+    exact: int = EXACT,
+    smaller: Smaller | None = None,
+) -> Found:
     """The k rows with the highest cosine to each query, of those that fulfil the condition.
 
     where  an SQL condition over the columns of the index, such as label = 'cat' AND split <> 'test'
     exact  rows up to which all are looked at
+    smaller  vectors that the candidates come from, instead
 
     Unfit for a k below 1, a condition that is not understood or that no row fulfils, and without faiss above `exact`.
     """
@@ -57,6 +67,9 @@ def nearest(index: Index, query_QD: torch.Tensor, k: int, *, where: str | None =
     count = len(index) if kept is None else len(kept)
     if not count:
         raise Unfit(f"--where {where!r}: no row of {index.folder} fulfils it.")
+    if smaller is not None:
+        answers = _ranked(index, query_QD, smaller.candidates(query_QD, min(k, count), kept), k)
+        return Found(*answers, count, recall=smaller.certificate.recall_at_10)
     if kept is None and count > exact:
         return _by_candidates(index, query_QD, k)
     bank: Any = index.vectors if kept is None else _Some(index, kept)
@@ -114,22 +127,27 @@ def fulfilling(index: Index, where: str) -> Ids:
 def _by_candidates(index: Index, query_QD: torch.Tensor, k: int) -> Found:
     """Candidates from faiss' inverted lists, ranked again exactly; with the recall that rows of the index measure."""
     base = _faiss(index)
-    rows, cosines = _ranked(index, base, query_QD, k)
+    rows, cosines = _ranked(index, query_QD, _candidates(index, base, query_QD, k), k)
     probes = np.sort(keyed.permuted(np.arange(min(PROBES, len(index))), len(index), "recall probes"))
     asked = torch.from_numpy(index.vectors.take(probes))
     ten = min(10, len(index))
-    approximate, _ = _ranked(index, base, asked, ten)
+    approximate, _ = _ranked(index, asked, _candidates(index, base, asked, ten), ten)
     bank: Any = index.vectors
     _, exact = neighbours(asked, bank, ten, unit=True, block=BLOCK)
     hits = [len(set(a) & set(b)) for a, b in zip(approximate.tolist(), exact.tolist())]
     return Found(rows, cosines, len(index), recall=float(np.mean(hits)) / ten)
 
 
-def _ranked(index: Index, base: Any, query_QD: torch.Tensor, k: int) -> tuple[Ids, npt.NDArray[np.float32]]:
+def _candidates(index: Index, base: Any, query_QD: torch.Tensor, k: int) -> Ids:
     unit_QD = torch.nn.functional.normalize(query_QD.float(), dim=1)
-    _, candidates = base.search(unit_QD.numpy(), min(len(index), CANDIDATES * k))
+    found: Ids = base.search(unit_QD.numpy(), min(len(index), CANDIDATES * k))[1]
+    return found
+
+
+def _ranked(index: Index, query_QD: torch.Tensor, candidates: Ids, k: int) -> tuple[Ids, npt.NDArray[np.float32]]:
+    """Candidates (Q, any number; -1: none) by their true cosines."""
     found = []
-    for query_D, some in zip(unit_QD, candidates):
+    for query_D, some in zip(query_QD.float(), candidates):
         some = np.unique(some[some >= 0])
         scores, places = neighbours(query_D[None], index.vectors.take(some), min(k, len(some)), unit=True)
         found.append(_padded(some[places.numpy()], scores.numpy(), k))

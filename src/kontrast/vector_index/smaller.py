@@ -41,7 +41,7 @@ LEAST = {"float16": 0.99, "int8": 0.98, "binary": 0.95}  # recall@10 below which
 
 @dataclass(frozen=True)
 class Certificate:
-    """recall@10 of vectors of this precision and width against the stored ones."""
+    """recall@10 of vectors of this precision and width against the stored ones; `mark`: those of which index."""
 
     precision: str
     width: int
@@ -49,6 +49,7 @@ class Certificate:
     among: int
     probes: int
     bytes_per_row: float
+    mark: str = ""
 
     def line(self) -> str:
         again = f", {AGAIN} times as many candidates ranked again" if self.precision == "binary" else ""
@@ -204,7 +205,8 @@ def certified(index: Index, folder: Path, precision: str, width: int) -> Certifi
     for own, right, got in zip(probes.tolist(), exact.tolist(), found.tolist()):
         wanted, given = ([row for row in side if row != own][:10] for side in (right, got))
         hits, total = hits + len(set(wanted) & set(given)), total + len(wanted)
-    return Certificate(precision, width, hits / max(1, total), rows, len(probes), stored.nbytes / max(1, len(stored)))
+    size = stored.nbytes / max(1, len(stored))
+    return Certificate(precision, width, hits / max(1, total), rows, len(probes), size, index.mark)
 
 
 def _cut(index: Index, span: range, width: int) -> npt.NDArray[np.float32]:
