@@ -51,7 +51,7 @@ ALLOWED = {
     "training": "distributed encoders errors files keyed methods settings strict_json",
     # whether it worked, a look at it, taking it elsewhere
     "evaluate": "data errors keyed positives/images preprocessing progress similarity",
-    "exchange": "encoders encoders/clip encoders/images encoders/text errors files keyed preprocessing",
+    "exchange": "encoders encoders/clip encoders/images encoders/text errors files keyed preprocessing progress",
     "report": "data evaluate files keyed positives/images preprocessing",
     # one contract for every kind of data; none knows a run or a verb
     "modalities": "data data/readers encoders errors exchange keyed methods modalities/images modalities/pairs"

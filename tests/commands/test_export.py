@@ -4,13 +4,16 @@ import numpy as np
 import pytest
 
 import kontrast
-from kontrast.commands.export import about, export
-from kontrast.errors import Unfit
+from kontrast.commands.export import about, export, samples
+from kontrast.errors import Failed, Unfit
+from kontrast.exchange import formats
 
 
 def test_what_was_written_gives_the_models_vectors(digits_run, tmp_path):
     lines = export(digits_run, "standalone", tmp_path / "deep" / "out")
-    assert any("largest difference" in line for line in lines) and (tmp_path / "deep" / "out").is_dir()
+    (proven,) = [line for line in lines if line.startswith("proven")]
+    assert "in a process without kontrast, of 64 pictures of digits" in proven and (tmp_path / "deep" / "out").is_dir()
+    assert proven.split("proven")[1].strip() in (tmp_path / "deep" / "out" / "README.md").read_text()
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["out"], "nothing is left beside it"
     pixels = np.random.default_rng(0).integers(0, 256, (4, 8, 8), dtype=np.uint8)
     ours, theirs = (kontrast.load(path).embed(pixels) for path in (digits_run, tmp_path / "deep" / "out"))
@@ -32,3 +35,24 @@ def test_the_card_tells_the_run(digits_run, tmp_path):
     told = about(digits_run)
     assert told.method == "simclr" and told.data == "digits" and told.settings["epochs"] == 1
     assert about(tmp_path).method == "an unknown method"
+
+
+def test_a_planted_difference_is_refused_and_leaves_nothing(digits_run, tmp_path, monkeypatch):
+    """The pixels are made ready otherwise than they were: every weight is right, and so is the format's own check."""
+    written = formats.FORMATS["standalone"].write
+
+    def planted(folder, *what):
+        certificate = written(folder, *what)
+        source = (folder / "encoder.py").read_text()
+        (folder / "encoder.py").write_text(source.replace("white=65535)[0]", "white=65535)[0] + 0.01"))
+        return certificate
+
+    monkeypatch.setattr(formats.FORMATS["standalone"], "write", planted)
+    with pytest.raises(Failed, match="gives other vectors"):
+        export(digits_run, "standalone", tmp_path / "out")
+    assert not list(tmp_path.iterdir())
+
+
+def test_samples_are_made_up_where_there_are_no_data(digits_run, tmp_path):
+    used = samples(tmp_path, kontrast.load(digits_run))
+    assert used.called == "64 pictures that were made up" and len(used.pictures) == 64 and not used.sentences

@@ -12,6 +12,7 @@ from kontrast.commands.search import asked_of, search
 from kontrast.commands.search_index import search_index
 from kontrast.errors import Unfit
 from kontrast.vector_index.layout import Index
+from kontrast.vector_index.smaller import shrink
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +48,19 @@ def test_pictures_many_queries_and_a_condition(digits_run, digits_index, tmp_pat
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert sheet.width > 300
     json.dumps(found)
+
+
+def test_smaller_vectors_answer_with_their_recall(digits_run, digits_index, tmp_path):
+    index = shutil.copytree(digits_index, tmp_path / "i")
+    shrink(Index.open(index), "int8", least=0.5)
+    (small,) = asked_of(index, None, [str(Index.open(index).column("id")[3])], precision="int8")
+    (whole,) = asked_of(index, None, [str(Index.open(index).column("id")[3])])
+    assert 0.5 <= small["recall_at_10"] <= 1 and "recall_at_10" not in whole
+    assert small["hits"][0] == whole["hits"][0] and len(small["hits"]) == 10
+    with pytest.raises(Unfit, match="--precision is asked of an index alone"):
+        asked_of(digits_run, "digits", ["3"], precision="int8")
+    with pytest.raises(Unfit, match="--width is of smaller vectors"):
+        asked_of(index, None, ["3"], width=8)
 
 
 @pytest.mark.parametrize(

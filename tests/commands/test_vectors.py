@@ -44,5 +44,8 @@ def test_links_are_followed_where_that_is_said(digits_run, tmp_path):
             main(["embed", *data, "-o", str(tmp_path / "v.npy"), *links])
         assert ended.value.code == 0 and len(np.load(tmp_path / "v.npy")) == count
         assert search(*data, "0", 3, follow_links=bool(links))["searched"] == count
+        with pytest.raises(SystemExit) as ended:
+            main(["index", *data, "--out", str(tmp_path / f"index of {count}"), *links])
+        assert ended.value.code == 0 and len(kontrast.Index.open(tmp_path / f"index of {count}")) == count
         request = Request(protocols=("views",), follow_links=bool(links))
         assert f"first among {count} (" in "\n".join(evaluated(Path(digits_run), data[1], request)[1])

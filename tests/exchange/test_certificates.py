@@ -63,6 +63,7 @@ def runs(data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path
 def test_the_library_alone_gives_the_runs_vectors(runs: dict[str, Path], tmp_path: Path, method: str, to: str) -> None:
     lines = export(runs[method], to, tmp_path / "there")
     (told,) = [line for line in lines if line.startswith("proven")]
+    print(f"{method:<7} --to {to:<22} {told}")  # pytest -s shows the table
     assert float(told.split()[3]) <= 1e-4 and " of 64 " in told and "made up" not in told, told
     assert "Proven when it was written" in (tmp_path / "there" / "README.md").read_text()
 

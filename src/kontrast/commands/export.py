@@ -60,7 +60,8 @@ def samples(run: Path, model: Any) -> elsewhere.Samples:
     try:
         source = opened(model, config["data"], config.get("split"), **how)
     except (KeyError, Unfit, OSError):
-        return elsewhere.made_up(pictures=hasattr(model, "image_size"), sentences=model.words)
+        mode = "L" if getattr(model, "spec", {}).get("channels") == 1 else "RGB"
+        return elsewhere.made_up(pictures=hasattr(model, "image_size"), sentences=model.words, mode=mode)
     ids = source.ids[keyed.permuted(np.arange(min(elsewhere.COUNT, len(source.ids))), len(source.ids), "export")]
     if source.pictures is None:
         called = dict(zip(source.ids.tolist(), model.called(source)))

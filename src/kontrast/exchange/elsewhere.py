@@ -76,9 +76,9 @@ class Samples:
     sentences: Sequence[str] = ()
 
 
-def made_up(*, pictures: bool, sentences: bool) -> Samples:
-    """Samples where there are no data: waves of several sizes, rows of words."""
-    pixels = [_wave(number) for number in range(COUNT)] if pictures else []
+def made_up(*, pictures: bool, sentences: bool, mode: str = "RGB") -> Samples:
+    """Samples where there are no data: waves of several sizes in Pillow's mode, rows of words."""
+    pixels = [_wave(number).convert(mode) for number in range(COUNT)] if pictures else []
     draws = keyed.below(len(WORDS), "sentences", np.arange(COUNT * 12)).reshape(COUNT, 12)
     lines = [" ".join(WORDS[place] for place in row[: 1 + n % 12]) for n, row in enumerate(draws)] if sentences else []
     kinds = [kind for kind, wanted in (("pictures", pictures), ("sentences", sentences)) if wanted]
@@ -122,15 +122,17 @@ def vectors(folder: Path, program: str, samples: Samples) -> dict[str, Tensor]:
             picture.save(given / f"{number:04}.png")
         if samples.sentences:
             (given / "sentences.json").write_text(json.dumps(list(samples.sentences)), encoding="utf-8")
-        words = [sys.executable, "-I", "-c", _FRAME.format(program=program), str(given)]
+        words = [sys.executable, "-P", "-c", _FRAME.format(program=program), str(given)]
         offline = os.environ | {
             "HF_HUB_OFFLINE": "1",
             "PYTHONDONTWRITEBYTECODE": "1",
             "TOKENIZERS_PARALLELISM": "false",
         }
-        ran = subprocess.run(
-            words, cwd=folder, env=offline, capture_output=True, text=True, timeout=PATIENCE, check=False
-        )
+        how: dict[str, Any] = {"capture_output": True, "text": True, "timeout": PATIENCE}
+        try:
+            ran = subprocess.run(words, cwd=folder, env=offline, check=False, **how)
+        except subprocess.TimeoutExpired:
+            raise Failed(f"{folder} was written but not read within {PATIENCE} s where there is no kontrast.") from None
         if ran.returncode:
             told = (ran.stderr.strip().splitlines() or ["it said nothing"])[-1]
             raise Failed(f"{folder} was written but cannot be read where there is no kontrast: {told[:300]}")

@@ -29,6 +29,7 @@ from kontrast.encoders.clip import bpe
 from kontrast.encoders.clip.towers import Towers
 from kontrast.encoders.images.encoder import ImageEncoder
 from kontrast.encoders.text.encoder import TextEncoder
+from kontrast.errors import Failed
 from kontrast.exchange import onnx_pixels
 from kontrast.exchange.card import About, Certificate, fewer, settings_table, table
 from kontrast.exchange.format import compared
@@ -186,20 +187,16 @@ def exported(
     """Write the graph of a module. named: argument -> axis -> the name of what may be any size there."""
     progress.told("tracing the model into a graph")
     dims = {name: {axis: torch.export.Dim.DYNAMIC for axis in axes} for name, axes in named.items()}
+    names: dict[str, Any] = {"input_names": list(given), "output_names": [out], "dynamic_shapes": dims}
     with warnings.catch_warnings(), redirect_stdout(StringIO()):
         warnings.simplefilter("ignore")
-        torch.onnx.export(
-            net,
-            (),
-            str(file),
-            kwargs=dict(given),
-            dynamo=True,
-            external_data=False,
-            dynamic_shapes=dims,
-            input_names=list(given),
-            output_names=[out],
-            verbose=False,
-        )
+        try:
+            torch.onnx.export(
+                net, (), str(file), kwargs=dict(given), dynamo=True, external_data=False, verbose=False, **names
+            )
+        except RuntimeError as problem:  # its own errors are
+            told = " ".join(str(problem).split())[-300:]
+            raise Failed(f"--to onnx: torch cannot make a graph of this model: {told}") from problem
 
 
 def session(file: Path) -> Callable[[Mapping[str, npt.NDArray[Any]]], Tensor]:

@@ -6,6 +6,7 @@ Shapes: Q queries, k answers, N rows, D stored width, W kept width.
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -45,7 +46,7 @@ class Smaller:
         """(Q, k or, of binary vectors, 20 times as many) rows, of these rows if they are given."""
         cut_QW = normalize(normalize(query_QD.float(), dim=1)[:, : self.width], dim=1)
         asked = torch.from_numpy(self.code.asked(cut_QW.numpy()))
-        bank = _Bank(self, rows, asked.shape[1])
+        bank: Any = _Bank(self, rows, asked.shape[1])
         many = min(len(bank), AGAIN * k if self.code.precision == "binary" else k)
         found: Ids = neighbours(asked, bank, many, unit=True, block=BLOCK)[1].numpy()
         return found if rows is None else rows[found]

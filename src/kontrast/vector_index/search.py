@@ -1,4 +1,4 @@
-"""What is nearest in an index: exact by blocked products, or candidates of faiss or smaller vectors, ranked again exactly.
+"""What is nearest in an index: exact by blocked products, or candidates of faiss or of smaller vectors ranked again.
 
 Nothing approximate is given without its measured recall. Rows that a condition leaves out are never found.
 
