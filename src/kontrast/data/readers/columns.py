@@ -143,4 +143,7 @@ def understood(table: Table, roles: Roles) -> str:
     taken = ", ".join(role if role == name else f"{role} from {name!r}" for role, name in roles.column.items())
     used = set(roles.column.values()) | {name for role in ("label", "split") for name in NAMES[role]}
     rest = [name for name in table.columns if name not in used]
-    return shown(f"columns: {taken}" + (f"; ignored: {', '.join(rest)}" if rest else ""))
+    said = f"columns: {taken}" + (f"; ignored: {', '.join(rest)}" if rest else "")
+    if any(_sentences([name]) for name in roles.column.values()):
+        said += " (the first line was taken as the columns' names: if it is a row, put names above it)"
+    return shown(said)
