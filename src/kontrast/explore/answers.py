@@ -31,7 +31,7 @@ from kontrast.vector_index.outliers import outliers
 from kontrast.vector_index.pairs import LEAST, across, groups_of, near_pairs, scanned, suggested
 from kontrast.vector_index.search import nearest
 
-NEAREST = 24  # answers to a question
+NEAREST = 20  # answers to a question
 SHOWN = 60  # rows of a selection, or of what is suspected
 LETTERS = 400  # of a text on the page
 WORDS = 2_000  # letters of a question

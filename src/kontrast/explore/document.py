@@ -1,8 +1,8 @@
 """The Bokeh document of a session: the map, which follows what is visible, and the curves of the run.
 
-The page asks by writing into the source "wish" (colour: a column; only: a class, or -2 for all; faces: whether pictures
-stand on the map), and is told by "legend" and by "lassoed", the name of a selection. What is visible comes by Bokeh's
-own events.
+The page asks by writing into the source "wish" (colour: a column; only: a class, or -2 for all; across, down: cells of
+the map that may hold a picture each), and is told by "legend" and by "lassoed", the name of a selection. What is
+visible comes by Bokeh's own events.
 
 Shapes: P points that are drawn.
 """
@@ -25,7 +25,8 @@ from kontrast.report.map_plot import Box
 
 ALL = -2  # the class that stands for all of them
 WAIT = 60  # ms in which movements become one
-FEW = (10, 6)  # cells with a picture, of an index with many shards
+FACES = 400  # pictures on the map, at most
+FEW = 60  # of an index of many shards, each of which is read for its own
 MANY_SHARDS = 16
 INKS = np.array([int(ink[1:] + "ff", 16) for ink in (*map_plot.PALETTE, map_plot.OTHER)], np.uint32)
 
@@ -59,10 +60,12 @@ class Session:
         empty: dict[str, Any] = {"x": [], "y": [], "colour": [], "alpha": [], "row": []}
         self.marks = map_plot.points(plot, empty)
         self.faces = map_plot.faces(plot)
-        self.faces_shown = bool(explored.answers.index.meta.thumbnail)
+        self.cells = (0, 0)  # none before the page has said how large it is
         rings = ColumnDataSource({"x": [], "y": []}, name="rings")  # round the answers; the page fills it
         plot.scatter("x", "y", source=rings, size=16, fill_color=None, line_color="#e8590c", line_width=2.5)
-        self.wish = ColumnDataSource({"colour": [self.colour], "only": [ALL], "faces": [True]}, name="wish")
+        here = ColumnDataSource({"x": [], "y": []}, name="pointer")  # the answer under the pointer
+        plot.scatter("x", "y", source=here, size=22, fill_color="#e8590c", fill_alpha=0.35, line_color=None)
+        self.wish = ColumnDataSource({}, name="wish")
         self.legend = ColumnDataSource({}, name="legend")
         self.lassoed = ColumnDataSource({"name": [], "refused": []}, name="lassoed")
         self.wish.on_change("data", self.wished)
@@ -91,7 +94,8 @@ class Session:
 
     def wished(self, _: str, __: Any, new: Mapping[str, Sequence[Any]]) -> None:
         """The page wants another colour, class, or no pictures."""
-        self.colour, self.only, self.faces_shown = str(new["colour"][0]), int(new["only"][0]), bool(new["faces"][0])
+        self.colour, self.only = str(new["colour"][0]), int(new["only"][0])
+        self.cells = self.allowed(int(new["across"][0]), int(new["down"][0]))
         self.soon()
 
     def drawn_around(self, event: Any) -> None:
@@ -126,22 +130,34 @@ class Session:
         places = self.points.places[rows]
         source = self.marks.data_source
         source.selected.indices = []
-        self.marks.glyph.size = map_plot.size(len(rows))
+        for look in (
+            self.marks.glyph,
+            self.marks.selection_glyph,
+            self.marks.nonselection_glyph,
+            self.marks.hover_glyph,
+        ):
+            look.size = map_plot.size(len(rows))
         alpha = np.full(len(rows), 0.8, np.float32)
         source.data = {"x": places[:, 0], "y": places[:, 1], "colour": self.inks(rows), "alpha": alpha, "row": rows}
-        if count > len(rows):
-            among = self.points.places if only is None else self.points.places[only]
-            self.ground.data = map_plot.density(among, _met(self.box, self.points.box))
-        else:
-            self.ground.data = {name: [] for name in self.ground.data}
+        self.ground.data = self.density(only) if count > len(rows) else {name: [] for name in self.ground.data}
         self.legend.data = self.counted(len(rows), count)
-        some = map_plot.spread(places, self.cells()) if self.faces_shown else []
+        some = map_plot.spread(places, self.cells) if min(self.cells) > 0 else []
         urls = [f"picture/{row}" for row in rows[some].tolist()]
         self.faces.data = {"x": places[some, 0], "y": places[some, 1], "url": urls}
 
-    def cells(self) -> tuple[int, int]:
-        """How coarsely pictures stand: each shard has to be read for its own."""
-        return FEW if self.answers.index.meta.shards > MANY_SHARDS else map_plot.CELLS
+    def allowed(self, across: int, down: int) -> tuple[int, int]:
+        """Cells for pictures: as many as the page has room for, fewer where they would take long to read."""
+        meta = self.answers.index.meta
+        most = FEW if meta.shards > MANY_SHARDS else FACES
+        shrunk = min(1.0, (most / max(1, across * down)) ** 0.5)
+        return (int(across * shrunk), int(down * shrunk)) if meta.thumbnail else (0, 0)
+
+    def density(self, only: Mask | None) -> dict[str, list[Any]]:
+        """How many rows lie where in the visible part."""
+        box = _met(self.box, self.points.box)
+        if only is None and box == self.points.box:
+            return self.points.density
+        return map_plot.density(self.points.places if only is None else self.points.places[only], box)
 
     def inks(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint32]:
         """(P,): the colour of each row."""
@@ -153,7 +169,7 @@ class Session:
     def counted(self, drawn: int, visible: int) -> dict[str, list[Any]]:
         """How many rows are drawn and visible, and the classes of all."""
         classes = self.answers.classes.get(self.colour)
-        counts = {} if classes is None else classes.counts()
+        counts = {} if classes is None else classes.sizes
         codes = [] if classes is None else [*range(len(classes.values)), *([-1] if -1 in counts else [])]
         names = [] if classes is None else [classes.called(code) for code in codes]
         inks = [map_plot.OTHER if code < 0 else map_plot.PALETTE[code] for code in codes]

@@ -46,6 +46,7 @@
   function answer(found) {
     const box = by("answer");
     box.hidden = false;
+    by("look").hidden = true;
     box.replaceChildren(el("h2", found.title));
     if (found.told) box.append(el("p", found.told, {class: "soft"}));
     if (found.one) box.append(item(found.one));
@@ -55,7 +56,7 @@
     for (const list of found.lists) {
       if (list.title) box.append(el("h3", list.title));
       else if (cut) box.append(el("div", undefined, {class: "cut"}));
-      box.append(list.rows.length ? several(list.rows, (one) => near(one.row), see) : el("p", "none", {class: "soft"}));
+      box.append(list.rows.length ? several(list.rows, (one) => near(one.row), pointedAt) : el("p", "none", {class: "soft"}));
       cut = true;
     }
     ringed(found.lists.flatMap((list) => list.rows).concat(found.one && found.one.row !== undefined ? [found.one] : []));
@@ -98,7 +99,17 @@
     by("kept").hidden = false;
   }
   function see(one) {
-    by("seen").replaceChildren(el("h2", "Under the pointer"), item(one));
+    by("seen").hidden = !one;
+    if (one) by("seen").replaceChildren(item(one));
+  }
+  function pointedAt(one) {
+    see(one);
+    model("pointer").data = {x: [one.x], y: [one.y]};
+  }
+  function away() {
+    pointed = -1;
+    see(null);
+    model("pointer").data = {x: [], y: []};
   }
   async function look(row) {
     if (row === pointed) return;
@@ -109,15 +120,20 @@
 
   // the map
 
+  function cells() {  // of the plot, with one picture at most
+    const {clientWidth, clientHeight} = by("plot");
+    return [Math.ceil(clientWidth / 64), Math.ceil(clientHeight / 64)];
+  }
   function wished() {
-    model("wish").data = {colour: [by("colour").value || content.colour], only: [only], faces: [by("pictured").checked]};
+    const [across, down] = by("pictured").checked ? cells() : [0, 0];
+    model("wish").data = {colour: [by("colour").value || content.colour], only: [only], across: [across], down: [down]};
   }
   function counted() {
     const data = model("legend").data;
     if (!data.classes) return;
     const {code, name, count, colour} = data.classes[0];
     const [drawn, visible] = [data.drawn[0], data.visible[0]];
-    by("visible").textContent = drawn < visible ? many(drawn) + " of the " + many(visible) + " rows in view are drawn, before the density of all." : "All " + many(visible) + " rows in view are drawn.";
+    by("visible").textContent = drawn < visible ? many(drawn) + " of the " + many(visible) + " rows in view are drawn, over the density of all." : "All " + many(visible) + " rows in view are drawn.";
     by("legends").hidden = !code.length;
     legend(by("legend"), code.map((c, n) => ({code: c, name: name[n], count: count[n], colour: colour[n]})), only, (c) => { only = only === c ? ALL : c; wished(); });
   }
@@ -164,7 +180,9 @@
     for (const name of content.selections) listed(name);
     by("run").hidden = !document.querySelector(".curve");
     dropping();
-    points.inspect.connect(() => { const at = points.inspected.indices; if (at.length) look(points.data.row[at[0]]); });
+    points.inspect.connect(() => { const at = points.inspected.indices; if (at.length) look(points.data.row[at[0]]); else away(); });
+    by("answer").addEventListener("mouseleave", away);
+    by("plot").addEventListener("mouseleave", away);
     points.selected.change.connect(chosen);
     points.properties.data.change.connect(painted);
     model("legend").properties.data.change.connect(counted);
@@ -174,6 +192,7 @@
     }, 15000);
     window.kontrast = {near, words, picture, selected, points, model};
     counted(); painted();
+    if (content.thumbnails) wished();
     document.body.dataset.ready = "yes";
   }
   ready();

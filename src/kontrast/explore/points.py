@@ -9,6 +9,7 @@ Shapes: N rows.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ import numpy.typing as npt
 
 from kontrast import keyed
 from kontrast.keyed import Ids
-from kontrast.report.map_plot import CLASSES, Box, Places, around, classes
+from kontrast.report.map_plot import CLASSES, Box, Places, around, classes, density
 
 DRAWN = 8_000  # points at once
 Mask = npt.NDArray[np.bool_]
@@ -33,11 +34,15 @@ class Classes:
         """What a class is called."""
         return "others" if code < 0 else self.values[code] or "without"
 
-    def counts(self, rows: Ids | None = None) -> dict[int, int]:
-        """How many rows (None: all) each has."""
-        codes = self.codes if rows is None else self.codes[rows]
-        places, counts = np.unique(codes, return_counts=True)
-        return dict(zip(places.tolist(), counts.tolist()))
+    def counts(self, rows: Ids) -> dict[int, int]:
+        """How many of these rows each has."""
+        counts = np.bincount(self.codes[rows] + 1)
+        return {int(place) - 1: int(counts[place]) for place in np.flatnonzero(counts)}
+
+    @cached_property
+    def sizes(self) -> dict[int, int]:
+        """How many rows each has."""
+        return self.counts(np.arange(len(self.codes)))
 
 
 class Points:
@@ -46,7 +51,7 @@ class Points:
     def __init__(self, places: Places, *, seed: int = 0) -> None:
         self.places, self.box = places, around(places)
         self._order = keyed.permuted(np.arange(len(places)), len(places), "explore", seed)
-        self._shuffled = np.ascontiguousarray(places[self._order])
+        self._x, self._y = np.ascontiguousarray(places[self._order].T)
 
     def __len__(self) -> int:
         return len(self.places)
@@ -54,13 +59,17 @@ class Points:
     def seen(self, box: Box, only: Mask | None = None, most: int = DRAWN) -> tuple[Ids, int]:
         """(rows to draw of this part, how many rows it holds); `only`: (N,), the rows that count."""
         left, bottom, right, top = box
-        x, y = self._shuffled[:, 0], self._shuffled[:, 1]
-        here = (x >= left) & (x <= right) & (y >= bottom) & (y <= top)
+        here = (self._x >= left) & (self._x <= right) & (self._y >= bottom) & (self._y <= top)
         if only is not None:
             here &= only[self._order]
         places = np.flatnonzero(here)
         rows: Ids = self._order[places[:most]]
         return rows, len(places)
+
+    @cached_property
+    def density(self) -> dict[str, list[Any]]:
+        """How many of all rows lie where: what the page shows first, made once."""
+        return density(self.places, self.box)
 
     def within(self, x: npt.ArrayLike, y: npt.ArrayLike, only: Mask | None = None) -> Ids:
         """The rows, of all, that lie within a closed line through these corners: those that it goes round oddly often.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import secrets
+import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
@@ -22,7 +23,6 @@ from jinja2 import Environment, Template
 from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPServerRequest
 from tornado.ioloop import IOLoop
-from tornado.netutil import bind_sockets
 from tornado.routing import AnyMatches, Matcher, Rule, RuleRouter
 from tornado.web import Application as Plain
 
@@ -66,17 +66,22 @@ class Refused(Handler):
         self.finish({"refused": "This page is opened by its whole address, on this machine, and by no other page."})
 
 
+def _unlogged(_: Any) -> None:
+    """Addresses hold the token: none is written down."""
+
+
 class Served:
     """A server that listens."""
 
     def __init__(self, explored: Explored, port: int = 0) -> None:
         """Listen on this port of loopback, 0: any that is free. Unfit where it is taken. A loop must run."""
         try:
-            sockets = bind_sockets(port, LOOPBACK)
-        except (OSError, OverflowError) as problem:
-            told = getattr(problem, "strerror", None) or "a port from 0 to 65535 was expected"
+            listening = socket.create_server((LOOPBACK, port))
+        except OSError as problem:
+            told = problem.strerror or str(problem)
             raise Unfit(f"--port {port}: {told}; leave it out to take any that is free.") from None
-        self.port, self.token = sockets[0].getsockname()[1], secrets.token_urlsafe(24)
+        listening.setblocking(False)
+        self.port, self.token = listening.getsockname()[1], secrets.token_urlsafe(24)
         self.pool = ThreadPoolExecutor(WORKERS)
         routes = [(where, handler, {"answers": explored.answers, "pool": self.pool}) for where, handler in ROUTES]
         guard = Guard(self.token, self.port)
@@ -89,10 +94,11 @@ class Served:
             use_index=False,
             ico_path="none",
             websocket_max_message_size_bytes=MESSAGE,
+            log_function=_unlogged,
         )
-        outer = RuleRouter([Rule(guard, inner), Rule(AnyMatches(), Plain([(r".*", Refused)]))])
+        outer = RuleRouter([Rule(guard, inner), Rule(AnyMatches(), Plain([(r".*", Refused)], log_function=_unlogged))])
         http = HTTPServer(outer, max_body_size=UPLOAD, max_buffer_size=UPLOAD + (1 << 20))
-        http.add_sockets(sockets)
+        http.add_socket(listening)
         self.server = BaseServer(IOLoop.current(), inner, http)
         self.server.start()
 

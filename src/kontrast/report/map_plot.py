@@ -19,7 +19,8 @@ from PIL import Image
 Places: TypeAlias = "npt.NDArray[np.float32]"
 Box: TypeAlias = "tuple[float, float, float, float]"  # left, bottom, right, top
 
-GRID = 400  # cells of the density picture on either side
+GRID = (1_600, 160_000)  # cells of the density picture, at least and at most
+FULL = 4  # rows of a cell, of few rows: fewer would be grains, and no density
 MARGIN = 0.03  # of the width of the map, around its points
 CLASSES = 20  # values of a column that have colours of their own
 FACE = 32  # pixels of a picture on the map
@@ -139,17 +140,20 @@ def ground(plot: Any) -> Any:
 def density(places_N2: Places, box: Box) -> dict[str, list[Any]]:
     """How many rows lie where in this part: a picture of one ink, the darker the more, as `ground` draws it."""
     left, bottom, right, top = box
-    scale = GRID / np.array([right - left, top - bottom], np.float32)
-    cell = np.floor((places_N2 - np.array([left, bottom], np.float32)) * scale)
-    here = ((cell >= 0) & (cell < GRID)).all(axis=1)
-    column, row = cell[here].astype(np.int64).T
-    counts = np.bincount(row * GRID + column, minlength=GRID * GRID).reshape(GRID, GRID)
+    x, y = places_N2[:, 0], places_N2[:, 1]
+    here = (x >= left) & (x < right) & (y >= bottom) & (y < top)
+    cells = float(np.clip(np.count_nonzero(here) / FULL, *GRID))
+    side = ((right - left) * (top - bottom) / cells) ** 0.5
+    across, down = (max(1, round(length / side)) for length in (right - left, top - bottom))
+    column = ((x[here] - left) * (across / (right - left))).astype(np.int64).clip(max=across - 1)
+    row = ((y[here] - bottom) * (down / (top - bottom))).astype(np.int64).clip(max=down - 1)
+    counts = np.bincount(row * across + column, minlength=across * down).reshape(down, across)
     depth = np.log1p(counts) / max(float(np.log1p(counts.max())), 1e-9)
-    picture = np.zeros((GRID, GRID, 4), np.uint8)
+    picture = np.zeros((down, across, 4), np.uint8)
     picture[..., :3] = INK
     picture[..., 3] = (170 * depth[::-1]).astype(np.uint8)
     file = io.BytesIO()
-    Image.fromarray(picture).save(file, "PNG")
+    Image.fromarray(picture).save(file, "PNG", compress_level=1)
     url = f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
     return {"url": [url], "x": [left], "y": [bottom], "w": [right - left], "h": [top - bottom]}
 
