@@ -73,8 +73,8 @@ ALLOWED = {
     " positives/images progress recipes report settings training verify",
     "estimator": "run",
     "terminal": "errors progress",
-    "commands": "data data/readers errors evaluate exchange explore files keyed modalities modalities/images positives/images"
-    " progress report run settings strict_json terminal vector_index",
+    "commands": "data data/readers errors evaluate exchange explore files keyed modalities modalities/images"
+    " positives/images progress report run settings strict_json terminal vector_index",
     "cli": "commands distributed errors recipes run settings strict_json terminal training verify",
 }
 ONLY_TORCH = {"similarity", "losses", "losses/engine", "negatives"}  # of other people's packages

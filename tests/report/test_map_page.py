@@ -84,8 +84,8 @@ CHOSEN = "document.getElementById('chosen').textContent"
 
 def on_screen(browser, point):
     return browser.value(f"""(() => {{
-        const view = Bokeh.index.roots[0], box = view.el.getBoundingClientRect(), data = kontrast.source.data;
-        return [box.x + view.frame.x_scale.compute(data.x[{point}]), box.y + view.frame.y_scale.compute(data.y[{point}])];
+        const view = Bokeh.index.roots[0], box = view.el.getBoundingClientRect(), {{x, y}} = kontrast.source.data;
+        return [box.x + view.frame.x_scale.compute(x[{point}]), box.y + view.frame.y_scale.compute(y[{point}])];
     }})()""")
 
 
@@ -106,7 +106,7 @@ def test_a_browser_without_webgl_or_network_is_driven_as_by_a_hand(tmp_path, bro
     browser.press("#chosen .grid button")
     browser.until(f"{CHOSEN}.includes('word{(lonely + 1) % 90}')")
     corners = np.array([on_screen(browser, point) for point in range(90)])
-    (left, top), (right, bottom) = corners.min(axis=0) - 6, corners.max(axis=0) + 6
+    (left, top), (right, _) = corners.min(axis=0) - 6, corners.max(axis=0) + 6
     middle = float(np.median(corners[:, 1])) + 0.01
     browser.drag([(left, top), (right, top), (right, middle), (left, middle), (left, top + 3)])
     browser.until(f"{CHOSEN}.includes(' chosen')")
