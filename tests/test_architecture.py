@@ -65,7 +65,7 @@ ALLOWED = {
     " preprocessing progress recipes report settings training",
     # what is asked after the run
     "vector_index": "data errors evaluate keyed progress report",
-    "explore": "errors keyed modalities report vector_index",
+    "explore": "errors evaluate keyed modalities report vector_index",
     # what a user starts
     "verify": "data distributed encoders encoders/clip encoders/images encoders/text errors files keyed losses methods"
     " modalities/images positives/images settings training",

@@ -22,6 +22,7 @@ import torch
 
 from kontrast import keyed
 from kontrast.errors import Unfit
+from kontrast.evaluate.knn import neighbours
 from kontrast.explore.points import Classes, Points, classes_of
 from kontrast.keyed import Ids
 from kontrast.modalities.modality import InUse
@@ -29,7 +30,6 @@ from kontrast.report.contact_sheet import shown
 from kontrast.vector_index.layout import Index
 from kontrast.vector_index.outliers import outliers
 from kontrast.vector_index.pairs import LEAST, across, groups_of, near_pairs, scanned, suggested
-from kontrast.vector_index.search import nearest
 
 NEAREST = 20  # answers to a question
 SHOWN = 60  # rows of a selection, or of what is suspected
@@ -37,6 +37,7 @@ LETTERS = 400  # of a text on the page
 WORDS = 2_000  # letters of a question
 POSITIVES = 20_000  # rows of one group that are compared, at most
 COMPARED = 20_000  # rows up to which all pairs are compared while somebody waits
+KEPT = 512 << 20  # bytes of vectors that are kept in memory; more are read for each question
 SHARDS = 16  # whose thumbnails are kept in memory
 SELECTIONS = 100
 SIDE = 128  # pixels of a dropped picture as it is shown
@@ -54,6 +55,8 @@ class Answers:
         found = {name: classes_of(index.items.column(name)) for name in self.columns}
         self.classes: dict[str, Classes] = {name: one for name, one in found.items() if one is not None}
         self.selections: dict[str, Ids] = {}
+        small = len(index) * index.meta.width * 4 <= KEPT
+        self._bank: Any = torch.from_numpy(index.vectors[0 : len(index)]) if small else index.vectors
         self._thumbnails = lru_cache(SHARDS)(self._of_shard)
         self.reads_words = model is not None and model.words
         self.reads_pictures = model is not None and _reads_pictures(model)
@@ -99,9 +102,9 @@ class Answers:
 
     def _nearest(self, vector_1D: npt.ArrayLike, without: int = -1) -> list[Told]:
         k = min(len(self.index), NEAREST + (without >= 0))
-        found = nearest(self.index, torch.as_tensor(np.asarray(vector_1D)), k, exact=len(self.index))
-        kept = found.rows[0] != without
-        return self.told(found.rows[0][kept][:NEAREST], found.cosines[0][kept][:NEAREST])
+        cosines, rows = (found[0].numpy() for found in neighbours(np.asarray(vector_1D), self._bank, k, unit=True))
+        kept = rows != without
+        return self.told(rows[kept][:NEAREST], cosines[kept][:NEAREST])
 
     def _positives(self, row: int, vector_1D: npt.NDArray[np.float32]) -> list[Told]:
         """Of the rows with the same group or label: the nearest, and the farthest."""
