@@ -76,7 +76,7 @@
     bar.addEventListener("submit", async (event) => {
       event.preventDefault();
       const found = await sent("selection", {name, to: input.value});
-      if (found) { listed(found.name, name); selected(found.name); }
+      if (found) { await selected(found.name); listed(found.name, name); }
     });
     return bar;
   }
@@ -85,7 +85,7 @@
     const keep = el("button", "Keep these " + many(found.all.length) + " as a selection", {type: "button", id: "keep"});
     keep.addEventListener("click", async () => {
       const kept = await sent("selection", {rows: found.all, name: found.title.toLowerCase()});
-      if (kept) { listed(kept.name); selected(kept.name); }
+      if (kept) { await selected(kept.name); listed(kept.name); }
     });
     bar.append(keep);
     return bar;
