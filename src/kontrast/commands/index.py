@@ -65,7 +65,7 @@ def written(
     if precision is not None:
         folder, certificate = shrink(made.index, precision, width, least=least)
         lines += [f"smaller  {certificate.line()}", f"         {folder}"]
-    return [*lines, f"wrote    {out}    next: kontrast search {out} --query ...    kontrast map {out} --out map.html"]
+    return [*lines, f"wrote    {out}    next: kontrast search {out} --query ...    kontrast explore {out}"]
 
 
 def _made(
