@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import io
 import json
 import math
 import shutil
-import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from kontrast.cli import main
 
 HERE = Path(__file__).parent
 LINES = {
@@ -52,35 +56,58 @@ AT_MOST = {"method": 2, "kind of data": 3, "protocol": 1, "format": 1, "source o
 ONE_EPOCH = ["--epochs", "1", "--batch-size", "64", "--threads", "1", "--validate", "none"]
 
 
-def call(folder: Path, added: str, *words: str, refused: bool = False) -> str:
-    """What `kontrast WORDS` prints where this toy is known."""
-    program = f"{LINES[added]}\nfrom kontrast.cli import main\nmain()\n"
-    done = subprocess.run(
-        [sys.executable, "-c", program, *words], cwd=folder, capture_output=True, text=True, timeout=300, check=False
-    )
-    assert done.returncode == (2 if refused else 0), done.stderr
-    assert "Traceback" not in done.stderr
-    return done.stderr if refused else done.stdout
+def call(added: str, *words: str, refused: bool = False) -> str:
+    """What `kontrast WORDS` prints where this toy is known: in this process, what is added being lines of Python."""
+    printed, told = io.StringIO(), io.StringIO()
+    with known(added), redirect_stdout(printed), redirect_stderr(told), pytest.raises(SystemExit) as ended:
+        main(list(words))
+    assert (ended.value.code or 0) == (2 if refused else 0), told.getvalue()
+    assert "Traceback" not in told.getvalue()
+    return told.getvalue() if refused else printed.getvalue()
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """Where the package lies; nothing of it is installed."""
-    shutil.copytree(HERE / "toys", tmp_path / "toys", ignore=shutil.ignore_patterns("__pycache__"))
-    return tmp_path
+@contextmanager
+def known(added: str) -> Iterator[None]:
+    """The lines that make a toy known, as its package would run them; afterwards the registries are as before."""
+    registries = [vars(importlib.import_module(module))[name] for name, module in tables(added).items()]
+    before = [dict(registry) for registry in registries]
+    try:
+        exec(LINES[added], {})
+        yield
+    finally:
+        for registry, entries in zip(registries, before, strict=True):
+            registry.clear()
+            registry.update(entries)
 
 
-@pytest.mark.parametrize("added", AT_MOST)
-def test_each_is_known_by_few_lines_and_contributing_names_their_files(added: str) -> None:
+def tables(added: str) -> dict[str, str]:
+    """The registries that a toy's lines write to, and the module that each of them lies in."""
     tree = ast.parse(LINES[added])
-    registries = {
+    modules = {
         alias.asname or alias.name: node.module
         for node in ast.walk(tree)
         if isinstance(node, ast.ImportFrom) and node.module
         for alias in node.names
     }
-    lines = [node.targets[0] for node in tree.body if isinstance(node, ast.Assign)]
-    places = {registries[line.value.id] for line in lines if isinstance(line, ast.Subscript)}  # type: ignore[attr-defined]
+    targets = [node.targets[0] for node in tree.body if isinstance(node, ast.Assign)]
+    names = [target.value.id for target in targets if isinstance(target, ast.Subscript)]  # type: ignore[attr-defined]
+    return {name: modules[name] for name in names}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where the package lies; nothing of it is installed."""
+    shutil.copytree(HERE / "toys", tmp_path / "toys", ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield tmp_path
+    for name in [name for name in sys.modules if name.split(".")[0] == "toys"]:
+        del sys.modules[name]
+
+
+@pytest.mark.parametrize("added", AT_MOST)
+def test_each_is_known_by_few_lines_and_contributing_names_their_files(added: str) -> None:
+    places = set(tables(added).values())
     assert len(places) <= AT_MOST[added]
     told = (HERE.parent / "CONTRIBUTING.md").read_text()
     for place in places:
@@ -91,30 +118,30 @@ def test_each_is_known_by_few_lines_and_contributing_names_their_files(added: st
 
 
 def test_a_format(folder: Path) -> None:
-    call(folder, "format", "train", "digits", *ONE_EPOCH, "--out", "run")
-    printed = call(folder, "format", "export", "run", "--to", "npz", "--out", "there")
+    call("format", "train", "digits", *ONE_EPOCH, "--out", "run")
+    printed = call("format", "export", "run", "--to", "npz", "--out", "there")
     assert "read by NumPy" in printed and "largest difference 0" in printed
     weights = np.load(folder / "there" / "weights.npz")
     assert sum(array.size for array in weights.values()) > 1000
-    again = call(folder, "format", "export", "run", "--to", "npz", "--out", "there", refused=True)
+    again = call("format", "export", "run", "--to", "npz", "--out", "there", refused=True)
     assert "exists already" in again
-    other = call(folder, "format", "export", "run", "--to", "open_clip", "--out", "other", refused=True)
+    other = call("format", "export", "run", "--to", "open_clip", "--out", "other", refused=True)
     assert "What can: standalone, onnx, npz." in other and not (folder / "other").exists()
 
 
 def test_a_source_of_negatives(folder: Path) -> None:
     start = ("train", "digits", *ONE_EPOCH, "--negatives")
-    call(folder, "source of negatives", *start, "noise:37+queue:64", "--out", "noisy")
-    call(folder, "source of negatives", *start, "queue:64", "--out", "quiet")
+    call("source of negatives", *start, "noise:37+queue:64", "--out", "noisy")
+    call("source of negatives", *start, "queue:64", "--out", "quiet")
     assert "negatives: noise:37+queue:64" in (folder / "noisy" / "config.yaml").read_text()
     noisy, quiet = (json.loads((folder / run / "log.jsonl").read_text().splitlines()[0]) for run in ("noisy", "quiet"))
     assert noisy["loss"] > quiet["loss"]  # the same batch, against 37 more
     assert noisy["guessing"] - quiet["guessing"] == pytest.approx(
         math.log(127 + 64 + 37) - math.log(127 + 64), rel=1e-4
     )
-    unknown = call(folder, "format", *start, "noise:37", "--out", "other", refused=True)
+    unknown = call("format", *start, "noise:37", "--out", "other", refused=True)
     assert "known are queue:4096" in unknown
-    bad = call(folder, "source of negatives", *start, "noise:many", "--out", "other", refused=True)
+    bad = call("source of negatives", *start, "noise:many", "--out", "other", refused=True)
     assert "noise needs a value, such as noise:8" in bad
 
 
@@ -128,44 +155,45 @@ def series(folder: Path) -> None:
 def test_a_kind_of_data_with_a_method(folder: Path) -> None:
     series(folder)
     added, method = "kind of data", ("--method", "toys/method.py")
-    call(folder, added, "train", "waves.npz", *method, "--out", "run", "--seed", "1", "--checkpoint-every", "0")
+    call(added, "train", "waves.npz", *method, "--out", "run", "--seed", "1", "--checkpoint-every", "0")
     learned = json.loads((folder / "run" / "summary.json").read_text())
     assert not learned.get("not_evaluated")
     assert 0 < learned["evaluation"]["learned"]["recall_at_1"] <= 1
     assert "A series under noise is found" in learned["learned"] and (folder / "run" / "report.html").is_file()
-    used_of_kind(folder, added)
-    preview = call(folder, added, "preview", "waves.npz", *method, "--out", "sheet.png", refused=True)
+    used_of_kind(folder)
+    preview = call(added, "preview", "waves.npz", *method, "--out", "sheet.png", refused=True)
     assert "preview draws views of pictures" in preview
     for flags, told in (
         (("--same", "folder"), "--same is for pictures"),
         (("--set", "temperature=hot"), "expected a number"),
     ):
-        assert told in call(folder, added, "train", "waves.npz", *method, *flags, "--out", "no", refused=True)
-    assert "needs series" in call(folder, added, "train", "digits", *method, "--out", "no", refused=True)
+        assert told in call(added, "train", "waves.npz", *method, *flags, "--out", "no", refused=True)
+    assert "needs series" in call(added, "train", "digits", *method, "--out", "no", refused=True)
 
 
-def used_of_kind(folder: Path, added: str) -> None:
+def used_of_kind(folder: Path) -> None:
     """Every verb that reads a run knows the kind of its model."""
-    measured = json.loads(call(folder, added, "evaluate", "run", "waves.npz", "--json"))
+    added = "kind of data"
+    measured = json.loads(call(added, "evaluate", "run", "waves.npz", "--json"))
     assert measured["learned"].keys() == {"recall_at_1"}
-    call(folder, added, "embed", "run", "waves.npz", "--out", "vectors.npy")
+    call(added, "embed", "run", "waves.npz", "--out", "vectors.npy")
     assert np.load(folder / "vectors.npy").shape == (120, 8)
-    found = json.loads(call(folder, added, "search", "run", "waves.npz", "--query", "3", "-k", "2", "--json"))
+    found = json.loads(call(added, "search", "run", "waves.npz", "--query", "3", "-k", "2", "--json"))
     assert len(found["hits"]) == 2 and found["hits"][0]["name"].startswith("row ")
-    assert "by the number of a row" in call(folder, added, "search", "run", "waves.npz", "--query", "a", refused=True)
-    assert "this model takes series" in call(folder, added, "embed", "run", "digits", "--out", "v.npy", refused=True)
-    refused = call(folder, added, "export", "run", "--to", "timm", "--out", "there", refused=True)
+    assert "by the number of a row" in call(added, "search", "run", "waves.npz", "--query", "a", refused=True)
+    assert "this model takes series" in call(added, "embed", "run", "digits", "--out", "v.npy", refused=True)
+    refused = call(added, "export", "run", "--to", "timm", "--out", "there", refused=True)
     assert "it holds picture encoders alone. What can: none." in refused
 
 
 def test_a_protocol(folder: Path) -> None:
-    call(folder, "protocol", "train", "digits", *ONE_EPOCH, "--out", "run")
-    result = json.loads(call(folder, "protocol", "evaluate", "run", "digits", "--protocol", "lengths", "--json"))
+    call("protocol", "train", "digits", *ONE_EPOCH, "--out", "run")
+    result = json.loads(call("protocol", "evaluate", "run", "digits", "--protocol", "lengths", "--json"))
     assert result["learned"]["mean_length"] > 0
 
 
 def test_a_method(folder: Path) -> None:
     text = (folder / "toys" / "method.py").read_text().replace('kind = "series"', 'kind = "images"')
     (folder / "own.py").write_text(text)
-    call(folder, "method", "train", "digits", "--method", "own.py", *ONE_EPOCH, "--out", "run")
+    call("method", "train", "digits", "--method", "own.py", *ONE_EPOCH, "--out", "run")
     assert json.loads((folder / "run" / "summary.json").read_text())["steps"] > 0

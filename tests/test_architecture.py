@@ -65,6 +65,7 @@ ALLOWED = {
     " preprocessing progress recipes report settings training",
     # what is asked after the run
     "vector_index": "data errors evaluate keyed progress report",
+    "explore": "errors evaluate keyed modalities report vector_index",
     # what a user starts
     "verify": "data distributed encoders encoders/clip encoders/images encoders/text errors files keyed losses methods"
     " modalities/images positives/images settings training",
@@ -72,8 +73,8 @@ ALLOWED = {
     " positives/images progress recipes report settings training verify",
     "estimator": "run",
     "terminal": "errors progress",
-    "commands": "data data/readers errors evaluate exchange files keyed modalities modalities/images positives/images"
-    " progress report run settings strict_json terminal vector_index",
+    "commands": "data data/readers errors evaluate exchange explore files keyed modalities modalities/images"
+    " positives/images progress report run settings strict_json terminal vector_index",
     "cli": "commands distributed errors recipes run settings strict_json terminal training verify",
 }
 ONLY_TORCH = {"similarity", "losses", "losses/engine", "negatives"}  # of other people's packages

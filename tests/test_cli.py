@@ -21,6 +21,7 @@ VERBS = {
     "duplicates",
     "embed",
     "evaluate",
+    "explore",
     "index",
     "info",
     "map",

@@ -1,12 +1,14 @@
 """`kontrast index`: from a run and data to a folder that holds the model's own vectors."""
 
 import numpy as np
+import pandas
 import pytest
 from PIL import Image
 
 import kontrast
 from kontrast.commands.index import written
 from kontrast.errors import Unfit
+from kontrast.vector_index.search import fulfilling
 
 
 def test_vectors_are_the_models_own(digits_run, tmp_path):
@@ -47,3 +49,18 @@ def test_an_index_does_not_lie_in_its_data(digits_run, tmp_path):
     Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / "a.png")
     with pytest.raises(Unfit, match="which it is made of"):
         kontrast.index(digits_run, tmp_path, tmp_path / "i")
+
+
+def test_columns_that_play_no_part_are_there_for_filters(digits_run, tmp_path):
+    for name in "abcd":
+        Image.fromarray(np.full((8, 8), 16 * ord(name) % 255, np.uint8)).save(tmp_path / f"{name}.png")
+    rows = ["image,price,shop,id", "a.png,1,north,x7", "b.png,2.5,,x8", "c.png,,south,x9", "d.png,4,south,x1"]
+    (tmp_path / "table.csv").write_text("\n".join(rows) + "\n")
+    index = kontrast.index(digits_run, tmp_path / "table.csv", tmp_path / "i", shard=2)
+    assert index.column("own_id") == ["x7", "x8", "x9", "x1"] and index.column("id") == [0, 1, 2, 3]
+    assert fulfilling(index, "shop = 'south'").tolist() == [2, 3]
+    frame = pandas.DataFrame({"image": list("abcd"), "price": [1, 2.5, None, 4], "new": [True, False, True, None]})
+    frame["image"] = [str(tmp_path / f"{name}.png") for name in frame["image"]]
+    typed = kontrast.index(digits_run, frame, tmp_path / "j", shard=2)
+    assert fulfilling(typed, "price > 2").tolist() == [1, 3] and fulfilling(typed, "new").tolist() == [0, 2]
+    assert typed.column("price")[2] is None

@@ -10,6 +10,7 @@ from kontrast.errors import Unfit
 def test_a_label_is_what_it_is_called():
     assert [name_of(value) for value in (1, 1.0, "1", "1.0", np.float32(1), b"1")] == ["1"] * 6
     assert [name_of(value) for value in (None, float("nan"), "", " ", "-1", -1, "NaN")] == [None] * 7
+    assert [name_of(value) for value in ("NA", "N/A", "#N/A", "null", "NULL", "NaT", "<NA>")] == [None] * 7
     assert name_of(0.5) == "0.5" and name_of("v1.0") == "v1.0" and name_of(True) == "True"
 
 

@@ -22,8 +22,7 @@ def pictures(size: int, channels: int = 3, rows: int = 2) -> Tensor:
     return torch.randn(rows, channels, size, size, generator=keyed.generator("test pictures"))
 
 
-@pytest.mark.parametrize("name", ["resnet18", "no/such-model"], ids=["pictures", "sentences"])
-def test_published_weights_without_a_network_end_in_a_sentence_and_soon(name: str, tmp_path: Path) -> None:
+def test_published_weights_without_a_network_end_in_a_sentence_and_soon(tmp_path: Path) -> None:
     """A hub that does not answer: its own client would ask again and again for most of a minute."""
     program = (
         "import time\n"
@@ -32,17 +31,19 @@ def test_published_weights_without_a_network_end_in_a_sentence_and_soon(name: st
         "from kontrast.errors import Unfit\n"
         "import huggingface_hub.file_download, timm\n"
         "began, slept, time.sleep = time.monotonic(), [], lambda seconds: slept.append(seconds)\n"
-        "try:\n"
-        f"    text_encoder({name!r}, seed=0, pretrained=True) if '/' in {name!r} else "
-        f"image_encoder({name!r}, image_size=32, seed=0, pretrained=True)\n"
-        "except Unfit as problem:\n"
-        "    print(problem)\n"
+        "for begin in (lambda: text_encoder('no/such-model', seed=0, pretrained=True),\n"
+        "    lambda: image_encoder('resnet18', image_size=32, seed=0, pretrained=True)):\n"
+        "    try:\n"
+        "        begin()\n"
+        "    except Unfit as problem:\n"
+        "        print(problem)\n"
         "print('asked again', len(slept), 'times; offline is', huggingface_hub.constants.HF_HUB_OFFLINE)\n"
     )
     nowhere = os.environ | {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HUB_CACHE": str(tmp_path), "HF_HUB_OFFLINE": "0"}
     nowhere |= {"https_proxy": "", "HTTPS_PROXY": "", "http_proxy": "", "HTTP_PROXY": ""}
     told = subprocess.run([sys.executable, "-c", program], env=nowhere, capture_output=True, text=True, check=True)
-    assert "--encoder FOLDER" in told.stdout and ("--pretrained" in told.stdout or "offline" in told.stdout)
+    for line in told.stdout.splitlines()[:2]:
+        assert "--encoder FOLDER" in line and ("--pretrained" in line or "offline" in line)
     assert "asked again 0 times; offline is False" in told.stdout, "and afterwards everything is as it was"
     with pytest.raises(Unfit, match="no published weights"):
         image_encoder("small", image_size=32, seed=0, pretrained=True)

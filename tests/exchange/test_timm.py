@@ -16,7 +16,7 @@ from kontrast import exchange
 @pytest.mark.parametrize(
     ("name", "size", "unusual"),
     [
-        ("resnet18", 224, None),
+        ("resnet18", 96, None),
         pytest.param("vit_tiny_patch16_224", 48, {"img_size": 48}, marks=pytest.mark.proof),
     ],
 )

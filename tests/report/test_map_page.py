@@ -3,17 +3,15 @@
 import io
 import json
 import re
-import shutil
-import subprocess
 
 import numpy as np
 import pytest
 from PIL import Image
+from tests.browser import CHROMIUM, Browser
 
 from kontrast import keyed
 from kontrast.report.map_page import Drawing, spread, write
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 NASTY = '</script><img src=x onerror="document.title=1">'
 
 
@@ -72,43 +70,56 @@ def test_pictures_are_spread_over_the_map():
     assert spread(drawing(pictures=False)) == []
 
 
-DRIVE = """
-setTimeout(() => {
-  const k = window.kontrast, told = {ready: document.body.dataset.ready, errors: window.failed};
-  const text = () => document.getElementById("chosen").textContent;
-  k.choose([7]); told.one = text(); told.near = document.querySelectorAll("#chosen .grid img").length;
-  k.choose([3, 4, 5]); told.three = text(); told.csv = k.csv([3, 4]);
-  k.source.inspected.indices = [9]; k.source.inspect.emit([null, {}]);
-  told.seen = document.getElementById("seen").textContent;
-  document.getElementById("find").value = "word42"; document.getElementById("find").dispatchEvent(new Event("input"));
-  told.found = document.getElementById("find").title;
-  told.bright = [...k.source.data.alpha].filter((a) => a > 0.5).length;
-  document.getElementById("find").value = ""; document.querySelector("#legend button").click();
-  told.only = [...k.source.data.alpha].filter((a) => a > 0.5).length;
-  told.requests = performance.getEntriesByType("resource").map((e) => e.name).filter((n) => !n.startsWith("data:"));
-  const out = document.createElement("pre");
-  out.id = "told"; out.textContent = JSON.stringify(told); document.body.append(out);
-}, 1500);
-"""
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine")
+    with Browser(tmp_path_factory.mktemp("browser")) as browser:
+        yield browser
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
-def test_a_browser_without_webgl_shows_chooses_finds_and_saves(tmp_path):
-    write(tmp_path / "map.html", drawing())
-    page = (tmp_path / "map.html").read_text()
-    caught = "<script>window.failed = []; addEventListener('error', (e) => failed.push(e.message)); "
-    caught += "addEventListener('securitypolicyviolation', (e) => failed.push(e.blockedURI));</script>"
-    driven = page.replace("<style>", caught + "<style>", 1).replace("</body>", f"<script>{DRIVE}</script></body>")
-    (tmp_path / "driven.html").write_text(driven)
-    words = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=8000", "--dump-dom"]
-    words += [f"--user-data-dir={tmp_path / 'profile'}", f"file://{tmp_path / 'driven.html'}"]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
-    found = re.search(r'<pre id="told">(.*?)</pre>', done.stdout, re.DOTALL)
-    assert found, done.stderr[-2000:]
-    told = json.loads(found.group(1).replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&"))
-    assert told["ready"] == "yes" and told["errors"] == [] and told["requests"] == []
-    assert 'point "7"' in told["one"] and "Nearest" in told["one"] and told["near"] == 2
-    assert told["three"].startswith("3 chosen") and 'point "9"' in told["seen"]
-    lines = told["csv"].strip().split("\r\n")
-    assert lines[0] == "id,label,text,x,y" and lines[1].startswith("3,b,word3,") and len(lines) == 3
-    assert told["found"] == "1 found" and told["bright"] == 1 and told["only"] == 45
+BRIGHT = "[...kontrast.source.data.alpha].filter((a) => a > 0.5).length"
+CHOSEN = "document.getElementById('chosen').textContent"
+
+
+def on_screen(browser, point):
+    return browser.value(f"""(() => {{
+        const view = Bokeh.index.roots[0], box = view.el.getBoundingClientRect(), {{x, y}} = kontrast.source.data;
+        return [box.x + view.frame.x_scale.compute(x[{point}]), box.y + view.frame.y_scale.compute(y[{point}])];
+    }})()""")
+
+
+def test_a_browser_without_webgl_or_network_is_driven_as_by_a_hand(tmp_path, browser):
+    shown = drawing()
+    write(tmp_path / "map.html", shown)
+    browser.open(f"file://{tmp_path / 'map.html'}")
+    browser.until("document.body && document.body.dataset.ready")
+    assert browser.value("document.createElement('canvas').getContext('webgl')") is None
+    browser.value("document.getElementById('pictured').click()")
+    apart = np.linalg.norm(shown.places[:, None] - shown.places, axis=2) + 99 * np.eye(90)
+    lonely = int(apart.min(axis=1).argmax())
+    browser.mouse("mouseMoved", *on_screen(browser, lonely))
+    browser.until(f"document.getElementById('seen').textContent.includes('word{lonely}')")
+    browser.click(*on_screen(browser, lonely))
+    browser.until(f"{CHOSEN}.includes('Nearest to it')")
+    assert browser.value("document.querySelectorAll('#chosen .grid img').length") == 2
+    browser.press("#chosen .grid button")
+    browser.until(f"{CHOSEN}.includes('word{(lonely + 1) % 90}')")
+    corners = np.array([on_screen(browser, point) for point in range(90)])
+    (left, top), (right, _) = corners.min(axis=0) - 6, corners.max(axis=0) + 6
+    middle = float(np.median(corners[:, 1])) + 0.01
+    browser.drag([(left, top), (right, top), (right, middle), (left, middle), (left, top + 3)])
+    browser.until(f"{CHOSEN}.includes(' chosen')")
+    browser.press("#save")
+    lines = browser.downloaded("chosen.csv").decode().strip().split("\r\n")
+    above = np.flatnonzero(corners[:, 1] < middle)
+    assert lines[0] == "id,label,text,x,y" and [int(line.split(",")[0]) for line in lines[1:]] == above.tolist()
+    browser.press("#find")
+    browser.send("Input.insertText", text="word42")
+    browser.until(f"{BRIGHT} === 1")
+    assert browser.value("document.getElementById('find').title") == "1 found"
+    browser.value("document.getElementById('find').value = ''")
+    browser.press("#legend button")
+    assert browser.until(f"{BRIGHT} > 1 && {BRIGHT}") == 45
+    assert browser.errors == []
+    assert not [one for one in browser.requests if not one.startswith(("data:", "file:", "blob:", "about:"))]

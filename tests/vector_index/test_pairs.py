@@ -5,7 +5,7 @@ import pytest
 
 from kontrast.errors import Unfit
 from kontrast.vector_index import pairs
-from kontrast.vector_index.pairs import Near, across, either_side, groups_of, near_pairs, suggested
+from kontrast.vector_index.pairs import LEAST, Near, across, either_side, groups_of, near_pairs, scanned, suggested
 
 from .conftest import index_of, made_up
 
@@ -28,11 +28,11 @@ def test_every_pair_is_found_once(index, monkeypatch, block):
 
 def test_a_higher_threshold_needs_no_scan_and_a_lower_one_does(index, monkeypatch):
     near_pairs(index, 0.8)
-    scanned = []
-    monkeypatch.setattr(pairs, "_scanned", lambda *args: scanned.append(args) or Near(*[np.zeros(0)] * 3))
-    assert len(near_pairs(index, 0.95)) == int(np.triu(table() >= 0.95, 1).sum()) and not scanned
+    scans = []
+    monkeypatch.setattr(pairs, "_scanned", lambda *args: scans.append(args) or Near(*[np.zeros(0)] * 3))
+    assert len(near_pairs(index, 0.95)) == int(np.triu(table() >= 0.95, 1).sum()) and not scans
     near_pairs(index, 0.7)
-    assert scanned
+    assert scans
 
 
 def test_pairs_of_an_index_that_changed_are_scanned_anew(tmp_path):
@@ -72,3 +72,11 @@ def test_bounds_that_mean_nothing_are_refused(index, monkeypatch, least, told):
     monkeypatch.setattr(pairs, "MOST", 1000)
     with pytest.raises(Unfit, match=told):
         near_pairs(index, least)
+
+
+def test_whether_all_pairs_were_compared_before_is_known(index):
+    assert not scanned(index, "model")
+    near_pairs(index, 0.9)
+    assert not scanned(index, "model")  # from a higher bound on
+    near_pairs(index, LEAST["model"])
+    assert scanned(index, "model") and not scanned(index, "looks")

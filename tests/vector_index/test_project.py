@@ -23,10 +23,20 @@ def test_pca_is_that_of_the_whole_table_for_any_shards(tmp_path):
 
 
 def test_tsne_keeps_neighbours_and_is_a_function_of_its_seed(index):
-    first, again = layout(index, "auto"), layout(index, "tsne")
+    first, again = layout(index, "auto"), project._found(index, "tsne", 0)
     assert first.how == "tsne" and (first.places == again.places).all()
     assert first.kept > 0.4 > 5 * first.chance and first.chance == pytest.approx(10 / 229, abs=0.02)
     assert "t-SNE keeps" in first.line()
+
+
+def test_a_map_is_kept_under_what_the_index_holds(tmp_path, monkeypatch):
+    vectors, _ = made_up()
+    first = layout(index_of(tmp_path / "i", vectors), "pca")
+    with monkeypatch.context() as patched:
+        patched.setattr(project, "_found", None)
+        assert (layout(index_of(tmp_path / "i", vectors), "pca").places == first.places).all()
+    other = layout(index_of(tmp_path / "i", vectors[:200]), "pca")
+    assert len(other.places) == 200
 
 
 def test_what_is_not_fitted_lies_by_its_nearest(index, monkeypatch):
@@ -48,7 +58,7 @@ def test_a_perfect_map_keeps_all_and_a_shuffled_one_as_few_as_chance(tmp_path):
 @pytest.mark.proof
 def test_umap_keeps_neighbours(index):
     pytest.importorskip("umap", reason="umap-learn is not installed")
-    first, again = layout(index, "umap"), layout(index, "umap")
+    first, again = layout(index, "umap"), project._found(index, "umap", 0)
     assert (first.places == again.places).all() and first.kept > 5 * first.chance
 
 

@@ -19,9 +19,8 @@ from kontrast.errors import Unfit
 from kontrast.keyed import Ids
 from kontrast.report.contact_sheet import sheet as drawn
 from kontrast.vector_index.layout import Index
-from kontrast.vector_index.pairs import Near, across, either_side, groups_of, near_pairs, suggested
+from kontrast.vector_index.pairs import LEAST, Near, across, either_side, groups_of, near_pairs, suggested
 
-LEAST = {"looks": 0.6, "model": 0.75}  # cosine from which on pairs are kept for looking
 STEPS = (0.99, 0.98, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6)  # thresholds whose counts are told
 SHOWN = 10  # pairs either side of the threshold
 LETTERS = 90  # of a text in a list

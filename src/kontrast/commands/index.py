@@ -65,7 +65,7 @@ def written(
     if precision is not None:
         folder, certificate = shrink(made.index, precision, width, least=least)
         lines += [f"smaller  {certificate.line()}", f"         {folder}"]
-    return [*lines, f"wrote    {out}    next: kontrast search {out} --query ...    kontrast map {out} --out map.html"]
+    return [*lines, f"wrote    {out}    next: kontrast search {out} --query ...    kontrast explore {out}"]
 
 
 def _made(
@@ -84,7 +84,7 @@ def _made(
     options = {name: value for name, value in options.items() if value is not None}
     in_use = load(model)
     how = {name: value for name, value in options.items() if name != "split"}
-    source = opened(in_use, data, options.get("split"), memory=MEMORY, **how)
+    source = opened(in_use, data, options.get("split"), memory=MEMORY, beside=True, **how)
     wanted = Wanted(source, in_use.embed_source)
     more: dict[str, Any] = {"options": options} | ({} if shard is None else {"shard": shard})
     made_by: dict[str, Any] = {"model": Path(model), "data": _named(data), "width": in_use.width}

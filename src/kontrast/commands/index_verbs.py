@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -192,6 +193,37 @@ def map(
     return 0
 
 
+def explore(
+    index: str,
+    *,
+    port: int = 0,
+    how: str = "auto",
+    colour: str | None = None,
+    model: str | None = None,
+    seed: int = 0,
+    debug: Debug = False,
+) -> int:
+    """Serve the map as a live page on this machine: search by words or a picture, neighbours, suspects, selections.
+
+    Parameters
+    ----------
+    index
+        The folder of an index.
+    port
+        Of 127.0.0.1; any that is free if not given. The address that is printed holds a secret: it opens the page.
+    how
+        pca, tsne or umap; auto: t-SNE up to 5,000 rows, above UMAP where it is installed, else PCA.
+    colour
+        The column that colours the points first.
+    model
+        The folder of the model, where that has moved.
+    """
+    from kontrast.commands.explore import explore as serve
+
+    serve(index, port=port, how=how, colour=colour, model=model, seed=seed, say=lambda line: _print([line]))
+    return 0
+
+
 def compare(
     *models: str,
     data: str,
@@ -229,6 +261,7 @@ def _print(lines: list[str]) -> None:
     if os.environ.get("RANK", "0") == "0" or "WORLD_SIZE" not in os.environ:
         for line in lines:
             put(line)
+        sys.stdout.flush()
 
 
-VERBS = (index, duplicates, mine, map, compare)
+VERBS = (index, duplicates, mine, map, explore, compare)

@@ -13,12 +13,15 @@ import numpy as np
 from kontrast.errors import Unfit, shown
 from kontrast.keyed import Ids
 
-UNKNOWN = frozenset({"", "-1", "nan", "NaN", "NAN", "None", "NaT", "<NA>"})  # as tables and programs write "no label"
+# As tables and programs write "no label": Python, NumPy, pandas and R, SQL, spreadsheets.
+UNKNOWN = frozenset(
+    ["", "-1", "nan", "NaN", "NAN", "None", "NaT", "<NA>", "NA", "N/A", "n/a", "#N/A", "null", "NULL", "Null", "-nan"]
+)
 _WHOLE = re.compile(r"([+-]?\d+)\.0+")
 
 
 def numbered(values: Sequence[Any]) -> tuple[Ids, tuple[str, ...]]:
-    """Labels of any type as numbers, and their names in sorted order. None, NaN, -1 and empty text: -1, unknown.
+    """Labels of any type as numbers, and their names in sorted order. None, NaN, -1, empty text and `UNKNOWN`: -1.
 
     A label is what it is called: 1, 1.0 (what is left of 1 beside a missing value) and "1" are one class.
     """

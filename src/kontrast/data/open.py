@@ -44,6 +44,7 @@ def open_source(
     white: int | None = None,
     follow_links: bool = False,
     texts_only: bool = False,
+    beside: bool = False,
 ) -> Source:
     """Samples from a path, "digits", "emoji", an array, a list of pictures or sentences, a DataFrame, or a source.
 
@@ -61,6 +62,7 @@ def open_source(
         white: value of 16-bit pictures that stands for 1; by default 4095 if none goes beyond, else 65535.
         follow_links: follow symbolic links out of the folder and to folders; none is read twice.
         texts_only: of a table with pictures and words, read the words.
+        beside: keep the columns of a table that play no part, too, for filters.
 
     Raises:
         Unfit: with a sentence that says what to do.
@@ -84,6 +86,7 @@ def open_source(
         white,
         follow_links,
         texts_only,
+        beside,
     )
     if not isinstance(data, str | os.PathLike):
         source = from_python(data, options)

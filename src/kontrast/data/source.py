@@ -52,6 +52,7 @@ class Options:
     white: int | None = None
     follow_links: bool = False
     texts_only: bool = False
+    beside: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ class Source:
         groups: by id: what `same` named; equal groups belong together and are never each other's negatives.
         columns: by role (text, anchor, positive, negative, score), then by id; a caption may be a list of captions. A
             kind of data without pictures and words keeps its samples in a column too.
+        beside: by name, then by id: the columns of a table that play no part, where they were asked for.
         splits: usable ids of each split that the data names.
         scored: of pictures: ids of first and second, and how alike each two are (rows a, b, label).
         channels, size, bits: of the pictures as they are given out; size is None when they differ.
@@ -91,6 +93,7 @@ class Source:
     classes: tuple[str, ...] = ()
     groups: Ids | None = None
     columns: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    beside: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     splits: Mapping[str, Ids] = field(default_factory=dict)
     scored: tuple[Ids, Ids, Sequence[float]] | None = None
     shapes: Mapping[tuple[int, int], int] = field(default_factory=dict)  # (height, width) -> how many

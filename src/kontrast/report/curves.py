@@ -89,11 +89,19 @@ def drawn(log: Rows) -> tuple[str, list[tuple[Chart, str]]]:
     from bokeh.embed import components
     from bokeh.resources import Resources
 
-    charts = [chart for chart in CHARTS if any(name in row for row in log for name in chart.lines)]
-    if not charts:
+    made = figures(log)
+    if not made:
         return "", []
-    script, places = components([_figure(chart, log) for chart in charts])
-    return Resources(mode="inline", components=["bokeh"]).render() + script, list(zip(charts, places))
+    script, places = components([figure for _, figure in made])
+    return Resources(mode="inline", components=["bokeh"]).render() + script, [
+        (chart, place) for (chart, _), place in zip(made, places)
+    ]
+
+
+def figures(log: Rows) -> list[tuple[Chart, Any]]:
+    """(chart, its Bokeh figure) of each chart that the log can fill."""
+    charts = [chart for chart in CHARTS if any(name in row for row in log for name in chart.lines)]
+    return [(chart, _figure(chart, log)) for chart in charts]
 
 
 def _figure(chart: Chart, log: Rows) -> Any:

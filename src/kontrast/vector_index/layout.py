@@ -111,7 +111,7 @@ class Index:
 
         files = [place(self.folder, "items", n) for n in range(self.meta.shards)]
         names = [name for name in pq.read_schema(files[0]).names if name != "thumbnail"]
-        return pa.concat_tables([pq.read_table(file, columns=names) for file in files])
+        return pa.concat_tables([pq.read_table(file, columns=names) for file in files], promote_options="permissive")
 
     @property
     def mark(self) -> str:

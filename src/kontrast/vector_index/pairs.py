@@ -11,6 +11,7 @@ import os
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,7 @@ from kontrast.vector_index import looks
 from kontrast.vector_index.layout import Bank, Index
 
 BLOCK = 4096
+LEAST = {"looks": 0.6, "model": 0.75}  # cosine from which on pairs are kept for looking, by what is compared
 MOST = 20_000_000  # pairs that are kept: more say that the threshold is far too low
 
 
@@ -56,7 +58,7 @@ def near_pairs(index: Index, least: float, other: Index | None = None, *, by: st
     if other is not None and other.meta.weights != index.meta.weights:
         raise Unfit(f"{index.folder} and {other.folder} were made by two models: their vectors cannot be compared.")
     mark = index.mark + ("" if other is None else other.mark)
-    file = index.folder / (f"near-{by}.npz" if other is None else f"near-{by}.{other.mark[:12]}.npz")
+    file = _file(index, other, by)
     try:
         with np.load(file) as kept:
             if str(kept["mark"]) == mark and float(kept["least"]) <= least:
@@ -69,6 +71,19 @@ def near_pairs(index: Index, least: float, other: Index | None = None, *, by: st
         np.savez(part, mark=mark, least=least, first=near.first, second=near.second, cosine=near.cosine)
         part.replace(file)
     return near
+
+
+def scanned(index: Index, by: str) -> bool:
+    """Whether all pairs were compared before, so that `near_pairs` from `LEAST` on answers at once."""
+    try:
+        with np.load(_file(index, None, by)) as kept:
+            return str(kept["mark"]) == index.mark and float(kept["least"]) <= LEAST[by]
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+def _file(index: Index, other: Index | None, by: str) -> Path:
+    return index.folder / (f"near-{by}.npz" if other is None else f"near-{by}.{other.mark[:12]}.npz")
 
 
 def _banks(index: Index, other: Index | None, by: str) -> tuple[Bank, Bank | None]:

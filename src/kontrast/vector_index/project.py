@@ -8,6 +8,8 @@ Shapes: N rows, D width.
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 
@@ -43,7 +45,10 @@ class Layout:
 
 
 def layout(index: Index, how: str = "auto", *, seed: int = 0) -> Layout:
-    """Where each row lies on the map. `auto`: t-SNE up to 5,000 rows; above, UMAP where it is installed, else PCA."""
+    """Where each row lies on the map. `auto`: t-SNE up to 5,000 rows; above, UMAP where it is installed, else PCA.
+
+    Kept beside the index, under its content: the next map of the same index needs no work.
+    """
     if how == "auto":
         how = "tsne" if len(index) <= TSNE_UP_TO else "umap" if find_spec("umap") else "pca"
     if how not in CALLED:
@@ -52,6 +57,19 @@ def layout(index: Index, how: str = "auto", *, seed: int = 0) -> Layout:
         raise Unfit(f"{index.folder} holds {len(index)} rows; a map needs at least {LEAST}.")
     if how == "umap" and not find_spec("umap"):
         raise Unfit('--how umap needs umap-learn: pip install "kontrast[map]"; or take --how tsne or pca.')
+    file = index.folder / f"map-{how}-{seed}.npz"
+    with suppress(OSError, ValueError, KeyError), np.load(file) as kept:
+        if str(kept["mark"]) == index.mark:
+            return Layout(kept["places"], how, float(kept["kept"]), float(kept["chance"]))
+    found = _found(index, how, seed)
+    part = file.with_name(f".{file.stem}.{os.getpid()}.npz")
+    with suppress(OSError):  # in somebody else's folder
+        np.savez(part, mark=index.mark, places=found.places, kept=found.kept, chance=found.chance)
+        part.replace(file)
+    return found
+
+
+def _found(index: Index, how: str, seed: int) -> Layout:
     if how == "pca":
         places = _projected(index, *_pca(index))
     else:

@@ -10,6 +10,7 @@ import io
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from PIL import Image
 from torch.nn.functional import normalize
 
 from kontrast import progress
+from kontrast.data.labels import missing
 from kontrast.data.source import Source
 from kontrast.errors import Unfit
 from kontrast.evaluate.embedders import WORDS
@@ -29,6 +31,7 @@ from kontrast.vector_index.layout import Meta, digest, place, put, seal_of, soun
 
 AT_ONCE = 1024  # samples between two signs of life
 TOLD = 4000  # letters of a text that are kept
+OURS = ("id", "name", "content", "text", "label", "group", "split", "thumbnail", "row")  # names with a meaning here
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,11 @@ class Wanted:
         if self.source.pictures is not None:
             return ""
         return next((role for role in WORDS if role in self.source.columns), "")
+
+    @cached_property
+    def kinds(self) -> dict[str, Callable[[Any], Any]]:
+        """What the columns beside hold: the same in every shard, whatever its own rows are."""
+        return {name: _kind(values) for name, values in self.source.beside.items()}
 
 
 def fresh(folder: Path, meta: Meta, wanted: Wanted, number: int) -> bool:
@@ -101,6 +109,9 @@ def columns(meta: Meta, wanted: Wanted, number: int) -> dict[str, Any]:
         found["group"] = np.asarray(source.groups)[ids].tolist()
     if source.splits:
         found["split"] = _splits(source, ids)
+    for name, values in source.beside.items():
+        own = f"own_{name}" if name.lower() in OURS else name
+        found[own] = [_cell(values[i], wanted.kinds[name]) for i in ids.tolist()]
     return found
 
 
@@ -133,11 +144,27 @@ def _table(told: dict[str, Any]) -> bytes:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    types = {"id": pa.int64(), "group": pa.int64(), "thumbnail": pa.binary()}
-    table = pa.table({name: pa.array(values, types.get(name, pa.string())) for name, values in told.items()})
+    types = {"thumbnail": pa.binary(), "label": pa.string()}
+    table = pa.table({name: pa.array(values, types.get(name)) for name, values in told.items()})
     sink = io.BytesIO()
     pq.write_table(table, sink, compression="zstd")
     return sink.getvalue()
+
+
+def _kind(values: Sequence[Any]) -> Callable[[Any], Any]:
+    """What makes a value of this column one that a table can hold: a number where all are numbers, else words."""
+    there = [value for value in values if not missing(value)]
+    if all(isinstance(value, bool | np.bool_) for value in there):
+        return bool
+    if all(isinstance(value, int | np.integer) for value in there):
+        return int if all(abs(int(value)) < 2**63 for value in there) else str
+    return float if all(isinstance(value, int | float | np.number) for value in there) else str
+
+
+def _cell(value: Any, kind: Callable[[Any], Any]) -> Any:
+    if missing(value):
+        return None
+    return _text(str(value)) if kind is str else kind(value)
 
 
 def _text(words: str) -> str:

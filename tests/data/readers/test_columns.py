@@ -50,3 +50,11 @@ def test_two_unlike_columns_that_could_be_the_text(tmp_path: Path) -> None:
 def test_half_a_pair_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Unfit, match="'positive' but none for anchor"):
         open_source(write(tmp_path / "a.csv", "positive,thing\nA,B\n"))
+
+
+def test_a_first_line_that_reads_like_a_row_is_asked_about(tmp_path: Path) -> None:
+    rows = [f"{place},the weather of day {place} was fine\n" for place in range(9)]
+    (tmp_path / "bare.csv").write_text("".join(rows))
+    assert any("put names above it" in line for line in open_source(tmp_path / "bare.csv").messages)
+    (tmp_path / "named.csv").write_text("place,review\n" + "".join(rows))
+    assert not any("put names above it" in line for line in open_source(tmp_path / "named.csv").messages)

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from kontrast.data.labels import missing
 from kontrast.data.readers.files import holds_pictures
 from kontrast.data.readers.tables import Table
@@ -141,6 +143,20 @@ def _pictures(table: Table, name: str) -> bool:
 def understood(table: Table, roles: Roles) -> str:
     """In words: which column plays which part, and which play none."""
     taken = ", ".join(role if role == name else f"{role} from {name!r}" for role, name in roles.column.items())
+    rest = _unused(table, roles)
+    said = f"columns: {taken}" + (f"; ignored: {', '.join(rest)}" if rest else "")
+    if any(_sentences([name]) for name in roles.column.values()):
+        said += " (the first line was taken as the columns' names: if it is a row, put names above it)"
+    return shown(said)
+
+
+def beside(table: Table, roles: Roles) -> dict[str, Sequence[Any]]:
+    """The columns that play no part and hold one word, number or truth a row."""
+    one = (str, bool, int, float, np.number, np.bool_)
+    columns = {name: table.columns[name] for name in _unused(table, roles)}
+    return {name: values for name, values in columns.items() if all(missing(v) or isinstance(v, one) for v in values)}
+
+
+def _unused(table: Table, roles: Roles) -> list[str]:
     used = set(roles.column.values()) | {name for role in ("label", "split") for name in NAMES[role]}
-    rest = [name for name in table.columns if name not in used]
-    return shown(f"columns: {taken}" + (f"; ignored: {', '.join(rest)}" if rest else ""))
+    return [name for name in table.columns if name not in used]

@@ -14,7 +14,7 @@ from kontrast.data import labels as labels_of
 from kontrast.data.labels import missing
 from kontrast.data.pixels.store import Skipped
 from kontrast.data.readers.arrow import EncodedColumn
-from kontrast.data.readers.columns import WORDS, Roles, assign, column_for, understood
+from kontrast.data.readers.columns import WORDS, Roles, assign, beside, column_for, understood
 from kontrast.data.readers.files import holds_pictures, reader
 from kontrast.data.readers.images import of_pictures
 from kontrast.data.readers.tables import Table
@@ -56,6 +56,7 @@ def from_table(table: Table, options: Options) -> Source:
         classes=classes,
         groups=source.groups if groups is None else groups,
         splits={name: np.intersect1d(ids, source.ids) for name, ids in splits.items()},
+        beside=beside(table, roles) if options.beside else {},
         fingerprint=fingerprint(source.names, digests, source.fingerprint, kind),
     )
 
