@@ -68,6 +68,8 @@ class Settings:
         set: Any field of the method's own configuration, as NAME=VALUE.
         strict: Stop at the first broken file instead of skipping it.
         follow_links: Follow symbolic links that leave the folder of the data, and those to folders.
+        survey: Look at every picture of a folder before the first step, not when it is needed: broken ones and repeats
+            are then known at once.
     """
 
     method: str | None = None
@@ -115,6 +117,7 @@ class Settings:
     set: list[str] | None = None
     strict: bool | None = None
     follow_links: bool | None = None
+    survey: bool | None = None
 
     def over(self, below: Settings) -> Settings:
         """These settings, with the gaps filled from `below`. In `set` every NAME counts for itself."""
@@ -181,6 +184,7 @@ class Resolved:
     set: list[str] | None = None
     strict: bool
     follow_links: bool
+    survey: bool
 
     @classmethod
     def of(cls, settings: Settings) -> Resolved:

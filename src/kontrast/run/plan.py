@@ -70,6 +70,7 @@ def opened(data: Any, requested: Settings) -> Source:
         white=requested.white,
         follow_links=bool(requested.follow_links),
         texts_only=not modality.pictures,
+        survey=bool(requested.survey),
     )
 
 
