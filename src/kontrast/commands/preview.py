@@ -8,30 +8,15 @@ from typing import Any
 import numpy as np
 
 from kontrast.commands.outputs import claim_picture, write_picture
-from kontrast.data.pixels.store import Lost
 from kontrast.data.sampler import Sampler
-from kontrast.data.source import Source
 from kontrast.errors import Unfit
-from kontrast.keyed import Ids
 from kontrast.modalities.images.batches import ImageBatches
 from kontrast.positives.images.view import Keys
-from kontrast.preprocessing import Pictures
 from kontrast.report.contact_sheet import views_sheet
 from kontrast.run.plan import planned_on
 from kontrast.settings import from_mapping
 
 SHOWN = 8  # samples on a sheet
-
-
-def _readable(source: Source, ids: Ids) -> tuple[Ids, Pictures]:
-    """(those of the ids that can be read, their pictures)."""
-    while True:
-        try:
-            return ids, source.images(ids)
-        except Lost as lost:
-            ids = np.setdiff1d(ids, list(lost.reasons))
-            if not len(ids):
-                raise
 
 
 def preview(data: Any, out: Path, *, epoch: int = 0, ids: list[int] | None = None, **settings: Any) -> list[str]:
@@ -48,7 +33,10 @@ def preview(data: Any, out: Path, *, epoch: int = 0, ids: list[int] | None = Non
                 f"--id {sample} is not a usable sample of {samples.source.name} (0 to {len(samples.source) - 1})."
             )
     chosen = np.array(ids if ids else samples.train_ids[:SHOWN], dtype=np.int64)
-    chosen, pictures = _readable(samples.source, chosen)
+    chosen = chosen[~np.isin(chosen, list(samples.source.unreadable(chosen)))]
+    if not len(chosen):
+        raise Unfit(f"{samples.source.name}: none of the pictures to show can be read; kontrast check says why.")
+    pictures = samples.source.images(chosen)
     seed, mode = plan.settings.seed, plan.settings.view_mode
     grouped, all_ids, rows = (
         samples.source.groups is not None,

@@ -167,9 +167,7 @@ class _Cache:
         """What each folder held that may be trusted while its stamp stays."""
         try:
             kept = json.loads(self.path.read_bytes())
-            return {
-                str(name): Inside(int(stamp), *_texts(names), others={**others}) for name, stamp, names, others in kept
-            }
+            return {str(name): _as_kept(*held) for name, *held in kept}
         except (OSError, ValueError, TypeError, RecursionError):
             return {}
 
@@ -182,7 +180,8 @@ class _Cache:
             files.write(self.path, json.dumps(rows))
 
 
-def _texts(names: list[str]) -> list[str]:
-    if [type(name) for name in names] != [str, str]:
-        raise TypeError("two texts were expected")
-    return names
+def _as_kept(stamp: int, names: list[str], others: dict[str, int]) -> Inside:
+    pictures, folders = names
+    if not isinstance(pictures, str) or not isinstance(folders, str):
+        raise TypeError("names were expected")
+    return Inside(int(stamp), pictures, folders, {**others})
