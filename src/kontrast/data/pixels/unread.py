@@ -12,6 +12,7 @@ import mmap
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from math import prod
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +32,7 @@ class Met:
 
     usable_N  ids that may be asked for
     size      (H, W) of all, as far as it is known; None: they differ, and are given as a list
+    folder    where the files are
     memory    bytes of pixels to keep; where pictures of one size would take more, none is kept
     """
 
@@ -41,10 +43,12 @@ class Met:
         channels: int,
         size: tuple[int, int] | None,
         *,
+        folder: Path,
         shorter_side: int | None,
         memory: int,
         workers: int,
     ) -> None:
+        self.folder = folder
         self.read, self.usable_N, self.channels, self.size = read, usable_N, channels, size
         self.shorter_side, self.workers, self._left = shorter_side, workers, memory
         self.broken: dict[int, str] = {}
@@ -69,6 +73,10 @@ class Met:
         if self._stack.flags.c_contiguous:
             return torch.from_numpy(self._stack[ids_B])
         return torch.from_numpy(self._stack.transpose(0, 2, 3, 1)[ids_B]).permute(0, 3, 1, 2)
+
+    def count(self) -> int:
+        """How many were asked for so far."""
+        return int(np.count_nonzero(self._met_N))
 
     def unreadable(self, ids: Ids) -> dict[int, str]:
         """Why, by id, of those of the ids that cannot be read; what nobody asked for so far is looked at now."""

@@ -62,6 +62,7 @@ def unsurveyed(
             usable_N,
             channels,
             size,
+            folder=folder,
             shorter_side=options.shorter_side,
             memory=options.memory if len(ids) * channels * each <= options.memory else 0,
             workers=options.workers,
