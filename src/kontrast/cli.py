@@ -148,7 +148,7 @@ def check(
     against
         Other data, such as those of a test: what is in both is counted, and makes these unfit.
     near
-        Likeness from which on two samples are nearly the same: 0.93 of looks, 0.7 of words, 0.95 of a model's vectors.
+        Likeness from which on two samples are nearly the same: 0.9 of looks, 0.7 of words, 0.95 of a model's vectors.
         Another one needs no second scan.
     model
         A run or model folder whose vectors say what is nearly the same.

@@ -23,7 +23,7 @@ from kontrast.vector_index import looks
 from kontrast.vector_index.pairs import Near, groups_of
 
 LEAST = {"looks": 0.8, "words": 0.6, "model": 0.8}  # likeness down to which pairs are kept for other thresholds
-LINE = {"looks": 0.93, "words": 0.7, "model": 0.95}  # likeness from which on two are called nearly the same
+LINE = {"looks": 0.9, "words": 0.7, "model": 0.95}  # likeness from which on two are called nearly the same
 FEW = 3  # broken samples that are no reason to stop, whatever share they are
 BROKEN, REPEATED = 0.01, 0.5  # shares from which on data are unfit
 
@@ -102,7 +102,7 @@ def find(
         way, rows, there = "model", *_vectors(model, source, ids, against)
     elif seen is not None and len(ids):
         raw = seen.looks()
-        white = looks.whitening(raw)
+        white = looks.whitening(raw, 0.1 + 100 / len(raw))  # of few pictures it is hardly known how they differ
         rows, there = white(raw) * _lit(seen), None if other is None else white(other.looks()) * _lit(other)
     else:
         way = "words"

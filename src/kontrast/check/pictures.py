@@ -27,7 +27,7 @@ from kontrast.vector_index.looks import SIDE
 
 AT_ONCE = 128
 GREY = torch.tensor([0.299, 0.587, 0.114])[:, None, None]
-DARK, FLAT = 0.06, 0.012  # brightness, and its spread, of 1: below, a picture is dark or of one colour
+DARK, FLAT = 0.06, 0.006  # brightness, and its spread, of 1: below, a picture is dark or of one colour
 SHARP = 0.3  # of the set's median share of fine detail; below, a picture is blurred
 SEEN = 0.05  # share of fine detail from which on a picture is never called blurred
 

@@ -23,7 +23,7 @@ from kontrast.run.trainer import Trainer
 from kontrast.settings import Settings
 from kontrast.training import loop, signals
 
-LEAST = 3  # steps, however long they take
+LEAST = 2  # steps, however long they take
 
 
 @dataclass

@@ -21,6 +21,7 @@ from kontrast.commands.training_tables import Row, claim_table, write_table
 from kontrast.data.source import Source
 from kontrast.distributed import processes
 from kontrast.errors import Failed, Unfit, shown
+from kontrast.recipes.rules import power_of_two
 from kontrast.report.contact_sheet import sheet as drawn
 from kontrast.report.contact_sheet import shown as as_picture
 from kontrast.settings import Settings, checked
@@ -65,7 +66,7 @@ def check(data: Any, settings: Settings, wanted: Wanted, say: Say) -> tuple[dict
         say(line)
     usable = source.part(found.ids)
     device = processes.device(settings.device)
-    batch = settings.batch_size or 256
+    batch = settings.batch_size or min(512, power_of_two(len(found.ids) / 4))
     result["false_negatives"] = _false_negatives(found, sorted({*BATCHES, batch}))
     share = expected.rows(found.group_M, batch) / max(1, min(batch, len(found.ids)))
     method, why = (settings.method, "as you say") if settings.method else method_for(source, share)

@@ -44,6 +44,8 @@ def decode(raw: bytes, shorter_side: int | None = None) -> Pixels:
     """
     if not raw:
         raise Broken("the file is empty")
+    if headers.cut_off(raw):
+        raise Broken("truncated, the file ends early")
     try:
         picture: Image.Image = Image.open(io.BytesIO(raw))
         return _pixels(picture, raw, shorter_side)
