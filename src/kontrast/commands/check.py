@@ -13,9 +13,7 @@ import torch
 
 from kontrast import files
 from kontrast.check import expected, findings
-from kontrast.check.advice import advised, method_for
 from kontrast.check.findings import Findings
-from kontrast.check.trial import estimated
 from kontrast.commands.outputs import claim_picture, claimed, write_picture
 from kontrast.commands.training_tables import Row, claim_table, write_table
 from kontrast.data.source import Source
@@ -24,6 +22,8 @@ from kontrast.errors import Failed, Unfit, shown
 from kontrast.recipes.rules import power_of_two
 from kontrast.report.contact_sheet import sheet as drawn
 from kontrast.report.contact_sheet import shown as as_picture
+from kontrast.run.advice import advised, method_for
+from kontrast.run.trial import estimated
 from kontrast.settings import Settings, checked
 
 SHOWN = 5  # names that are told of each kind
