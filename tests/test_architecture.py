@@ -74,8 +74,8 @@ ALLOWED = {
     "check": "data data/pixels errors files keyed modalities progress settings vector_index",
     "estimator": "run",
     "terminal": "errors progress",
-    "commands": "check data data/readers distributed errors evaluate exchange files keyed modalities modalities/images positives/images"
-    " progress recipes report run settings strict_json terminal vector_index",
+    "commands": "check data data/readers distributed errors evaluate exchange files keyed modalities modalities/images"
+    " positives/images progress recipes report run settings strict_json terminal vector_index",
     "cli": "commands distributed errors recipes run settings strict_json terminal training verify",
 }
 ONLY_TORCH = {"similarity", "losses", "losses/engine", "negatives"}  # of other people's packages
