@@ -118,10 +118,10 @@ def kept_apart(ids: Ids, count: int, seed: int, linked_M: Ids) -> Ids | None:
     return None
 
 
-def kept_apart_unread(ids: Ids, count: int, seed: int, equal_to: Callable[[int, Ids], Ids]) -> Ids | None:
+def kept_apart_unread(ids: Ids, count: int, seed: int, equal_to: Callable[[int], Ids]) -> Ids | None:
     """What `kept_apart` gives where only equal contents are linked, asking for the equals of as few as it can.
 
-    equal_to: (id, ids) -> those of the ids that have its content, ascending, itself among them
+    equal_to: id -> those of the ids that have its content, ascending, itself among them
     """
     order = ids[np.argsort(keyed.words("held out", seed, ids), kind="stable")].tolist()
     for most in (count, min(2 * count, len(ids) - 1)):
@@ -129,7 +129,7 @@ def kept_apart_unread(ids: Ids, count: int, seed: int, equal_to: Callable[[int, 
         for sample in order:
             if len(taken) >= count:
                 break
-            group = equal_to(sample, ids).tolist()
+            group = equal_to(sample).tolist()
             if group[0] == sample and len(taken) + len(group) <= most:
                 taken += group
         if 2 * len(taken) >= count:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -182,7 +183,8 @@ class Source:
         """
         count = _count(len(self.ids), share)
         if isinstance(self.digests, Unread) and self.groups is None:
-            held = kept_apart_unread(self.ids, count, seed, self.digests.equal_to)
+            among_N = np.isin(np.arange(len(self)), self.ids)
+            held = kept_apart_unread(self.ids, count, seed, partial(self.digests.equal_to, among_N=among_N))
             return held_out(self.ids, share, seed) if held is None else (np.setdiff1d(self.ids, held), held)
         for members in (True, False):
             held = kept_apart(self.ids, count, seed, linked(self, members=members))

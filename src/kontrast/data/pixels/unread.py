@@ -170,12 +170,12 @@ class Unread(Mapping[int, bytes]):
             self._known_N[sample] = True
         return bytes(self._digest_N[sample])
 
-    def equal_to(self, sample: int, ids: Ids) -> Ids:
-        """Those of the ids (ascending) whose bytes are the sample's. Only files of its size are read."""
+    def equal_to(self, sample: int, among_N: npt.NDArray[np.bool_]) -> Ids:
+        """Those, ascending, whose bytes are the sample's. Only files of its size are read."""
         size = self._size_N[sample]
         places = (np.searchsorted(self._size_N, size, side, sorter=self._order) for side in ("left", "right"))
         alike = self._order[slice(*places)]
-        alike = alike[np.isin(alike, ids, assume_unique=True)]
+        alike = alike[among_N[alike]]
         if len(alike) <= 1:
             return np.array([sample], dtype=np.int64)
         for each in alike[~self._known_N[alike]].tolist():

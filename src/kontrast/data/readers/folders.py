@@ -5,6 +5,7 @@ A folder of folders called train, test, val, ... is read as splits; other folder
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
@@ -49,8 +50,11 @@ def from_folder(folder: Path, options: Options) -> Source:
         chosen = f"{options.split} chosen" if options.split else "all taken"
         messages.append("splits by folder: " + ", ".join(f"{k} {len(v):,}" for k, v in splits.items()) + f"; {chosen}")
 
+    start = os.path.join(folder, "")
+
     def read(sample: int) -> bytes:
-        return (folder / names[sample]).read_bytes()
+        with open(start + names[sample], "rb", buffering=0) as file:
+            return file.read()
 
     source = None if options.survey else unsurveyed(folder, names, read, wanted, refused, options)
     if source is None:
