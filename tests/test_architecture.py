@@ -71,10 +71,12 @@ ALLOWED = {
     " modalities/images positives/images settings training",
     "run": "data data/pixels distributed encoders errors evaluate exchange files keyed methods modalities negatives"
     " positives/images progress recipes report settings training verify",
+    # what is known before it
+    "check": "data data/pixels errors files keyed modalities progress settings vector_index",
     "estimator": "run",
     "terminal": "errors progress",
-    "commands": "data data/readers errors evaluate exchange explore files keyed modalities modalities/images"
-    " positives/images progress report run settings strict_json terminal vector_index",
+    "commands": "check data data/readers distributed errors evaluate exchange explore files keyed modalities"
+    " modalities/images positives/images progress recipes report run settings strict_json terminal vector_index",
     "cli": "commands distributed errors recipes run settings strict_json terminal training verify",
 }
 ONLY_TORCH = {"similarity", "losses", "losses/engine", "negatives"}  # of other people's packages

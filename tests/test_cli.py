@@ -17,6 +17,7 @@ from PIL import Image
 from kontrast.cli import main
 
 VERBS = {
+    "check",
     "compare",
     "duplicates",
     "embed",
@@ -68,7 +69,9 @@ TRAIN = set(
         "--set",
         "--similarity",
         "--split",
+        "--exclude",
         "--strict",
+        "--survey",
         "--temperature",
         "--threads",
         "--validate",

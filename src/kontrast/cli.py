@@ -118,6 +118,58 @@ def worth(
 
 
 @app.command
+def check(
+    data: str,
+    *,
+    against: str | None = None,
+    near: float | None = None,
+    model: str | None = None,
+    seconds: float = 10.0,
+    sheet: str | None = None,
+    groups: str | None = None,
+    broken: str | None = None,
+    settings: Annotated[Settings | None, Parameter(name="*", show=False)] = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> int:
+    """Know the data before the first step: broken, repeated, leaked, odd; what suits them; how long it takes.
+
+    Exit code 2 where they are unfit. All flags of train that say how data are read, and the plan, count here too.
+
+    Parameters
+    ----------
+    data
+        A folder, a table or sentences, as train takes them.
+    against
+        Other data, such as those of a test: what is in both is counted, and makes these unfit.
+    near
+        Likeness from which on two samples are nearly the same: 0.9 of looks, 0.7 of words, 0.95 of a model's vectors.
+        Another one needs no second scan.
+    model
+        A run or model folder whose vectors say what is nearly the same.
+    seconds
+        Of the trial run from which time and memory are told; 0: none.
+    sheet
+        Write the pictures that were found as one picture.
+    groups
+        Write a table (.csv above the pictures, or .parquet) whose column `group` holds repeats together, for
+        train --same group.
+    broken
+        Write the names of broken samples, for train --exclude.
+    """
+    from kontrast.commands.check import Wanted
+    from kontrast.commands.check import check as looked
+
+    paths = (None if path is None else Path(path) for path in (sheet, groups, broken))
+    lines: list[str] = []
+    with Progress():
+        wanted = Wanted(against, near, model, seconds, *paths)
+        result, code = looked(data, settings or Settings(), wanted, lines.append)
+    put(strict_json.dumps(result) if as_json else "\n".join(lines))
+    return code
+
+
+@app.command
 def preview(
     data: str,
     *,

@@ -70,6 +70,9 @@ class Settings:
             anywhere unless WANDB_MODE or MLFLOW_TRACKING_URI asks for it.
         strict: Stop at the first broken file instead of skipping it.
         follow_links: Follow symbolic links that leave the folder of the data, and those to folders.
+        survey: Look at every picture of a folder before the first step, not when it is needed: broken ones and repeats
+            are then known at once.
+        exclude: A text file with a name a line: samples that are left out, as kontrast check names them.
     """
 
     method: str | None = None
@@ -118,6 +121,8 @@ class Settings:
     log: str | None = None
     strict: bool | None = None
     follow_links: bool | None = None
+    survey: bool | None = None
+    exclude: str | None = None
 
     def over(self, below: Settings) -> Settings:
         """These settings, with the gaps filled from `below`. In `set` every NAME counts for itself."""
@@ -185,6 +190,8 @@ class Resolved:
     log: str | None = None
     strict: bool
     follow_links: bool
+    survey: bool
+    exclude: str | None = None
 
     @classmethod
     def of(cls, settings: Settings) -> Resolved:

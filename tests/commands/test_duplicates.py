@@ -44,7 +44,7 @@ def test_the_line_is_shown_from_both_sides_and_moves_without_a_scan(copies, tmp_
     assert any(line.startswith("above") for line in lines) and any(line.startswith("below") for line in lines)
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert sheet.width > 400
-    monkeypatch.setattr("kontrast.vector_index.pairs._scanned", lambda *_: pytest.fail("scanned again"))
+    monkeypatch.setattr("kontrast.vector_index.pairs.scanned", lambda *_: pytest.fail("scanned again"))
     assert duplicates(copies[0], threshold=0.97)[0]["pairs"] <= duplicates(copies[0], threshold=0.8)[0]["pairs"]
 
 

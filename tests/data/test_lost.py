@@ -1,4 +1,4 @@
-"""A picture that goes, is cut or is replaced while training: named, stood in for, and nothing else changes."""
+"""A picture that cannot be read while training: named, its place stays empty, and nothing else changes."""
 
 import shutil
 
@@ -62,12 +62,11 @@ def test_only_the_rows_of_a_lost_picture_change(folder, harm, workers):
         assert torch.equal(batch.ids_B, same.ids_B) and all(map(torch.equal, batch.views, same.views))
         stayed = before.ids_B != lost
         found += int((~stayed).sum())
-        assert torch.equal(batch.ids_B[stayed], before.ids_B[stayed])
+        assert torch.equal(batch.ids_B, before.ids_B[stayed])
         for now, then in zip(batch.views, before.views):
-            assert torch.equal(now[stayed], then[stayed])
-        assert lost not in batch.ids_B.tolist() and len(set(batch.ids_B.tolist())) == BATCH
+            assert torch.equal(now, then[stayed])
     assert found == 2  # once an epoch
-    assert list(here.sampler.lost) == [lost] and here.source.names[lost] in here.sampler.lost[lost]
+    assert list(here.sampler.lost) == [lost]
 
 
 def test_a_lost_partner_leaves_two_views_of_the_sample(folder):
@@ -82,7 +81,7 @@ def test_a_lost_partner_leaves_two_views_of_the_sample(folder):
 def test_where_too_many_go_it_is_no_accident(folder):
     here = batches(folder)
     shutil.rmtree(folder)
-    with pytest.raises(Lost, match="gone or others"):
+    with pytest.raises(Lost, match="broken, gone or others"):
         for step in range(8):
             here(step)
 

@@ -29,7 +29,7 @@ def test_every_pair_is_found_once(index, monkeypatch, block):
 def test_a_higher_threshold_needs_no_scan_and_a_lower_one_does(index, monkeypatch):
     near_pairs(index, 0.8)
     scans = []
-    monkeypatch.setattr(pairs, "_scanned", lambda *args: scans.append(args) or Near(*[np.zeros(0)] * 3))
+    monkeypatch.setattr(pairs, "compared", lambda *args: scans.append(args) or Near(*[np.zeros(0)] * 3))
     assert len(near_pairs(index, 0.95)) == int(np.triu(table() >= 0.95, 1).sum()) and not scans
     near_pairs(index, 0.7)
     assert scans

@@ -33,6 +33,9 @@ def preview(data: Any, out: Path, *, epoch: int = 0, ids: list[int] | None = Non
                 f"--id {sample} is not a usable sample of {samples.source.name} (0 to {len(samples.source) - 1})."
             )
     chosen = np.array(ids if ids else samples.train_ids[:SHOWN], dtype=np.int64)
+    chosen = chosen[~np.isin(chosen, list(samples.source.unreadable(chosen)))]
+    if not len(chosen):
+        raise Unfit(f"{samples.source.name}: none of the pictures to show can be read; kontrast check says why.")
     pictures = samples.source.images(chosen)
     seed, mode = plan.settings.seed, plan.settings.view_mode
     grouped, all_ids, rows = (

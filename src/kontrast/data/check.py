@@ -78,9 +78,13 @@ class Facts:
 
 
 def check(source: Source, against: Source | None = None) -> Facts:
-    """Look at a source; with `against`, count what the two have in common."""
+    """Look at a source; with `against`, count what the two have in common.
+
+    Of pictures that were not surveyed nothing is read: repeats, and what is shared with others, stay unknown.
+    """
+    known = source.surveyed and (against is None or against.surveyed)
     pixels = by_pixels(source) and (against is None or by_pixels(against))
-    content = contents(source, pixels=pixels)
+    content = contents(source, pixels=pixels) if known else []
     places: dict[Hashable, list[int]] = defaultdict(list)
     for sample, what in zip(source.ids.tolist(), content):
         places[what].append(sample)
@@ -101,7 +105,7 @@ def check(source: Source, against: Source | None = None) -> Facts:
         white=source.white,
         repeats=repeats,
         apart=sum(len(set(groups[group].tolist())) - 1 for group in repeats),
-        shared=None if against is None else len(set(content) & set(contents(against, pixels=pixels))),
+        shared=None if against is None or not known else len(set(content) & set(contents(against, pixels=pixels))),
         akin=0 if against is None else _akin(source, against),
         classes={name: per_class.get(number, 0) for number, name in enumerate(source.classes)},
         words=(min(lengths), int(np.median(lengths)), max(lengths)) if lengths else None,

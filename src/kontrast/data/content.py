@@ -9,7 +9,7 @@ Shapes: N samples of the listing, M usable ones.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, Protocol
 
@@ -115,6 +115,25 @@ def kept_apart(ids: Ids, count: int, seed: int, linked_M: Ids) -> Ids | None:
                 taken_G[group], total = True, total + int(size_G[group])
         if 2 * total >= count:
             return np.sort(ids[taken_G[number_M]])
+    return None
+
+
+def kept_apart_unread(ids: Ids, count: int, seed: int, equal_to: Callable[[int], Ids]) -> Ids | None:
+    """What `kept_apart` gives where only equal contents are linked, asking for the equals of as few as it can.
+
+    equal_to: id -> those of the ids that have its content, ascending, itself among them
+    """
+    order = ids[np.argsort(keyed.words("held out", seed, ids), kind="stable")].tolist()
+    for most in (count, min(2 * count, len(ids) - 1)):
+        taken: list[int] = []
+        for sample in order:
+            if len(taken) >= count:
+                break
+            group = equal_to(sample).tolist()
+            if group[0] == sample and len(taken) + len(group) <= most:
+                taken += group
+        if 2 * len(taken) >= count:
+            return np.sort(np.array(taken, dtype=np.int64))
     return None
 
 

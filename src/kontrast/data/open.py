@@ -15,8 +15,9 @@ from kontrast.data.readers.arrays import digits, from_array, from_list
 from kontrast.data.readers.columns import KNOWN
 from kontrast.data.readers.emoji import emoji
 from kontrast.data.readers.files import extensions, is_file, is_folder
-from kontrast.data.readers.folders import from_folder, listed
+from kontrast.data.readers.folders import from_folder
 from kontrast.data.readers.hf_datasets import saved
+from kontrast.data.readers.listing import listed
 from kontrast.data.readers.python import from_python
 from kontrast.data.readers.table_files import metadata, read_table
 from kontrast.data.readers.table_source import from_table
@@ -45,6 +46,7 @@ def open_source(
     follow_links: bool = False,
     texts_only: bool = False,
     beside: bool = False,
+    survey: bool = True,
 ) -> Source:
     """Samples from a path, "digits", "emoji", an array, a list of pictures or sentences, a DataFrame, or a source.
 
@@ -63,6 +65,8 @@ def open_source(
         follow_links: follow symbolic links out of the folder and to folders; none is read twice.
         texts_only: of a table with pictures and words, read the words.
         beside: keep the columns of a table that play no part, too, for filters.
+        survey: look at every picture now, and know the broken ones and the repeats. Without it the pictures of a folder
+            are decoded when they are asked for the first time, and kept while they fit `memory`; `strict` looks at all.
 
     Raises:
         Unfit: with a sentence that says what to do.
@@ -87,6 +91,7 @@ def open_source(
         follow_links,
         texts_only,
         beside,
+        survey or strict,
     )
     if not isinstance(data, str | os.PathLike):
         source = from_python(data, options)

@@ -17,12 +17,11 @@ from functools import lru_cache
 import numpy as np
 
 from kontrast import keyed
+from kontrast.data.pixels.store import Lost
 from kontrast.errors import Unfit
 from kontrast.keyed import Ids
 
 SMALL = 1 << 16  # samples; up to here the shuffle of an epoch is made once, above it step by step
-
-DRAWS = 64  # for one stand-in
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +31,7 @@ class Sampler:
     ids         the samples to draw from; kept ascending, so their order tells nothing
     batch_size  rows of one step, in total over all processes
     steps       of the whole run
-    lost        id -> why it can be read no more: its rows are given to stand-ins, all other rows stay
+    lost        id -> why it cannot be read: its places stay empty, all other rows stay
     """
 
     ids: Ids
@@ -60,24 +59,15 @@ class Sampler:
         return batch_ids(self.ids, step, self.batch_size, self.seed)
 
     def own(self, step: int) -> Ids:
-        """This process's rows of them, with stand-ins for samples that were lost."""
-        whole_B = self.whole(step)
-        return self.standing(whole_B[self.rows], whole_B, step)
+        """This process's rows of them, without samples that were lost. `Lost` where too few are left to compare."""
+        own_B = self.there(self.whole(step)[self.rows])
+        if len(own_B) < (2 if self.processes == 1 else 1):
+            raise Lost(self.lost)
+        return own_B
 
-    def standing(self, ids: Ids, taken: Ids, step: int) -> Ids:
-        """These ids, each lost one replaced by a sample that is keyed by (seed, step, its id): none that is lost, and
-        none of `taken` while there are others. A stand-in has its own id, so that a loss knows it for what it is."""
-        if not self.lost or not (gone := np.isin(ids, list(self.lost))).any():
-            return ids
-        ids, used = ids.copy(), {*taken.tolist(), *self.lost}
-        for place in np.flatnonzero(gone):
-            drawn = self.ids[keyed.below(len(self.ids), "stand-in", self.seed, step, ids[place], np.arange(DRAWS))]
-            there = [sample for sample in drawn.tolist() if sample not in self.lost]
-            if not there:
-                raise Unfit("Too many samples of the data have been lost to go on.")
-            ids[place] = next((sample for sample in there if sample not in used), there[0])
-            used.add(int(ids[place]))
-        return ids
+    def there(self, ids: Ids) -> Ids:
+        """These ids without those that were lost; nobody takes their places."""
+        return ids[~np.isin(ids, list(self.lost))] if self.lost else ids
 
     @property
     def rows(self) -> slice:

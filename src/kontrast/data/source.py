@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -19,9 +20,10 @@ import numpy.typing as npt
 from torch import Tensor
 
 from kontrast import keyed
-from kontrast.data.content import kept_apart, linked
+from kontrast.data.content import kept_apart, kept_apart_unread, linked
 from kontrast.data.messages import shown
 from kontrast.data.pixels.store import Lost, Pictures, Skipped
+from kontrast.data.pixels.unread import Met, Unread
 from kontrast.data.splits import SPLITS, canonical, chosen
 from kontrast.errors import Unfit
 from kontrast.keyed import Ids
@@ -53,6 +55,7 @@ class Options:
     follow_links: bool = False
     texts_only: bool = False
     beside: bool = False
+    survey: bool = True
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,8 @@ class Source:
         scored: of pictures: ids of first and second, and how alike each two are (rows a, b, label).
         channels, size, bits: of the pictures as they are given out; size is None when they differ.
         highest, white: of 16-bit pictures: the largest value there is, and the value that stands for 1.
+        surveyed: every picture was looked at; else broken ones are found when they are asked for (`Lost`), `shapes`
+            are those of a sample, and `digests` are read when asked for.
         messages: lines to say aloud before anything is trained.
     """
 
@@ -99,6 +104,7 @@ class Source:
     shapes: Mapping[tuple[int, int], int] = field(default_factory=dict)  # (height, width) -> how many
     digests: Mapping[int, bytes] = field(default_factory=dict)  # sample id -> hash of its encoded bytes
     messages: tuple[str, ...] = ()
+    surveyed: bool = True
 
     def __len__(self) -> int:
         return len(self.names)
@@ -118,7 +124,7 @@ class Source:
 
         workers: threads that decode what is not in memory; by default as many as the source was opened with.
 
-        Raises `Lost` where a file has gone, or is another, since the source was opened.
+        Raises `Lost` where a file cannot be read, or is another than when the source was opened.
         """
         if self.pictures is None:
             raise Unfit(f"{self.name} holds {self.kind}, not pictures.")
@@ -126,6 +132,10 @@ class Source:
             return self.pictures(np.asarray(ids, dtype=np.int64), workers)
         except Lost as lost:
             raise Lost(lost.reasons, self.names) from None
+
+    def unreadable(self, ids: Ids) -> dict[int, str]:
+        """Why, by id, of those of these ids that cannot be read. Of a source that was surveyed there are none."""
+        return self.pictures.unreadable(ids) if isinstance(self.pictures, Met) else {}
 
     def texts(self, ids: Ids | Sequence[int], role: str = "text", *, seed: int = 0, epoch: int = 0) -> list[str]:
         """The words of these samples. Of several captions one is drawn, a pure function of (seed, epoch, id)."""
@@ -171,9 +181,14 @@ class Source:
         """(ids to train on, ids held out), as `held_out` chooses them, with no picture, group or equal content in both.
 
         Rows with a picture or sentence in common stay together too, unless they all hang together: then only equal
-        rows do. Where not even that leaves a part of about this size, each sample stands for itself.
+        rows do. Where not even that leaves a part of about this size, each sample stands for itself. Of pictures that
+        were not surveyed those are read, not decoded, that have as many bytes as one that may be held out.
         """
         count = _count(len(self.ids), share)
+        if isinstance(self.digests, Unread) and self.groups is None:
+            among_N = np.isin(np.arange(len(self)), self.ids)
+            held = kept_apart_unread(self.ids, count, seed, partial(self.digests.equal_to, among_N=among_N))
+            return held_out(self.ids, share, seed) if held is None else (np.setdiff1d(self.ids, held), held)
         for members in (True, False):
             held = kept_apart(self.ids, count, seed, linked(self, members=members))
             if held is not None:

@@ -8,8 +8,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,6 +20,7 @@ from torch import Tensor
 
 from kontrast.data.sampler import Sampler
 from kontrast.data.source import Source
+from kontrast.errors import shown
 from kontrast.exchange.card import About, Certificate
 from kontrast.keyed import Ids
 from kontrast.positives.images.view import Recipe
@@ -40,16 +41,29 @@ class Samples:
     recipe: Recipe | None  # of views of pictures
     device: torch.device
     choose: Source | None = None  # where --evaluate-every chooses weights, if that is not where they are reported
+    left_out: dict[str, str] = field(default_factory=dict)  # name -> reason of what was found broken on the way
 
-    def leave_out(self, lost: Collection[int], names: Sequence[str] | None) -> None:
-        """From now on without these samples of the listing with these names: their pictures have gone."""
+    def leave_out(self, lost: Mapping[int, str], names: Sequence[str] | None) -> None:
+        """From now on without these samples of the listing with these names: their pictures cannot be read."""
         ids = list(lost)
+        self.left_out |= {} if names is None else {names[sample]: why for sample, why in lost.items()}
         if names is self.source.names:
             self.train_ids = np.setdiff1d(self.train_ids, ids)
             self.source = self.source.part(np.setdiff1d(self.source.ids, ids))
         if self.check is not None and names is self.check.names:
             self.check_ids = np.setdiff1d(self.check_ids, ids)
             self.check = self.check.part(np.setdiff1d(self.check.ids, ids))
+
+    def look_at_all(self) -> None:
+        """Leave out all that cannot be read, also of what nobody has looked at so far."""
+        for source, ids in ((self.source, self.train_ids), (self.check, self.check_ids)):
+            if source is not None:
+                self.leave_out(source.unreadable(ids), source.names)
+
+    def skipped(self) -> list[dict[str, str]]:
+        """What could not be used, for the record: names with reasons."""
+        known = {sample.name: sample.reason for each in (self.source, self.check) if each for sample in each.skipped}
+        return [{"name": shown(name), "reason": why} for name, why in (known | self.left_out).items()]
 
 
 @dataclass(frozen=True)

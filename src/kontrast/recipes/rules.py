@@ -201,4 +201,5 @@ FIXED: dict[str, tuple[Any, str]] = {
     "checkpoint_every": (5.0, "minutes; also every epoch"),
     "strict": (False, "broken files are skipped and named"),
     "follow_links": (False, "what lies outside the folder is not read"),
+    "survey": (False, "pictures of a folder are decoded when they are needed"),
 }

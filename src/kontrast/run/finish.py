@@ -83,6 +83,7 @@ def finish(
             summary["halfway"] = result["about"]["halfway"]
         shown = looks.at("pictures in the report", lambda: opened.sections(columns, result, folder.path), Sections())
         summary |= {"not_evaluated": looks.missed} if looks.missed else {}
+        summary |= {"skipped": skipped} if (skipped := samples.skipped()) else {}
         for line in page.write(folder.path / "report.html", folder.rows(), summary, folder.config(), **vars(shown)):
             say(line)
         folder.write_json("summary.json", summary)
@@ -117,6 +118,7 @@ class Looks:
                 return look()
             except Lost as lost:
                 self.samples.leave_out(lost.reasons, lost.names)
+                self.samples.look_at_all()
                 self.say(f"skipped  {lost}")
                 problem: Exception = lost
             except Exception as failure:  # whatever it is, the model is there

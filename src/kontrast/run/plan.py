@@ -12,6 +12,7 @@ import torch
 
 from kontrast.data import scored_pairs
 from kontrast.data.check import check
+from kontrast.data.exclude import without
 from kontrast.data.open import Source, open_source
 from kontrast.distributed import processes
 from kontrast.errors import Unfit, shown
@@ -58,7 +59,7 @@ def opened(data: Any, requested: Settings) -> Source:
         raise Unfit(
             f"--same is for pictures: {requested.method} reads {modality.name}, and its positives are the data's own."
         )
-    return open_source(
+    source = open_source(
         data,
         labels=requested.labels,
         split=requested.split,
@@ -70,7 +71,9 @@ def opened(data: Any, requested: Settings) -> Source:
         white=requested.white,
         follow_links=bool(requested.follow_links),
         texts_only=not modality.pictures,
+        survey=bool(requested.survey),
     )
+    return source if requested.exclude is None else without(source, requested.exclude)
 
 
 def facts_of(source: Source, n: int, device: torch.device) -> Facts:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -52,6 +53,9 @@ def resumed(
     written = from_file(path / "config.yaml", "--resume")
     begun = outside.gone_on_with(path, written.settings, written.method_sha256, requested)
     _unchanged(requested, begun, path)
+    begun = replace(
+        begun, survey=begun.survey is not False
+    )  # what was begun before there was a choice had all surveyed
     for line in contract.admitted(begun.method or "simclr"):
         say(line)
     kept, refused = None, list[str]()

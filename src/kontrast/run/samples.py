@@ -81,6 +81,7 @@ def validation(source: Source, requested: Settings) -> Source:
         channels=source.channels if source.channels in (1, 3) else None,
         follow_links=bool(requested.follow_links),
         texts_only=source.pictures is None,
+        survey=bool(requested.survey),
     )
     other = scored_pairs.by_rows(other)
     part = next((name for name in FOR_CHECKS if name in other.splits), None)

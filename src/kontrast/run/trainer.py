@@ -21,7 +21,7 @@ from kontrast.data.sampler import Sampler
 from kontrast.data.source import Source
 from kontrast.distributed import gather, processes
 from kontrast.encoders import tuning
-from kontrast.errors import Failed, Unfit
+from kontrast.errors import Failed, Unfit, shown
 from kontrast.run import chunking, failure
 from kontrast.run.finish import finish
 from kontrast.run.guide import guided
@@ -49,7 +49,7 @@ class Trainer:
     came: Signals
     waits: list[float] = field(default_factory=list)  # share of the time that steps waited for data, by log line
     began: float = field(default_factory=time.monotonic)
-    told: set[str] = field(default_factory=set)  # which pictures went, once that was said
+    told: set[str] = field(default_factory=set)  # which pictures cannot be read, once that was said
     saved: int = 0  # the step of the last checkpoint
 
     def __post_init__(self) -> None:
@@ -161,6 +161,7 @@ class Trainer:
             told = advice(float(np.mean(self.waits)), self.samples.source.pictures, self.settings.workers, CORES)
             if told:
                 self.say(f"data     {told}")
+        self._tell_all()
         processes.leave()  # what is left to do, the first process does alone
         if ending == "time":
             step, steps, path = training.state.step, training.course.steps, quote(str(self.came.run))
@@ -230,10 +231,20 @@ class Trainer:
             self.say(f"step {state.step}: {told}")
 
     def _tell_lost(self, sampler: Sampler, source: Source) -> None:
-        for sentence in [sentence for sentence in sampler.lost.values() if sentence not in self.told]:
-            self.told.add(sentence)
-            self.say(f"skipped  {sentence} Another sample takes its rows.")
+        for name, why in [(source.names[sample], why) for sample, why in sampler.lost.items()]:
+            if name not in self.told:
+                self.told.add(name)
+                self.say(f"skipped  {shown(name)}: {why}; its place in a batch stays empty")
         self.samples.leave_out(sampler.lost, source.names)
+
+    def _tell_all(self) -> None:
+        """What the other processes could not read is known to the first one, who writes the record."""
+        here = torch.tensor([-1, *self.sampler.lost], dtype=torch.int64, device=self.samples.device)
+        found = np.setdiff1d(gather.gather_rows(here, 0)[0].cpu().numpy(), here.cpu().numpy())
+        source = self.samples.source
+        self.sampler.lost.update({i: "cannot be read by another process" for i in found.tolist()})
+        self.sampler.lost.update(source.unreadable(found))
+        self._tell_lost(self.sampler, source)
 
     def save(self) -> None:
         if self.folder is None:

@@ -72,7 +72,7 @@ def worth(
     """
     began = time.monotonic()
     asked = from_mapping({**settings, "encoder": encoder}, "worth()").over(from_environment())
-    asked = replace(asked, method=asked.method or "simclr")
+    asked = replace(asked, method=asked.method or "simclr", survey=True)
     source, samples = _read(data, asked)
     batch = asked.batch_size or min(BATCH, power_of_two(len(samples[1]) / 4))
     asked = replace(asked, batch_size=batch)

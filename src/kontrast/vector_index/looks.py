@@ -54,11 +54,11 @@ def raw(index: Index) -> Floats:
     return unit
 
 
-def whitening(raw_NS: Floats) -> White:
-    """How to whiten signatures like these."""
+def whitening(raw_NS: Floats, shrunk: float = SHRUNK) -> White:
+    """How to whiten signatures like these; `shrunk` of the mean variance is added to each."""
     rows = keyed.permuted(np.arange(min(len(raw_NS), FITTED)), len(raw_NS), "looks")
     some: npt.NDArray[Any] = raw_NS[np.sort(rows)].astype(np.float64)
     mean = some.mean(axis=0)
     variance, turn = np.linalg.eigh(np.cov((some - mean).T, bias=True))
     variance = np.maximum(variance, 0)
-    return White(mean, turn / np.sqrt(variance + SHRUNK * max(float(variance.mean()), 1e-12)))
+    return White(mean, turn / np.sqrt(variance + shrunk * max(float(variance.mean()), 1e-12)))

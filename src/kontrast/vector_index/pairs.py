@@ -65,7 +65,7 @@ def near_pairs(index: Index, least: float, other: Index | None = None, *, by: st
                 return Near(kept["first"], kept["second"], kept["cosine"]).above(least)
     except (OSError, ValueError, KeyError):
         pass
-    near = _scanned(*_banks(index, other, by), least)
+    near = compared(*_banks(index, other, by), least)
     part = file.with_name(f".{file.stem}.{os.getpid()}.npz")
     with suppress(OSError):  # in somebody else's folder
         np.savez(part, mark=mark, least=least, first=near.first, second=near.second, cosine=near.cosine)
@@ -97,7 +97,7 @@ def _banks(index: Index, other: Index | None, by: str) -> tuple[Bank, Bank | Non
     return white(raw), None if other is None else white(looks.raw(other))
 
 
-def _scanned(index: Bank, other: Bank | None, least: float) -> Near:
+def compared(index: Bank, other: Bank | None, least: float) -> Near:
     """The same, by blocks of rows: the same products every time, so no block decides which pairs are found."""
     none = np.zeros(0, np.int64)
     parts: list[tuple[Ids, Ids, npt.NDArray[np.float32]]] = [(none, none, np.zeros(0, np.float32))]

@@ -44,6 +44,8 @@ def decode(raw: bytes, shorter_side: int | None = None) -> Pixels:
     """
     if not raw:
         raise Broken("the file is empty")
+    if headers.cut_off(raw):
+        raise Broken("truncated, the file ends early")
     try:
         picture: Image.Image = Image.open(io.BytesIO(raw))
         return _pixels(picture, raw, shorter_side)
@@ -57,6 +59,28 @@ def decode(raw: bytes, shorter_side: int | None = None) -> Pixels:
         reason = " ".join(str(error).split())[:120] or type(error).__name__
         what = "truncated, the file ends early" if "truncated" in reason.lower() else "cannot be decoded"
         raise Broken(f"{what} ({reason})") from None
+
+
+def glance(raw: bytes, shorter_side: int | None = None) -> tuple[tuple[int, int, int], int]:
+    """((C, H, W), bits) that `decode` would give, by the head of the file; nothing is decoded. Raises `Broken`."""
+    try:
+        picture = Image.open(io.BytesIO(raw))
+        width, height = picture.size
+        may_turn = picture.format == "TIFF" or not _TURNED.isdisjoint(picture.info)
+        if may_turn and picture.getexif().get(0x0112, 1) in (5, 6, 7, 8):  # orientation: on its side
+            width, height = height, width
+        deep = picture.mode.startswith("I") or (picture.format == "PNG" and raw[24] == 16)
+        if picture.format == "TIFF":
+            deep |= max(headers.tiff_pages(raw, 1)[0].bits) > 8
+    except Exception as error:  # as in `decode`, which has the words
+        raise Broken(f"cannot be opened ({type(error).__name__})") from None
+    factor = 1
+    while shorter_side is not None and factor < 8 and min(height, width) // (2 * factor) >= shorter_side:
+        factor *= 2
+    up = picture.format == "JPEG"  # draft rounds up, the mean of blocks down
+    height, width = (-(-side // factor) if up else side // factor for side in (height, width))
+    channels = 1 if (deep and picture.mode.startswith("I")) or picture.mode in ("1", "L", "LA", "La") else 3
+    return (channels, height, width), 16 if deep else 8
 
 
 def from_pillow(picture: Image.Image) -> Pixels:

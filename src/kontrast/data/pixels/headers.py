@@ -56,6 +56,14 @@ def unread(raw: bytes) -> tuple[int, int]:
         return 1, 0
 
 
+def cut_off(raw: bytes) -> bool:
+    """Whether a file surely ends before its picture does, though decoders take it for whole: a PNG without its end, a
+    JPEG whose rest is zeros, as a copy that was broken off leaves it."""
+    if raw[:4] == b"\x89PNG":
+        return b"IEND" not in raw
+    return raw[:3] == b"\xff\xd8\xff" and raw[-64:] == bytes(64) and not raw.rstrip(b"\0").endswith(b"\xff\xd9")
+
+
 def tiff_pages(raw: bytes, most: int = LONGEST) -> list[Page]:
     """The first pages of a TIFF as far as its directories can be followed; none of other files."""
     order = "<" if raw[:2] == b"II" else ">"

@@ -41,7 +41,7 @@ class Skipped(NamedTuple):
 
 
 class Lost(Unfit):
-    """Pictures that could be read when the data were opened and now cannot, or are others.
+    """Pictures that cannot be read, or are others than when the data were opened.
 
     reasons  by sample id;  names  those of the source, by id
     """
@@ -49,8 +49,8 @@ class Lost(Unfit):
     def __init__(self, reasons: Mapping[int, str], names: Sequence[str] | None = None) -> None:
         sample, reason = next(iter(reasons.items()))
         first = f"sample {sample}" if names is None else repr(names[sample])
-        told = f"{first} is not as it was when the data were opened: {reason}."
-        many = f"{len(reasons):,} pictures are gone or others; the first: " if len(reasons) > 1 else ""
+        told = f"{first} cannot be used: {reason}."
+        many = f"{len(reasons):,} pictures are broken, gone or others; the first: " if len(reasons) > 1 else ""
         super().__init__(many + told)
         self.reasons, self.names = dict(reasons), names
 

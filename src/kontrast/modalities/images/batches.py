@@ -35,7 +35,7 @@ from kontrast.preprocessing import Preprocessing
 
 Raw: TypeAlias = "Tensor | list[Tensor]"  # uint8 or uint16 pictures
 Drawn = TypeVar("Drawn")
-FEW_LOST = 8  # pictures, or a tenth of them all, that may go while a run lasts
+FEW_LOST = 8  # pictures, or a tenth of them all, that a run goes on without
 
 
 class ImageBatches:
@@ -106,7 +106,7 @@ class ImageBatches:
         return look(self._pictures(ids_B, 0)[0], white=self.source.white)
 
     def readable(self, draw: Callable[[], Drawn]) -> Drawn:
-        """What is drawn, once no picture is asked for any more that was lost on the way."""
+        """What is drawn, once no picture is asked for any more that cannot be read."""
         while True:
             try:
                 return draw()
@@ -114,9 +114,11 @@ class ImageBatches:
                 self._lose(lost)
 
     def _lose(self, lost: Lost) -> None:
-        """From now on others stand in for these pictures; `Lost` where so many went that something else is wrong."""
+        """From now on their places stay empty; `Lost` where they are so many that something else is wrong."""
         known, ids, self._next = self.sampler.lost, self.sampler.ids, None
-        known.update({sample: str(Lost({sample: why}, self.source.names)) for sample, why in lost.reasons.items()})
+        if lost.reasons.keys() <= known.keys():  # nothing is left of a step
+            raise Lost(lost.reasons, self.source.names)
+        known.update(lost.reasons)
         if isinstance(self._members, Second):  # a row whose second picture is lost is lost
             second_N = self._members.partner(ids)
             rows = {int(row): known[int(place)] for row, place in zip(ids, second_N) if int(place) in lost.reasons}
@@ -142,8 +144,8 @@ class ImageBatches:
             shapes = [(rows, len(self.recipe.mean), view.size, view.size) for view in self.recipe.views]
             self._ahead = Ahead(lambda s: self.drawn(order.own(s), order.epoch(s)), shapes, order.steps, self.workers)
         own_B = order.own(step)
-        if self.sampler.lost and not np.array_equal(own_B, order.whole(step)[order.rows]):
-            return self.drawn(own_B, order.epoch(step))  # the processes know nothing of stand-ins
+        if len(own_B) < order.rows.stop - order.rows.start:
+            return self.drawn(own_B, order.epoch(step))  # the processes draw whole batches
         return tuple(self._ahead(step))
 
     def _views(self, pictures: list[Raw], ids_B: Ids, epoch: int) -> tuple[Tensor, ...]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-import numpy as np
 import torch
 
 from kontrast.methods.method import Batch
@@ -30,10 +29,9 @@ class WithRandom:
         of, order, batch = self.batches, self.batches.sampler, self.batches(step)
         whole_B = order.whole(step)
         more = random.drawn(order.ids, whole_B, self.count, order.seed, step)
-        taken = np.concatenate([whole_B, more])
         asked_N = more[order.share(self.count)]
-        pictures = of.readable(lambda: of.source.images(order.standing(asked_N, taken, step), workers=of.workers))
-        ids_N = order.standing(asked_N, taken, step)
+        pictures = of.readable(lambda: of.source.images(order.there(asked_N), workers=of.workers))
+        ids_N = order.there(asked_N)
         pictures = pictures.to(of.device) if isinstance(pictures, torch.Tensor) else [p.to(of.device) for p in pictures]
         one_view = replace(of.recipe, views=of.recipe.views[:1])
         groups_N = None if of.source.groups is None else torch.from_numpy(of.source.groups[ids_N]).to(of.device)

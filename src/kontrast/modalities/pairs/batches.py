@@ -144,7 +144,7 @@ class PairBatches:
         """The same for pictures: each is read as `look` makes it ready, and `looks` - 1 times as the recipe draws it.
 
         The views are those of the first epochs; a step takes one of the looks, keyed by epoch and sample. What is read
-        does not depend on the run's batches. Pictures that are lost on the way get stand-ins, as in every run.
+        does not depend on the run's batches. Pictures that cannot be read are in no batch, and nothing is kept of them.
         """
         images = self.images
         sampler, source = images.sampler, images.source
@@ -157,7 +157,7 @@ class PairBatches:
         lost = len(sampler.lost)
         self._seen_RW = self._told(kept.kept(key, count, self._read_pictures(tower, look, looks)), said)
         self._looks = looks
-        if len(sampler.lost) > lost:  # others stand there in their place, for this run alone
+        if len(sampler.lost) > lost:  # their rows are empty, for this run alone
             kept.forget(key)
 
     @torch.no_grad()
@@ -166,16 +166,19 @@ class PairBatches:
     ) -> Iterator[tuple[npt.NDArray[np.int64], Tensor]]:
         images, place = self.images, np.arange(len(self.images.sampler.ids))
 
-        def drawn(rows: npt.NDArray[np.int64]) -> list[Tensor]:
-            """The looks at these pictures; at others where some were lost."""
-            own_B = images.sampler.ids[rows]
-            ids_B = images.sampler.standing(own_B, own_B, 0)
-            return [images.plain(ids_B, look), *(images.drawn(ids_B, epoch)[0] for epoch in range(looks - 1))]
+        def drawn(rows: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], list[Tensor]]:
+            """(the rows that can be read, the looks at their pictures)."""
+            ids_B = images.sampler.there(images.sampler.ids[rows])
+            if not len(ids_B):
+                return ids_B, []
+            looked = [images.plain(ids_B, look), *(images.drawn(ids_B, epoch)[0] for epoch in range(looks - 1))]
+            return np.searchsorted(images.sampler.ids, ids_B), looked
 
         parts = np.array_split(place, max(1, -(-len(place) // PICTURES_AT_ONCE)))
         for rows in progress.passing(parts, "reading pictures", each=PICTURES_AT_ONCE, total=len(place)):
-            for view, pixels in enumerate(images.readable(lambda these=rows: drawn(these))):  # type: ignore[misc]
-                yield rows * looks + view, tower.read(pixels).float().cpu()
+            there, looked = images.readable(lambda these=rows: drawn(these))  # type: ignore[misc]
+            for view, pixels in enumerate(looked):
+                yield there * looks + view, tower.read(pixels).float().cpu()
 
     def _told(self, found: Tensor | None, said: str) -> Tensor | None:
         """What was kept, and in which precision."""
