@@ -35,6 +35,7 @@ ALLOWED = {
     "positives": "keyed",
     "positives/images": "errors keyed preprocessing",
     "positives/texts": "errors keyed",
+    "positives/novel_views": "errors keyed progress",
     "losses/engine": "similarity",
     "losses": "losses/engine similarity",
     "negatives": "errors keyed losses losses/engine positives/texts similarity",
@@ -73,7 +74,7 @@ ALLOWED = {
     "estimator": "run",
     "terminal": "errors progress",
     "commands": "data data/readers errors evaluate exchange files keyed modalities modalities/images positives/images"
-    " progress report run settings strict_json terminal vector_index",
+    " positives/novel_views progress report run settings strict_json terminal training vector_index",
     "cli": "commands distributed errors recipes run settings strict_json terminal training verify",
 }
 ONLY_TORCH = {"similarity", "losses", "losses/engine", "negatives"}  # of other people's packages

@@ -30,6 +30,7 @@ VERBS = {
     "search",
     "train",
     "verify",
+    "views3d",
     "worth",
 }
 TRAIN = set(

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import App, CycloptsError, Parameter, convert
 
 from kontrast import __version__, strict_json
-from kontrast.commands.index_verbs import VERBS, Debug, Json
+from kontrast.commands import capture_verbs, index_verbs
+from kontrast.commands.index_verbs import Debug, Json
 from kontrast.errors import Failed, Interrupted, Unfit
 from kontrast.settings import Settings
 from kontrast.terminal import Progress, folded, put
@@ -290,7 +291,7 @@ def search(
     return 0
 
 
-for verb in VERBS:
+for verb in (*index_verbs.VERBS, *capture_verbs.VERBS):
     app.command(verb)
 
 

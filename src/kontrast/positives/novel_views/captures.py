@@ -5,6 +5,7 @@ Shapes: V photos, H and W their sides.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from kontrast.positives.novel_views.fitness import checked_poses, checked_views
 from kontrast.positives.novel_views.frames import Frame, Lens
 
 LEAST = 3  # photos
+LEAST_SIDE = 16  # pixels
 SIDE = 256  # pixels of the longer side that photos are reduced to, by a whole factor
 
 
@@ -43,6 +45,13 @@ class Capture:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def digest(self) -> str:
+        """A hash of photos and cameras."""
+        total = hashlib.blake2b(self.photo_VHWC.numpy().tobytes(), digest_size=16)
+        for part in (self.cameras.pose_V44, self.cameras.focal_V2, self.cameras.centre_V2, self.cameras.distortion_V4):
+            total.update(part.contiguous().numpy().tobytes())
+        return total.hexdigest()
 
     @property
     def cut_out(self) -> bool:

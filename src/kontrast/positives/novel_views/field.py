@@ -42,7 +42,8 @@ class Field(nn.Module):
 
     def in_cells(self, way: Tensor) -> Tensor:
         """Lengths (...,) of ways (..., 3) through the cube, in cells."""
-        return way.norm(dim=-1) * ((self.cells - 1) / 2)
+        cells: Tensor = way.norm(dim=-1) * ((self.cells - 1) / 2)
+        return cells
 
     def roughness(self, axis: int, start: int, thick: int) -> tuple[Tensor, Tensor]:
         """Mean squared steps between neighbouring cells of a slab, of density and of colour: total variation."""

@@ -79,8 +79,7 @@ class Fit:
     def advance(self) -> float:
         """One step; the mean squared error of its rays."""
         while self.step >= self.plan.stages()[self.stage][2]:
-            self.stage += 1
-            self._begin(self.field.resized(self._cells()))
+            self.enter(self.stage + 1)
         if (self.step - self.begun) % LOOK_AGAIN == 0:
             self.renderer = self.looking()
         self._set_rates()
@@ -100,6 +99,11 @@ class Fit:
         self.optimizer.step()
         self.step += 1
         return float(error.detach())
+
+    def enter(self, stage: int) -> None:
+        """Begin a stage with the field as it is."""
+        self.stage = stage
+        self._begin(self.field.resized(self._cells()))
 
     def render(self, cameras: Cameras, view: int) -> Picture:
         """What a camera would see of the field as it is."""
@@ -131,17 +135,15 @@ class Fit:
         for name, parameter in self.field.named_parameters():
             kept = self.optimizer.state.get(parameter, {})
             tensors |= {f"{name}.{key}": value for key, value in kept.items() if key != "step"}
-        return tensors, {
-            "step": self.step,
-            "stage": self.stage,
-            "begun": self.begun,
-            "plan": dataclasses.asdict(self.plan),
-        }
+        where = {"step": self.step, "stage": self.stage, "begun": self.begun}
+        return tensors, {**where, "plan": dataclasses.asdict(self.plan), "capture": self.capture.digest()}
 
     def load(self, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
         """Go on from a checkpoint of a fit with the same plan and photos. ValueError where it is of another one."""
         if state["plan"] != dataclasses.asdict(self.plan):
             raise ValueError("it is of a fit with another plan")
+        if state["capture"] != self.capture.digest():
+            raise ValueError("the photos or their cameras have changed since")
         self.step, self.stage = int(state["step"]), int(state["stage"])
         field = Field(self._cells())
         with torch.no_grad():

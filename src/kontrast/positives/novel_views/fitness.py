@@ -30,9 +30,7 @@ def checked_poses(frames: Sequence[Frame], axes: str) -> Tensor:
                 raise Unfit(f"{frame.name}: its pose scales by {scale:.3f}; a rotation and a position were expected.")
             raise Unfit(f"{frame.name}: the first three columns of its pose are no rotation (not orthonormal).")
         if np.linalg.det(turn) < 0:
-            raise Unfit(
-                f"{frame.name}: its pose is a mirror image (determinant -1), no rotation: an axis has its sign changed."
-            )
+            raise Unfit(f"{frame.name}: its pose is a mirror image (determinant -1), no rotation: an axis is reversed.")
     pose_V44 = torch.from_numpy(np.stack([frame.pose for frame in frames]))
     if axes == "opencv":
         return pose_V44 @ torch.from_numpy(FLIP)

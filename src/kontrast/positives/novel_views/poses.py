@@ -143,7 +143,8 @@ def _rotation(axis_3: Tensor, radians: float) -> Tensor:
     """The rotation (3, 3) about an axis (Rodrigues)."""
     x, y, z = (axis_3 / axis_3.norm()).tolist()
     cross_33 = torch.tensor([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]], dtype=torch.float64)
-    return torch.linalg.matrix_exp(radians * cross_33)
+    turn_33: Tensor = torch.linalg.matrix_exp(radians * cross_33)
+    return turn_33
 
 
 def _reach(towards_V3: Tensor, middle_3: Tensor, axis_3: Tensor) -> float:

@@ -1,6 +1,7 @@
 """Rays through the field: what colour comes along them, from how far, and how sure that is.
 
-A ray that passes thicknesses t_1, t_2, ... sees of interval i the share w_i = exp(-t_1 - ... - t_(i-1)) (1 - exp(-t_i)).
+A ray that passes thicknesses t_1, t_2, ... sees of interval i
+the share w_i = exp(-t_1 - ... - t_(i-1)) (1 - exp(-t_i)).
 With `opaque` the last interval holds up all that is left: a scene with no open sky. Else what is left is background.
 
 Shapes: B rays, S intervals, H and W the sides of a picture.
