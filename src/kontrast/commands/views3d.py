@@ -50,7 +50,7 @@ class Asked:
     """What was asked, complete: config.yaml.
 
     captures  folders;  views  renders of each, 0: pairs of the photos alone, -1: as many as photos
-    steps     of each fit, chosen after the trial;  threads  of torch, which change bits
+    steps     of each fit; 0: what the trial finds to fit into the minutes;  threads  of torch, which change bits
     """
 
     captures: tuple[str, ...]
@@ -77,7 +77,7 @@ class Asked:
 def views3d(
     capture: str | None, out: str | None, *, resume: str | None = None, say: Say = lambda text: None, **words: Any
 ) -> tuple[dict[str, Any], list[str]]:
-    """(summary, lines): fit, render, write; `words` are fields of `Asked` but `captures`, `steps` and `threads`.
+    """(summary, lines): fit, render, write; `words` are fields of `Asked` but `captures` and `threads`.
 
     Raises Unfit with a sentence before any work, and Interrupted where a signal came and all is saved.
     """
@@ -120,8 +120,8 @@ def _read(asked: Asked) -> list[Capture]:
 
 def _steps(asked: Asked, read: Sequence[Capture], say: Say) -> int:
     """The steps of each fit, and the cost, said before the start."""
-    if asked.views == 0:
-        return 0
+    if asked.views == 0 or asked.steps:
+        return asked.steps
     say(FOLDER_PHOTOS)
     first = read[0]
     progress.told("trying a field for ten seconds")
