@@ -1,8 +1,8 @@
 """Do novel views help? Ten objects, few photos each: the object is to be known from a side that no photo shows.
 
-    python benchmarks/novel_views.py [--seeds 3] [--fit 150] [--steps 150] [--only ARM] [--shown]
+    python benchmarks/novel_views.py [--seeds 3] [--fit 100] [--steps 150] [--only ARM] [--shown]
 
-Objects are of three to five solids in the colours of one palette (`solids.py`), twelve photos of 48 pixels each, all
+Objects are of three to five solids in the colours of one palette (`solids.py`), twelve photos of 32 pixels each, all
 from a third of the way around. Asked are 24 photos of each from elsewhere, every one more than 30 degrees from each
 photo: which object is the nearest photo of (cosine, chance 10 %)?
 
@@ -34,7 +34,7 @@ import kontrast
 import solids
 from kontrast.commands.views3d import views3d
 
-OBJECTS, PHOTOS, ASKED, SIDE, DISTANCE, BATCH = 10, 12, 24, 48, 4.0, 60
+OBJECTS, PHOTOS, ASKED, SIDE, DISTANCE, BATCH = 10, 12, 24, 32, 4.0, 60
 ARMS = ("crops", "photos", "views", "pairs", "real")
 PALETTE = ((0.85, 0.2, 0.15), (0.15, 0.35, 0.8), (0.9, 0.8, 0.2), (0.2, 0.6, 0.3))
 
@@ -174,7 +174,7 @@ def main() -> None:
     """Render once, run what is missing, then say what came."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--fit", type=int, default=150, help="steps of each field")
+    parser.add_argument("--fit", type=int, default=100, help="steps of each field")
     parser.add_argument("--steps", type=int, default=150, help="of each run, about")
     parser.add_argument("--only", choices=ARMS)
     parser.add_argument("--shown", action="store_true", help="only say what was measured so far")

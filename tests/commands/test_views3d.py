@@ -67,7 +67,8 @@ def test_every_picture_is_in_the_table(made):
         assert row["pair"] in {
             photo["pair"] for photo in rows if photo["kind"] == "photo" and photo["photo"] == row["photo"]
         }
-    assert "--same object --method simclr" in lines[-2] and json.loads((out / "summary.json").read_text()) == summary
+    assert "--same object --method simclr" in lines[-2] and "expected" in lines[-3]
+    assert json.loads((out / "summary.json").read_text()) == summary
     assert not (out / "checkpoints").exists()
 
 
@@ -95,8 +96,7 @@ def test_the_page_is_whole(made):
 
 def test_poor_renders_are_left_out_and_counted(many, short, tmp_path, monkeypatch):
     monkeypatch.setattr(confidence, "LEAST", 1.1)
-    monkeypatch.setattr(verb, "_steps", lambda *_: 1)
-    summary, lines = views3d(str(many / "object 0"), str(tmp_path / "poor"), views=2)
+    summary, lines = views3d(str(many / "object 0"), str(tmp_path / "poor"), views=2, steps=1)
     assert (summary["views"], summary["left_out"]) == (0, 2) and "2 poor ones left out" in lines[0]
 
 
@@ -118,8 +118,7 @@ def test_photos_alone_are_paired_by_angle(many, tmp_path):
 def test_an_interrupted_one_ends_with_the_same_pictures(many, short, tmp_path, monkeypatch):
     one = str(many / "object 1")
     plain, cut = tmp_path / "plain", tmp_path / "cut"
-    monkeypatch.setattr(verb, "_steps", lambda *_: 6)
-    views3d(one, str(plain), views=3)
+    views3d(one, str(plain), views=3, steps=6)
     advance, calls = Fit.advance, []
 
     def stopped(fit):
@@ -130,7 +129,7 @@ def test_an_interrupted_one_ends_with_the_same_pictures(many, short, tmp_path, m
 
     monkeypatch.setattr(Fit, "advance", stopped)
     with pytest.raises(Interrupted, match=r"kontrast views3d --resume .*cut") as interrupted:
-        views3d(one, str(cut), views=3)
+        views3d(one, str(cut), views=3, steps=6)
     assert interrupted.value.exit_code == 143 and list((cut / "checkpoints").rglob("*.safetensors"))
     views3d(None, None, resume=str(cut))
     assert calls == [0, 1, 2, 3, 4, 5]

@@ -27,7 +27,7 @@ from kontrast import progress
 from kontrast.commands.views3d_files import Result, write_object, write_photos, write_table
 from kontrast.errors import Failed, Interrupted, Unfit
 from kontrast.positives.novel_views import captures, cost
-from kontrast.positives.novel_views.captures import Capture
+from kontrast.positives.novel_views.captures import LEAST_SIDE, SIDE, Capture
 from kontrast.positives.novel_views.fit import BACKGROUNDS, Fit, Plan
 from kontrast.positives.novel_views.poses import Wanted
 from kontrast.report import novel_views_page
@@ -51,6 +51,7 @@ class Asked:
 
     captures  folders;  views  renders of each, 0: pairs of the photos alone, -1: as many as photos
     steps     of each fit; 0: what the trial finds to fit into the minutes;  threads  of torch, which change bits
+    expected  what the trial promised, for the comparison at the end
     """
 
     captures: tuple[str, ...]
@@ -59,10 +60,12 @@ class Asked:
     minutes: float = 20.0
     poses: str = "auto"
     background: str | None = None
-    side: int = captures.SIDE
+    side: int = SIDE
     seed: int = 0
     steps: int = 0
     threads: int = 0
+    expected_minutes: float = 0.0
+    expected_psnr: float = 0.0
 
     def plan(self, capture: Capture) -> Plan:
         """Of the fit of one capture."""
@@ -97,7 +100,7 @@ def views3d(
     for one in read:
         for message in one.messages:
             say(f"{one.name}: {message}.")
-    asked = dataclasses.replace(asked, threads=torch.get_num_threads(), steps=_steps(asked, read, say))
+    asked = dataclasses.replace(_priced(asked, read, say), threads=torch.get_num_threads())
     with Folder.create(Path(out), GO_ON) as folder:
         folder.write_yaml("config.yaml", {**dataclasses.asdict(asked), "captures": list(asked.captures)})
         return _carried_out(folder, asked, read, say)
@@ -109,8 +112,8 @@ def _checked(asked: Asked) -> Asked:
         raise Unfit(f"--background {asked.background}: expected one of {', '.join(BACKGROUNDS)}.")
     if not asked.minutes > 0:
         raise Unfit(f"--minutes {asked.minutes}: a number above 0 was expected.")
-    if asked.side < captures.LEAST_SIDE:
-        raise Unfit(f"--side {asked.side}: at least {captures.LEAST_SIDE} pixels were expected.")
+    if asked.side < LEAST_SIDE:
+        raise Unfit(f"--side {asked.side}: at least {LEAST_SIDE} pixels were expected.")
     return asked
 
 
@@ -118,10 +121,10 @@ def _read(asked: Asked) -> list[Capture]:
     return [captures.read(Path(path), side=asked.side, poses=asked.poses) for path in asked.captures]
 
 
-def _steps(asked: Asked, read: Sequence[Capture], say: Say) -> int:
-    """The steps of each fit, and the cost, said before the start."""
+def _priced(asked: Asked, read: Sequence[Capture], say: Say) -> Asked:
+    """With the steps of each fit, and what they will cost and reach, which is said before the start."""
     if asked.views == 0 or asked.steps:
-        return asked.steps
+        return asked
     say(FOLDER_PHOTOS)
     first = read[0]
     progress.told("trying a field for ten seconds")
@@ -131,10 +134,10 @@ def _steps(asked: Asked, read: Sequence[Capture], say: Say) -> int:
     minutes = found.minutes(steps, extra) * len(read)
     say(
         f"trial    {found.steps} steps reach {found.psnr:.1f} dB on a photo that was held out ({first.name}). All "
-        f"{steps:,}: about {minutes:.1f} minutes{f' for {len(read)} captures' if len(read) > 1 else ''} and "
+        f"{steps:,} steps: about {minutes:.1f} minutes{f' for {len(read)} captures' if len(read) > 1 else ''} and "
         f"{found.expected(steps):.0f} dB, right to about 3 dB."
     )
-    return steps
+    return dataclasses.replace(asked, steps=steps, expected_minutes=minutes, expected_psnr=found.expected(steps))
 
 
 def _carried_out(folder: Folder, asked: Asked, read: Sequence[Capture], say: Say) -> tuple[dict[str, Any], list[str]]:
@@ -157,7 +160,8 @@ def _all(folder: Folder, asked: Asked, read: Sequence[Capture], say: Say) -> tup
         if asked.views == 0:
             result = write_photos(place, capture, Wanted.of(asked.angle))
         else:
-            fit = _fitted(folder, place.name, Fit(capture, asked.plan(capture)))
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+            fit = _fitted(folder, place.name, Fit(capture, asked.plan(capture), device))
             result = write_object(place, fit, asked.renders(capture), Wanted.of(asked.angle), asked.seed)
         folder.write_json(f"{place.name}/result.json", dataclasses.asdict(result))
         shutil.rmtree(folder.path / "checkpoints" / place.name, ignore_errors=True)
@@ -171,7 +175,7 @@ def _all(folder: Folder, asked: Asked, read: Sequence[Capture], say: Say) -> tup
     novel_views_page.write(folder.path, [dataclasses.asdict(result) for result in results], commands)
     folder.write_json("summary.json", summary)
     lines = [result.line() for result in results] if len(results) > 1 else []
-    lines += [_total(summary), f"next     {commands[0]}", f"page     {folder.path / 'report.html'}"]
+    lines += [_total(summary, asked), f"next     {commands[0]}", f"page     {folder.path / 'report.html'}"]
     return summary, lines
 
 
@@ -227,11 +231,15 @@ def _summary(results: Sequence[Result], seconds: float) -> dict[str, Any]:
     }
 
 
-def _total(summary: Mapping[str, Any]) -> str:
+def _total(summary: Mapping[str, Any], asked: Asked) -> str:
     pictures = f"views    {summary['views']:,} of {summary['objects']} objects beside {summary['photos']:,} photos"
     if summary["psnr"] is None:
         return f"{pictures}; no field was fitted"
+    minutes, psnr = f"{summary['seconds'] / 60:.1f} minutes", f"held-out photos {summary['psnr']:.1f} dB"
+    if asked.expected_minutes:
+        minutes += f" ({asked.expected_minutes:.1f} expected)"
+        psnr += f" ({asked.expected_psnr:.0f} expected)"
     return (
-        f"{pictures}, {summary['left_out']} poor ones left out; {summary['seconds'] / 60:.1f} minutes, held-out photos "
-        f"{summary['psnr']:.1f} dB, SSIM {summary['ssim']:.2f}, sharpness {summary['sharpness']:.2f}"
+        f"{pictures}, {summary['left_out']} poor ones left out; {minutes}, {psnr}, SSIM {summary['ssim']:.2f}, "
+        f"sharpness {summary['sharpness']:.2f}"
     )

@@ -70,7 +70,8 @@ def write_object(place: Path, fit: Fit, count: int, wanted: Wanted, seed: int) -
     rows = _photo_rows(place, capture, fit.grey)
     drawn = poses.drawn(capture.cameras, count, wanted, seed, fit.looking())
     witnesses, renderer = Witnesses.of(fit), fit.looking()
-    frames, shown_pairs = [], []
+    frames: list[dict[str, Any]] = []
+    shown_pairs: list[list[tuple[Image.Image, str]]] = []
     for number in progress.passing(range(len(drawn.cameras)), f"rendering {capture.name}"):
         seen = renderer.picture(drawn.cameras, number, fit.grey)
         sure = witnesses.confidence(seen, drawn.cameras, number)

@@ -76,7 +76,7 @@ def _headline(results: Sequence[Mapping[str, Any]], fitted: Sequence[Mapping[str
 
 
 def _mean(results: Sequence[Mapping[str, Any]], name: str) -> float:
-    return statistics.mean(value for result in results for value in result[name])
+    return statistics.fmean(value for result in results for value in result[name])
 
 
 def _picture(title: str, caption: str, path: Path, kind: str) -> str:

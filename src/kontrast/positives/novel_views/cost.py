@@ -6,6 +6,8 @@ import math
 import time
 from dataclasses import dataclass
 
+import torch
+
 from kontrast.positives.novel_views.captures import Capture
 from kontrast.positives.novel_views.fit import STAGES, Fit, Plan
 from kontrast.positives.novel_views.scores import psnr
@@ -48,7 +50,8 @@ class Cost:
 
 def tried(capture: Capture, background: str, seed: int, seconds: float = SECONDS) -> Cost:
     """Fit for a moment, then take two steps at each later stage for their time."""
-    fit = Fit(capture, Plan(1 << 30, background=background, seed=seed))
+    plan = Plan(1 << 30, background=background, seed=seed)
+    fit = Fit(capture, plan, "cuda" if torch.cuda.is_available() else "cpu")
     begun = time.monotonic()
     while fit.step == 0 or time.monotonic() - begun < FIRST * seconds:
         fit.advance()

@@ -46,7 +46,7 @@ class Rendered:
     def depth(self) -> tuple[Tensor, Tensor]:
         """Distance (B,) by which half of what is held up is, and the share of it (B,) that is held up thereabouts."""
         passed_BS = self.weight_BS.cumsum(1)
-        half_B = (passed_BS >= 0.5 * passed_BS[:, -1:]).byte().argmax(1)
+        half_B = (passed_BS < 0.5 * passed_BS[:, -1:]).sum(1).clamp(max=passed_BS.shape[1] - 1)
         middle_B = self.distance_BS.gather(1, half_B[:, None])
         around_BS = (self.distance_BS - middle_B).abs() <= CLOSE * middle_B
         return middle_B[:, 0], (self.weight_BS * around_BS).sum(1) / self.light_B.clamp_min(1e-6)
