@@ -85,7 +85,7 @@ def write_object(place: Path, fit: Fit, count: int, wanted: Wanted, seed: int) -
         rows.append(row | {"depth": f"{place.name}/depth/{name}.npy"})
         frames.append(_frame(drawn.cameras, number, name))
         if len(shown_pairs) < PAIRS:
-            words = f"turned by {row['angle']:.0f}°, confidence {sure:.2f}"
+            words = f"turned by {row['angle']:.0f}°\nconfidence {sure:.2f}"
             photo = shown(fit.photo(anchor).permute(2, 0, 1))
             depth = novel_views_page.depth_picture(seen.depth.numpy(), seen.light.numpy())
             shown_pairs.append(

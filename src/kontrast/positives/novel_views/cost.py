@@ -14,7 +14,7 @@ from kontrast.positives.novel_views.scores import psnr
 
 SECONDS = 10.0  # of a trial
 FIRST = 0.6  # of it, for learning at the first stage
-MOST, FEWEST = 800, 60  # steps of a fit
+MOST, FEWEST = 500, 60  # steps of a fit
 GAIN = (
     1.9  # dB of held-out photos for e times as many steps: 1.6 to 2.4 on the fox of instant-ngp, from 25 to 600 steps
 )

@@ -33,7 +33,7 @@ RAYS = 4096  # a step
 RATE_DENSITY, RATE_COLOUR = 0.3, 0.1  # of Adam; in the last stage they fall to a tenth
 BETAS = (0.9, 0.99)
 SMOOTH = 1e-3  # weight of total variation, of density and of colour
-TIGHT = 0.01  # weight of the distortion loss
+TIGHT, TIGHTER = 0.01, 4.0  # weight of the distortion loss, and how many times that it is at the end
 SLAB = 8  # total variation is taken of one part in this many a step
 LOOK_AGAIN = 16  # steps for which a guide serves
 HELD = 8  # every eighth photo is left out, to see how good renders are
@@ -82,7 +82,7 @@ class Fit:
             self.enter(self.stage + 1)
         if (self.step - self.begun) % LOOK_AGAIN == 0:
             self.renderer = self.looking()
-        self._set_rates()
+        late = self._set_rates()
         origin_B3, direction_B3, colour_BC, draw = self._batch()
         jitter_B2 = torch.rand(len(origin_B3), 2, generator=draw).to(self.device)
         seen = self.renderer.rays(origin_B3, direction_B3, jitter_B2, far_first=True)
@@ -93,7 +93,7 @@ class Fit:
         thick = max(2, cells // SLAB)
         start = int(torch.randint(cells - thick + 1, (), generator=draw))
         rough = self.field.roughness(self.step % 3, start, thick)
-        loss = error + TIGHT * spread + SMOOTH * (rough[0] + rough[1])
+        loss = error + TIGHT * (1 + (TIGHTER - 1) * late) * spread + SMOOTH * (rough[0] + rough[1])
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()
@@ -175,12 +175,13 @@ class Fit:
         """Cells a side of the grid of this stage: no more than the photos can tell apart."""
         return min(STAGES[self.stage][0], int(FINE * max(self.capture.photo_VHWC.shape[1:3])))
 
-    def _set_rates(self) -> None:
+    def _set_rates(self) -> float:
+        """How much of the last stage is over, 0 to 1; its rates fall with it."""
         end = self.plan.stages()[self.stage][2]
-        last = self.stage == len(STAGES) - 1
-        decay = 0.1 ** ((self.step - self.begun) / max(1, end - self.begun)) if last else 1.0
+        late = (self.step - self.begun) / max(1, end - self.begun) if self.stage == len(STAGES) - 1 else 0.0
         for group in self.optimizer.param_groups:
-            group["lr"] = group["rate"] * decay
+            group["lr"] = group["rate"] * 0.1**late
+        return late
 
     def _batch(self) -> tuple[Tensor, Tensor, Tensor, torch.Generator]:
         """Rays and colours of this step's pixels, and the generator for what else it draws."""
