@@ -27,7 +27,7 @@ from kontrast.positives.novel_views.space import Space
 
 BACKGROUNDS = ("scene", "white", "black", "random")
 STAGES = ((48, 4, 0.2), (80, 2, 0.3), (128, 1, 0.5))  # cells a side, photos reduced by, share of the steps
-FINE = 1.5  # cells a side for each pixel of the longer side, at most
+FINE = 2.0  # cells a side for each pixel of the longer side, at most
 SMALL = 32  # pixels of the shorter side that photos are not reduced below
 RAYS = 4096  # a step
 RATE_DENSITY, RATE_COLOUR = 0.3, 0.1  # of Adam; in the last stage they fall to a tenth
@@ -189,7 +189,8 @@ class Fit:
         height, width = self.photos.shape[1:3]
         place_B = torch.randint(len(self.photos) * height * width, (self.plan.rays,), generator=draw)
         view_B, row_B, column_B = place_B // (height * width), place_B // width % height, place_B % width
-        origin_B3, direction_B3 = self.cameras.rays(view_B, torch.stack([column_B, row_B], dim=1) + 0.5)
+        within_B2 = torch.rand(len(view_B), 2, generator=draw)  # a pixel is the mean of what is seen anywhere in it
+        origin_B3, direction_B3 = self.cameras.rays(view_B, torch.stack([column_B, row_B], dim=1) + within_B2)
         colour_BC = self.photos.view(-1, self.photos.shape[3])[place_B]
         return origin_B3.float().to(self.device), direction_B3.float().to(self.device), colour_BC.to(self.device), draw
 
