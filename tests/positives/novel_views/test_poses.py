@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks import solids
 from kontrast.errors import Unfit
 from kontrast.positives.novel_views import poses
 from kontrast.positives.novel_views.poses import Wanted
@@ -62,3 +63,15 @@ def test_angles_that_are_none_are_said(words):
     with pytest.raises(Unfit, match="--angle"):
         Wanted.of(words)
     assert Wanted.of("5..40") == Wanted(5.0, 40.0)
+
+
+def test_what_a_new_camera_sees_is_where_it_is_said_to_be(drawn):
+    """A small ball at a known place, drawn by formulas from the new pose: its middle is the pixel it projects to."""
+    place = (0.4, -0.3, 0.5)
+    ball = solids.Solid("sphere", place, 0.15, (1, 1, 1), (1, 1, 1))
+    for number in range(0, len(drawn.cameras), 8):
+        _, opacity, _ = solids.seen([ball], drawn.cameras.pose_V44[number].numpy(), 32, 35.2)
+        rows, columns = (np.arange(32) + 0.5 for _ in range(2))
+        middle = [(opacity.sum(0) * columns).sum() / opacity.sum(), (opacity.sum(1) * rows).sum() / opacity.sum()]
+        pixel_B2, _ = drawn.cameras.project(torch.tensor([number]), torch.tensor([place]))
+        assert np.abs(pixel_B2[0].numpy() - middle).max() < 0.3
