@@ -68,7 +68,7 @@ def test_a_known_scene_in_three_minutes(tmp_path):
     advanced(fit, 240)
     assert time.monotonic() - began < 180
     assert len(fit.held) == 40 // HELD
-    for view, seen, score in fit.looks():
+    for view, seen, _ in fit.looks():
         _, _, depth = solids.seen(scene, poses[view], 64, 1.1 * 64)
         there = np.isfinite(depth)
         assert np.abs(seen.depth.numpy()[there] / depth[there] - 1).mean() < 0.03
