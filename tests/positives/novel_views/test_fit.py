@@ -63,10 +63,10 @@ def test_stages_end_with_the_plan():
 @pytest.mark.proof
 def test_a_known_scene_in_three_minutes(tmp_path):
     scene, poses = solids.drawn(0), solids.ring(40)
-    fit = Fit(captures.read(solids.capture(tmp_path / "solids", scene, poses, 64)), Plan(240, background="random"))
-    began = time.monotonic()
-    advanced(fit, 240)
-    assert time.monotonic() - began < 180
+    fit = Fit(captures.read(solids.capture(tmp_path / "solids", scene, poses, 64)), Plan(400, background="random"))
+    began = time.process_time()  # of all threads: what else the machine does is not counted
+    advanced(fit, 400)
+    assert time.process_time() - began < 180
     assert len(fit.held) == 40 // HELD
     for view, seen, _ in fit.looks():
         _, _, depth = solids.seen(scene, poses[view], 64, 1.1 * 64)
