@@ -189,8 +189,7 @@ class Fit:
         height, width = self.photos.shape[1:3]
         place_B = torch.randint(len(self.photos) * height * width, (self.plan.rays,), generator=draw)
         view_B, row_B, column_B = place_B // (height * width), place_B // width % height, place_B % width
-        within_B2 = torch.rand(len(view_B), 2, generator=draw)  # a pixel is the mean of what is seen anywhere in it
-        origin_B3, direction_B3 = self.cameras.rays(view_B, torch.stack([column_B, row_B], dim=1) + within_B2)
+        origin_B3, direction_B3 = self.cameras.rays(view_B, torch.stack([column_B, row_B], dim=1) + 0.5)
         colour_BC = self.photos.view(-1, self.photos.shape[3])[place_B]
         return origin_B3.float().to(self.device), direction_B3.float().to(self.device), colour_BC.to(self.device), draw
 
