@@ -24,7 +24,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent.parent
 OWN = {
-    "positives": {"images", "texts"},
+    "positives": {"images", "texts", "novel_views"},
     "encoders": {"images", "text", "clip"},
     "losses": {"engine"},
     "data": {"pixels", "readers"},

@@ -22,7 +22,7 @@ from contextlib import contextmanager
 
 from tornado.websocket import websocket_connect
 
-from kontrast.explore.server import Served
+from kontrast.live_page.server import Served
 
 CHROMIUM = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None

@@ -35,6 +35,7 @@ ALLOWED = {
     "positives": "keyed",
     "positives/images": "errors keyed preprocessing",
     "positives/texts": "errors keyed",
+    "positives/novel_views": "errors keyed progress",
     "losses/engine": "similarity",
     "losses": "losses/engine similarity",
     "negatives": "errors keyed losses losses/engine positives/texts similarity",
@@ -65,7 +66,7 @@ ALLOWED = {
     " preprocessing progress recipes report settings training",
     # what is asked after the run
     "vector_index": "data errors evaluate keyed progress report",
-    "explore": "errors evaluate keyed modalities report vector_index",
+    "live_page": "errors evaluate keyed modalities report vector_index",
     # what a user starts
     "verify": "data distributed encoders encoders/clip encoders/images encoders/text errors files keyed losses methods"
     " modalities/images positives/images settings training",
@@ -75,8 +76,9 @@ ALLOWED = {
     "check": "data data/pixels errors files keyed modalities progress settings vector_index",
     "estimator": "run",
     "terminal": "errors progress",
-    "commands": "check data data/readers distributed errors evaluate exchange explore files keyed modalities"
-    " modalities/images positives/images progress recipes report run settings strict_json terminal vector_index",
+    "commands": "check data data/readers distributed errors evaluate exchange files keyed live_page modalities"
+    " modalities/images positives/images positives/novel_views progress recipes report run settings strict_json"
+    " terminal training vector_index",
     "cli": "commands distributed errors recipes run settings strict_json terminal training verify",
 }
 ONLY_TORCH = {"similarity", "losses", "losses/engine", "negatives"}  # of other people's packages

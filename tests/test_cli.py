@@ -32,6 +32,7 @@ VERBS = {
     "search",
     "train",
     "verify",
+    "views3d",
     "worth",
 }
 TRAIN = set(

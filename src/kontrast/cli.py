@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import App, CycloptsError, Parameter, convert
 
 from kontrast import __version__, strict_json
-from kontrast.commands.index_verbs import VERBS, Debug, Json, Links
+from kontrast.commands import capture_verbs, index_verbs
+from kontrast.commands.index_verbs import Debug, Json, Links
 from kontrast.errors import Failed, Interrupted, Unfit
 from kontrast.settings import Settings
 from kontrast.terminal import Progress, folded, put
@@ -344,7 +345,7 @@ def search(
     return 0
 
 
-for verb in VERBS:
+for verb in (*index_verbs.VERBS, *capture_verbs.VERBS):
     app.command(verb)
 
 

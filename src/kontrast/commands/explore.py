@@ -9,10 +9,10 @@ from typing import Any
 
 from kontrast.commands.search_index import of_index
 from kontrast.errors import Interrupted, Unfit
-from kontrast.explore.answers import Answers
-from kontrast.explore.document import Explored
-from kontrast.explore.points import Points
-from kontrast.explore.server import serve
+from kontrast.live_page.answers import Answers
+from kontrast.live_page.document import Explored
+from kontrast.live_page.points import Points
+from kontrast.live_page.server import serve
 from kontrast.vector_index.layout import Index
 from kontrast.vector_index.project import layout
 

@@ -90,15 +90,17 @@ def sheet(rows: Sequence[Row]) -> Image.Image:
     cell = side if side >= CELL else side * (CELL // side)
     cell = min(cell, 2 * CELL)
     lines = max((text.count("\n") + 1 for row in rows for _, text in row), default=1)
-    wide, high = cell + GAP, cell + lines * LINE + GAP
+    drawn = [[fitted(picture, cell) for picture, _ in row] for row in rows]
+    across, down = (max((picture.size[axis] for row in drawn for picture in row), default=cell) for axis in (0, 1))
+    wide, high = max(across, CELL) + GAP, down + lines * LINE + GAP
     columns = max((len(row) for row in rows), default=0)
     page = Image.new("RGB", (columns * wide + GAP, len(rows) * high + GAP), PAPER)
     pen = ImageDraw.Draw(page)
     for y, row in enumerate(rows):
-        for x, (picture, text) in enumerate(row):
+        for x, (_, text) in enumerate(row):
             corner = (GAP + x * wide, GAP + y * high)
-            page.paste(fitted(picture, cell), corner)
-            pen.multiline_text((corner[0], corner[1] + cell), text, fill=INK, font=font, spacing=1)
+            page.paste(drawn[y][x], corner)
+            pen.multiline_text((corner[0], corner[1] + down), text, fill=INK, font=font, spacing=1)
     return page
 
 

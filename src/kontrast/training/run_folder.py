@@ -24,6 +24,8 @@ import yaml
 from kontrast import files, strict_json
 from kontrast.errors import Failed, Unfit
 
+GO_ON = "kontrast train --resume"
+
 _locks: set[int] = set()  # open lock files; a fork lets go of them, or it would hold them for a trainer that was killed
 
 
@@ -36,9 +38,9 @@ class Folder:
         self.complaints = 0
 
     @classmethod
-    def create(cls, path: Path) -> Folder:
-        """A new folder; an existing one is never written into."""
-        refuse_taken(path)
+    def create(cls, path: Path, go_on: str = GO_ON) -> Folder:
+        """A new folder; an existing one is never written into. go_on: the command that goes on with one."""
+        refuse_taken(path, go_on)
         try:
             path.mkdir(parents=True, exist_ok=True)
             (path / "checkpoints").mkdir(exist_ok=True)
@@ -108,12 +110,12 @@ class Folder:
             os.close(self._lock)
 
 
-def refuse_taken(path: Path) -> None:
+def refuse_taken(path: Path, go_on: str = GO_ON) -> None:
     """Unfit where a new run cannot lie at `path`: something is there, or it cannot be written. Nothing is made."""
     if os.path.lexists(path) and (not path.is_dir() or any(_content(path))):
         free = next(name for n in range(2, 10_000) if not (name := path.with_name(f"{path.name}-{n}")).exists())
         raise Unfit(
-            f"--out {path} exists already. Go on with it: kontrast train --resume {quote(str(path))}. "
+            f"--out {path} exists already. Go on with it: {go_on} {quote(str(path))}. "
             f"Start beside it: --out {quote(str(free))}."
         )
     above = next(folder for folder in (path, *path.absolute().parents) if folder.exists())

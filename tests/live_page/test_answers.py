@@ -10,9 +10,9 @@ from tests.vector_index.conftest import index_of, made_up
 
 from kontrast.data.open import open_source
 from kontrast.errors import Unfit
-from kontrast.explore import answers as module
-from kontrast.explore.answers import Answers
-from kontrast.explore.points import Points
+from kontrast.live_page import answers as module
+from kontrast.live_page.answers import Answers
+from kontrast.live_page.points import Points
 from kontrast.vector_index.build import build
 from kontrast.vector_index.layout import Meta
 from kontrast.vector_index.pairs import near_pairs

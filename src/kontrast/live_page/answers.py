@@ -23,8 +23,8 @@ import torch
 from kontrast import keyed
 from kontrast.errors import Unfit
 from kontrast.evaluate.knn import neighbours
-from kontrast.explore.points import Classes, Points, classes_of
 from kontrast.keyed import Ids
+from kontrast.live_page.points import Classes, Points, classes_of
 from kontrast.modalities.modality import InUse
 from kontrast.report.contact_sheet import shown
 from kontrast.vector_index.layout import Index

@@ -14,11 +14,11 @@ from tests.vector_index.conftest import index_of, made_up
 from tornado.httputil import HTTPHeaders
 
 from kontrast.errors import Unfit
-from kontrast.explore import server
-from kontrast.explore.answers import Answers
-from kontrast.explore.document import Explored
-from kontrast.explore.points import Points
-from kontrast.explore.server import Guard
+from kontrast.live_page import server
+from kontrast.live_page.answers import Answers
+from kontrast.live_page.document import Explored
+from kontrast.live_page.points import Points
+from kontrast.live_page.server import Guard
 
 
 @pytest.fixture(scope="module")

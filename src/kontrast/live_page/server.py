@@ -27,8 +27,8 @@ from tornado.routing import AnyMatches, Matcher, Rule, RuleRouter
 from tornado.web import Application as Plain
 
 from kontrast.errors import Unfit
-from kontrast.explore.document import Explored, Session
-from kontrast.explore.handlers import ROUTES, Handler
+from kontrast.live_page.document import Explored, Session
+from kontrast.live_page.handlers import ROUTES, Handler
 from kontrast.report.map_page import as_json, part
 
 LOOPBACK = "127.0.0.1"
@@ -129,7 +129,7 @@ def serve(explored: Explored, port: int, ready: Callable[[str], None]) -> None:
 
 def _page() -> Template:
     """The frame, which escapes whatever is put into it."""
-    text = resources.files("kontrast.explore").joinpath("page.html").read_text("utf-8")
+    text = resources.files("kontrast.live_page").joinpath("page.html").read_text("utf-8")
     return Environment(autoescape=True).from_string(text)
 
 
@@ -151,6 +151,6 @@ def _session(explored: Explored, document: Any, page: Template) -> None:
         told=explored.told,
         style=part("map.css"),
         parts=part("map.js"),
-        own=resources.files("kontrast.explore").joinpath("page.js").read_text("utf-8"),
+        own=resources.files("kontrast.live_page").joinpath("page.js").read_text("utf-8"),
         content=as_json(content),
     )

@@ -19,7 +19,7 @@ from urllib.parse import quote
 from tornado.web import RequestHandler
 
 from kontrast.errors import Unfit
-from kontrast.explore.answers import Answers, Told
+from kontrast.live_page.answers import Answers, Told
 from kontrast.report.map_page import JPEG
 
 HEADERS = {

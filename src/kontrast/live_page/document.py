@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from kontrast.errors import Unfit
-from kontrast.explore.answers import Answers
-from kontrast.explore.points import Mask
+from kontrast.live_page.answers import Answers
+from kontrast.live_page.points import Mask
 from kontrast.report import map_plot
 from kontrast.report.curves import figures
 from kontrast.report.map_plot import Box

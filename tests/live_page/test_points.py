@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from kontrast import keyed
-from kontrast.explore.points import Points, classes_of
+from kontrast.live_page.points import Points, classes_of
 
 PLACES = keyed.normal("places", np.arange(4000)).reshape(2000, 2).astype(np.float32)
 
