@@ -26,6 +26,12 @@ def test_the_navigation_is_all_pages():
     assert sorted(nav) == sorted(str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").rglob("*.md"))
 
 
+def test_the_readme_has_a_line_for_every_folder():
+    told = (ROOT / "README.md").read_text()
+    rooms = [file.parent.name for file in (ROOT / "src" / "kontrast").glob("*/__init__.py")]
+    assert len(rooms) > 10 and [room for room in rooms if f"\n  {room}/ " not in told] == []
+
+
 PUBLIC = [
     *(f"kontrast.{name}" for name in kontrast.__all__ if not isinstance(getattr(kontrast, name), ModuleType | str)),
     *(f"kontrast.losses.{name}" for name in losses.__all__),
