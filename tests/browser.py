@@ -98,9 +98,13 @@ class Browser:
     def __exit__(self, *_):
         self._end()
         if self.reading is not None:
-            self.reading.cancel()
-            self.loop.run_until_complete(asyncio.gather(self.reading, return_exceptions=True))
+            self.loop.run_until_complete(self._closed())
         self.loop.close()
+
+    async def _closed(self):
+        self.socket.close()
+        self.reading.cancel()
+        await asyncio.gather(self.reading, return_exceptions=True)
 
     def _end(self):
         self.process.terminate()

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 from PIL import Image
 from tests.browser import serving
-from tests.explore.test_answers import Model
+from tests.live_page.test_answers import Model
 from tests.vector_index.conftest import index_of, made_up
 from tornado.httputil import HTTPHeaders
 
